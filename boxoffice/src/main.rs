@@ -1,0 +1,2 @@
+//! boxoffice
+fn main() {}
