@@ -1,1 +1,12 @@
-//! boxoffice-saga
+//! The saga: what a booking, a payment and a refund are, and what each becomes when something happens.
+//!
+//! Pure functions only. There is no clock, no randomness, no I/O and no async in this crate: the time and
+//! fresh ids are inputs, effects are data (changes). The same functions run in
+//! production, in the simulation, in the audit and in the upgrade gate.
+//!
+//! Where to look: `World::apply` is the one door; `steps/` holds one file per thing that can
+//! happen; `promises` holds what must be true whatever happens.
+
+pub mod fact;
+pub mod identity;
+pub mod money;
