@@ -1,0 +1,215 @@
+//! Everything that can happen to a booking, and what came of it. Both go into the journal, so that a later
+//! build can be asked whether it would decide the same.
+
+use serde::{Deserialize, Serialize};
+
+use crate::booking::{Contact, Terms};
+use crate::fact::{PaymentFact, RefundFact};
+use crate::identity::{GatewayAccount, PaymentId, RefundId, SeatName, UserId};
+use crate::payment::Verdict;
+
+/// Something that happens to one booking.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "input")]
+pub enum Input {
+    /// A customer asks for seats.
+    Hold {
+        /// Who asks.
+        user: UserId,
+        /// Which seats.
+        seats: Vec<SeatName>,
+        /// How to reach them. Personal, so the journal goes without.
+        #[serde(skip)]
+        contact: Contact,
+        /// The show's rules at this moment.
+        terms: Terms,
+    },
+    /// The customer gives the hold up.
+    Release,
+    /// The hold's timer fires.
+    HoldTimer,
+    /// The customer wants to pay.
+    OpenAttempt {
+        /// The fresh attempt's id.
+        payment: PaymentId,
+        /// Where they will pay.
+        account: GatewayAccount,
+        /// The show's rules at this moment.
+        terms: Terms,
+    },
+    /// The gateway gave the attempt an id.
+    AttemptCreated {
+        /// The attempt.
+        payment: PaymentId,
+        /// The gateway's id for it.
+        gateway_payment_id: String,
+    },
+    /// The gateway says how a payment stands: a webhook, or its answer when asked.
+    Payment(PaymentFact),
+    /// The gateway says how a refund stands.
+    Refund(RefundFact),
+    /// A verify task has its answer. What the gateway said, if anything is new, travels by Kafka.
+    VerifyAnswered {
+        /// The attempt.
+        payment: PaymentId,
+        /// Which go, from 1.
+        generation: u32,
+        /// What came of it.
+        answer: CallAnswer,
+    },
+    /// A void task has its answer.
+    VoidAnswered {
+        /// The attempt.
+        payment: PaymentId,
+        /// Which go, from 1.
+        generation: u32,
+        /// How many tries this task has had.
+        attempt: u32,
+        /// What came of it.
+        answer: VoidAnswer,
+    },
+    /// The refund worker takes a requested refund on.
+    RefundTaken {
+        /// Which.
+        refund: RefundId,
+    },
+    /// A refund task has its answer.
+    RefundAnswered {
+        /// Which.
+        refund: RefundId,
+        /// The generation whose key was used.
+        generation: u32,
+        /// How many tries this task has had.
+        attempt: u32,
+        /// What came of it.
+        answer: RefundAnswer,
+    },
+}
+
+/// How a question to the gateway ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "answer")]
+pub enum CallAnswer {
+    /// It answered.
+    Answered,
+    /// No usable answer: neither success nor failure.
+    Unknown {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// How a request to cancel a payment attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "answer")]
+pub enum VoidAnswer {
+    /// Cancelled, nothing taken.
+    NothingTaken,
+    /// It is paid: a captured fact.
+    AlreadyPaid {
+        /// As the gateway tells it.
+        fact: PaymentFact,
+    },
+    /// This gateway cannot cancel it. Late money stays expected.
+    NotPossible {
+        /// Why, for people.
+        why: String,
+    },
+    /// No usable answer: neither cancelled nor not.
+    Unknown {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// How a request to return money ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "answer")]
+pub enum RefundAnswer {
+    /// The gateway has it, in this state.
+    Told {
+        /// As the gateway tells it.
+        fact: RefundFact,
+    },
+    /// The gateway will not make it.
+    Declined {
+        /// Why, for people.
+        why: String,
+    },
+    /// Certainly not done; ask again.
+    RetryLater {
+        /// Not before this many milliseconds, if the gateway says so.
+        after_ms: Option<i64>,
+        /// Why, for people.
+        why: String,
+    },
+    /// No usable answer: it may be done. To be looked up before it is asked for again.
+    Unknown {
+        /// Why, for people.
+        why: String,
+    },
+    /// Looked up: nothing of this refund is alive at the gateway, every earlier try's deadline has passed,
+    /// and the key can no longer be used. Only this raises the generation.
+    NothingAlive,
+}
+
+/// What came of an [`Input`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum Outcome {
+    /// Done as asked.
+    Done,
+    /// Money was decided. The verdict and what the seats were at that moment.
+    Decided {
+        /// The verdict.
+        verdict: Verdict,
+        /// Seats that belonged to somebody else.
+        seats_lost: Vec<SeatName>,
+    },
+    /// Known already; nothing changed. A redelivery, or news that is older than what we know.
+    AlreadyKnown,
+    /// Not now: the timer or task was set again for later.
+    Postponed,
+    /// On the operators' list.
+    NeedsPerson,
+    /// No: and why.
+    Refused(Refusal),
+}
+
+/// Why a request is refused. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "refusal")]
+pub enum Refusal {
+    /// There is no such booking.
+    NoSuchBooking,
+    /// No seat was named.
+    NoSeats,
+    /// More seats than the show allows in one hold.
+    TooManySeats {
+        /// The limit.
+        limit: u16,
+    },
+    /// A seat was named twice.
+    SeatTwice {
+        /// Which.
+        seat: SeatName,
+    },
+    /// The show has no such seats.
+    UnknownSeats {
+        /// Which.
+        seats: Vec<SeatName>,
+    },
+    /// Somebody else has these.
+    SeatsTaken {
+        /// Which.
+        seats: Vec<SeatName>,
+    },
+    /// The customer's earlier hold for the show has an open payment.
+    PaymentInProgress,
+    /// The hold is over.
+    HoldOver,
+    /// The booking is paid.
+    AlreadyPaid,
+    /// Another booking has this id: draw another.
+    IdTaken,
+}

@@ -1,0 +1,319 @@
+//! The promises, as predicates over what the books say. Used by tests, the audit and production.
+//!
+//! `SEAT-1`, `SEAT-2`: seats. `MONEY-1`, `MONEY-2`, `MONEY-3`: money. `SAGA-1`: one verdict. `EVENT-1`: the
+//! sequence of events. `INGRESS-1` is about Kafka's positions and is checked where those are read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use time::{Duration, OffsetDateTime};
+
+use crate::booking::{Booking, BookingState};
+use crate::identity::{BookingId, PaymentId};
+use crate::ledger::{Account, Entry};
+use crate::payment::{Payment, PaymentStanding, Verdict};
+use crate::refund::{Refund, RefundStanding};
+use crate::seat::{Seat, SeatState};
+
+/// Money and attempts must be decided, or be with a person, within this time.
+pub const LONGEST_UNDECIDED: Duration = Duration::hours(24);
+
+/// The name of a promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+pub enum Promise {
+    /// A seat belongs to at most one confirmed booking.
+    #[serde(rename = "SEAT-1")]
+    Seat1,
+    /// A confirmed booking owns every one of its seats.
+    #[serde(rename = "SEAT-2")]
+    Seat2,
+    /// Every captured unit is in exactly one place.
+    #[serde(rename = "MONEY-1")]
+    Money1,
+    /// Refunded never exceeds captured, and no refund is made twice.
+    #[serde(rename = "MONEY-2")]
+    Money2,
+    /// Nothing stays undecided for ever without a person knowing.
+    #[serde(rename = "MONEY-3")]
+    Money3,
+    /// One verdict per captured payment.
+    #[serde(rename = "SAGA-1")]
+    Saga1,
+    /// Sequences of events are gapless per booking.
+    #[serde(rename = "EVENT-1")]
+    Event1,
+    /// What was accepted is decided.
+    #[serde(rename = "INGRESS-1")]
+    Ingress1,
+}
+
+impl Promise {
+    /// All promises.
+    pub const ALL: [Self; 8] = [
+        Self::Seat1,
+        Self::Seat2,
+        Self::Money1,
+        Self::Money2,
+        Self::Money3,
+        Self::Saga1,
+        Self::Event1,
+        Self::Ingress1,
+    ];
+
+    /// The name in reports and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seat1 => "SEAT-1",
+            Self::Seat2 => "SEAT-2",
+            Self::Money1 => "MONEY-1",
+            Self::Money2 => "MONEY-2",
+            Self::Money3 => "MONEY-3",
+            Self::Saga1 => "SAGA-1",
+            Self::Event1 => "EVENT-1",
+            Self::Ingress1 => "INGRESS-1",
+        }
+    }
+}
+
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A broken promise, with where to look.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Violation {
+    /// Which.
+    pub promise: Promise,
+    /// One sentence with the ids that matter.
+    pub what: String,
+}
+
+/// Everything that the books say about some shows, at one moment.
+#[derive(Clone, Debug)]
+pub struct Books {
+    /// The moment.
+    pub now: OffsetDateTime,
+    /// All bookings.
+    pub bookings: BTreeMap<BookingId, Booking>,
+    /// All payments of those bookings.
+    pub payments: BTreeMap<PaymentId, Payment>,
+    /// All refunds of those bookings.
+    pub refunds: Vec<Refund>,
+    /// All seats.
+    pub seats: Vec<Seat>,
+    /// All movements of money.
+    pub ledger: Vec<Entry>,
+    /// Sequences of the retained events, per booking.
+    pub sequences: BTreeMap<BookingId, Vec<u32>>,
+    /// Bookings, payments, refunds (by UUID) with an open item on the operators' list.
+    pub with_person: BTreeSet<uuid::Uuid>,
+}
+
+impl Books {
+    /// Evaluates every promise. No violations is the only good answer.
+    pub fn violations(&self) -> Vec<Violation> {
+        let mut found = Vec::new();
+        self.seats_are_owned(&mut found);
+        self.money_is_in_one_place(&mut found);
+        self.refunds_fit(&mut found);
+        self.nothing_is_forgotten(&mut found);
+        self.verdicts_stand(&mut found);
+        self.events_are_gapless(&mut found);
+        found
+    }
+
+    fn seats_are_owned(&self, found: &mut Vec<Violation>) {
+        let mut claims: BTreeMap<(u64, &str), BookingId> = BTreeMap::new();
+        let rows: BTreeMap<_, _> =
+            self.seats.iter().map(|seat| ((seat.key.show.number(), seat.key.seat.as_str()), seat)).collect();
+        for booking in self.bookings.values().filter(|row| row.state == BookingState::Confirmed) {
+            for name in &booking.seats {
+                let key = (booking.show().number(), name.as_str());
+                if let Some(other) = claims.insert(key, booking.id) {
+                    found.push(Violation {
+                        promise: Promise::Seat1,
+                        what: format!("seat {name} is sold to booking {other} and to booking {}", booking.id),
+                    });
+                }
+                let owned = rows.get(&key).is_some_and(|seat| {
+                    matches!(seat.state, SeatState::Booked | SeatState::Cancelled)
+                        && seat.booking == Some(booking.id)
+                });
+                if !owned {
+                    found.push(Violation {
+                        promise: Promise::Seat2,
+                        what: format!("booking {} is confirmed and does not own seat {name}", booking.id),
+                    });
+                }
+            }
+        }
+        for seat in self.seats.iter().filter(|seat| seat.state == SeatState::Booked) {
+            let owner = seat.booking.and_then(|id| self.bookings.get(&id));
+            let sold = owner.is_some_and(|row| {
+                row.state == BookingState::Confirmed && row.seats.contains(&seat.key.seat)
+            });
+            if !sold {
+                found.push(Violation {
+                    promise: Promise::Seat1,
+                    what: format!(
+                        "seat {} of show {} is booked by no confirmed booking",
+                        seat.key.seat, seat.key.show
+                    ),
+                });
+            }
+        }
+    }
+
+    /// MONEY-1, per payment; per booking and in total it follows by summing.
+    fn money_is_in_one_place(&self, found: &mut Vec<Violation>) {
+        let mut balances: BTreeMap<(PaymentId, Account), i64> = BTreeMap::new();
+        let mut complain = |what: String| found.push(Violation { promise: Promise::Money1, what });
+        for entry in &self.ledger {
+            if entry.amount.minor <= 0 {
+                complain(format!("payment {} has a movement of {}", entry.payment, entry.amount));
+            }
+            let wrong_currency = self
+                .payments
+                .get(&entry.payment)
+                .is_none_or(|payment| payment.captured.is_none_or(|c| c.currency != entry.amount.currency));
+            if wrong_currency {
+                complain(format!("payment {} has a movement of money it never captured", entry.payment));
+            }
+            *balances.entry((entry.payment, entry.from)).or_default() -= entry.amount.minor;
+            *balances.entry((entry.payment, entry.to)).or_default() += entry.amount.minor;
+        }
+        for payment in self.payments.values() {
+            let balance = |account| balances.get(&(payment.id, account)).copied().unwrap_or(0);
+            let captured = payment.captured.map_or(0, |captured| captured.minor);
+            if balance(Account::Gateway) != -captured {
+                complain(format!(
+                    "payment {} captured {captured} and its ledger accounts for {}",
+                    payment.id,
+                    -balance(Account::Gateway)
+                ));
+            }
+            let refund = self.refunds.iter().find(|refund| refund.payment == payment.id);
+            let amount = refund.map_or(0, |refund| refund.amount.minor);
+            let due = |here: bool| if here { amount } else { 0 };
+            let standing = refund.map(|refund| refund.standing);
+            let expected = [
+                (Account::Applied, if payment.verdict == Some(Verdict::Applied) { captured } else { 0 }),
+                (
+                    Account::ToReturn,
+                    due(matches!(
+                        standing,
+                        Some(RefundStanding::Requested | RefundStanding::UnderWay | RefundStanding::Pending)
+                    )),
+                ),
+                (Account::Refunded, due(standing == Some(RefundStanding::Done))),
+                (Account::Operator, due(standing == Some(RefundStanding::WithOperator))),
+            ];
+            for (account, expected) in expected {
+                if balance(account) != expected {
+                    complain(format!(
+                        "payment {} has {} in {} where its state says {expected}",
+                        payment.id,
+                        balance(account),
+                        account.name()
+                    ));
+                }
+            }
+        }
+    }
+
+    fn refunds_fit(&self, found: &mut Vec<Violation>) {
+        let mut totals: BTreeMap<PaymentId, i64> = BTreeMap::new();
+        let mut complain = |what: String| found.push(Violation { promise: Promise::Money2, what });
+        let mut at_gateway: BTreeMap<&str, &Refund> = BTreeMap::new();
+        for refund in &self.refunds {
+            *totals.entry(refund.payment).or_default() += refund.amount.minor;
+            if let Some(id) = &refund.gateway_refund_id
+                && let Some(other) = at_gateway.insert(id, refund)
+            {
+                complain(format!("refunds {} and {} are one at the gateway: {id}", other.id, refund.id));
+            }
+        }
+        for (id, total) in totals {
+            let captured = self.payments.get(&id).and_then(|payment| payment.captured);
+            if captured.is_none_or(|captured| total > captured.minor) {
+                complain(format!("payment {id} has {total} to be returned or returned, more than it captured"));
+            }
+        }
+    }
+
+    fn nothing_is_forgotten(&self, found: &mut Vec<Violation>) {
+        let mut complain = |what: String| found.push(Violation { promise: Promise::Money3, what });
+        let old = |since: OffsetDateTime| self.now - since > LONGEST_UNDECIDED;
+        for payment in self.payments.values() {
+            let lapsed = self.bookings.get(&payment.booking).is_some_and(|row| row.state != BookingState::Held);
+            if payment.undecided() && lapsed && old(payment.opened_at) && !self.with_person.contains(&payment.id.uuid())
+            {
+                complain(format!("payment {} is undecided since {} and nobody knows", payment.id, payment.opened_at));
+            }
+        }
+        for refund in &self.refunds {
+            let waits = matches!(refund.standing, RefundStanding::Requested | RefundStanding::UnderWay);
+            if waits && old(refund.requested_at) && !self.with_person.contains(&refund.id.uuid()) {
+                complain(format!("refund {} is under way since {} and nobody knows", refund.id, refund.requested_at));
+            }
+            if refund.standing == RefundStanding::WithOperator && !self.with_person.contains(&refund.id.uuid()) {
+                complain(format!("refund {} waits for an operator who was not told", refund.id));
+            }
+        }
+    }
+
+    fn verdicts_stand(&self, found: &mut Vec<Violation>) {
+        let mut complain = |what: String| found.push(Violation { promise: Promise::Saga1, what });
+        let mut applied: BTreeMap<BookingId, u32> = BTreeMap::new();
+        for payment in self.payments.values() {
+            let decided = payment.standing == PaymentStanding::Captured;
+            if decided != payment.verdict.is_some() || decided != payment.captured.is_some() {
+                complain(format!("payment {} is captured without a verdict, or the reverse", payment.id));
+            }
+            let refund = self.refunds.iter().find(|refund| refund.payment == payment.id);
+            match payment.verdict {
+                Some(Verdict::Applied) => {
+                    *applied.entry(payment.booking).or_default() += 1;
+                    if refund.is_some() {
+                        complain(format!("payment {} is applied and has a refund", payment.id));
+                    }
+                }
+                Some(verdict) if refund.is_none_or(|refund| refund.cause != verdict) => {
+                    complain(format!("payment {} is to go back and has no refund for that", payment.id));
+                }
+                None if refund.is_some() => {
+                    complain(format!("payment {} has a refund and no verdict", payment.id));
+                }
+                _ => {}
+            }
+        }
+        for booking in self.bookings.values() {
+            let count = applied.get(&booking.id).copied().unwrap_or(0);
+            let expected = u32::from(booking.state == BookingState::Confirmed);
+            if count != expected {
+                complain(format!(
+                    "booking {} is {} and {count} payments are applied to it",
+                    booking.id,
+                    booking.state.name()
+                ));
+            }
+        }
+    }
+
+    fn events_are_gapless(&self, found: &mut Vec<Violation>) {
+        for (booking, sequences) in &self.sequences {
+            let mut sorted = sequences.clone();
+            sorted.sort_unstable();
+            let gapless = sorted.windows(2).all(|pair| pair[1] == pair[0] + 1);
+            let last = self.bookings.get(booking).map(|row| row.sequence);
+            if !gapless || last != sorted.last().copied() {
+                found.push(Violation {
+                    promise: Promise::Event1,
+                    what: format!("booking {booking} has the sequences {sorted:?} and stands at {last:?}"),
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Money is told of: the heart of the saga. Captured money gets its verdict here, once.
+
+use time::Duration;
+
+use crate::attention::{Attention, AttentionKind};
+use crate::booking::BookingState;
+use crate::event::{EventBody, Return};
+use crate::fact::{PaymentFact, PaymentState, Reference};
+use crate::identity::{BookingId, PaymentId, RefundId, SeatName};
+use crate::input::{Outcome, Refusal};
+use crate::ledger::Account;
+use crate::money::Money;
+use crate::payment::{Payment, PaymentStanding, Verdict};
+use crate::refund::{Refund, RefundStanding};
+use crate::seat::{SeatKey, SeatState};
+use crate::steps::{hold_over, verify, void};
+use crate::task::TaskKind;
+use crate::world::World;
+
+/// A gateway tells how a payment of `booking` stands.
+pub fn told(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Outcome {
+    let payment = recognise(world, booking, fact);
+    let Some(standing) = world.payments.get(&payment).map(|row| row.standing) else {
+        return Outcome::Refused(Refusal::NoSuchBooking);
+    };
+    match fact.state {
+        PaymentState::Captured if standing == PaymentStanding::Captured => told_again(world, payment, fact),
+        PaymentState::Captured => captured(world, booking, payment, fact),
+        // Older news than what we know, or a contradiction that a captured fact always wins.
+        _ if standing == PaymentStanding::Captured => Outcome::AlreadyKnown,
+        PaymentState::Failed => declined(world, booking, payment, fact),
+        PaymentState::Cancelled if standing == PaymentStanding::Closed => Outcome::AlreadyKnown,
+        PaymentState::Cancelled => {
+            close(world, booking, payment);
+            Outcome::Done
+        }
+        PaymentState::Open | PaymentState::Processing | PaymentState::Authorised => Outcome::AlreadyKnown,
+    }
+}
+
+/// Finds the payment that a fact is about: by the gateway's id, by our attempt's id, or else it is one that
+/// we never opened and that is written down now.
+fn recognise(world: &mut World, booking: BookingId, fact: &PaymentFact) -> PaymentId {
+    let known = world.payments.values().find(|payment| {
+        payment.account == fact.account
+            && payment.gateway_payment_id.as_deref() == Some(fact.gateway_payment_id.as_str())
+    });
+    if let Some(known) = known {
+        return known.id;
+    }
+    if let Reference::Booking { payment: Some(attempt), .. } = &fact.reference
+        && let Some(row) = world.payments.get(attempt)
+        && row.booking == booking
+        && row.account == fact.account
+        && row.gateway_payment_id.is_none()
+    {
+        let id = row.id;
+        if let Some(row) = world.payment_mut(id) {
+            row.gateway_payment_id = Some(fact.gateway_payment_id.clone());
+        }
+        return id;
+    }
+    let id = PaymentId::of_unseen(&fact.account, &fact.gateway_payment_id);
+    let now = world.now;
+    world.payments.entry(id).or_insert_with(|| Payment {
+        id,
+        booking,
+        account: fact.account.clone(),
+        gateway_payment_id: Some(fact.gateway_payment_id.clone()),
+        standing: PaymentStanding::Open,
+        expected: fact.amount,
+        captured: None,
+        verdict: None,
+        opened_at: now,
+        decided_at: None,
+    });
+    world.changes.payments_changed.insert(id);
+    id
+}
+
+/// A redelivery, under whatever event id. Only a different amount is worth a person's look.
+fn told_again(world: &mut World, payment: PaymentId, fact: &PaymentFact) -> Outcome {
+    let Some(row) = world.payments.get(&payment) else { return Outcome::AlreadyKnown };
+    match row.captured {
+        Some(captured) if captured != fact.amount => {
+            let item = Attention {
+                kind: AttentionKind::Contradiction,
+                subject: payment.uuid(),
+                booking: Some(row.booking),
+                payment: Some(payment),
+                amount: Some(fact.amount),
+                reason: format!(
+                    "the gateway first told of {captured} captured and now of {}; compare with its dashboard",
+                    fact.amount
+                ),
+                at: world.now,
+            };
+            world.call_person(item);
+            Outcome::NeedsPerson
+        }
+        _ => Outcome::AlreadyKnown,
+    }
+}
+
+/// Captured money: decide where it belongs, and say so.
+fn captured(world: &mut World, booking: BookingId, payment: PaymentId, fact: &PaymentFact) -> Outcome {
+    let Some(row) = world.bookings.get(&booking) else {
+        return Outcome::Refused(Refusal::NoSuchBooking);
+    };
+    let late = world.now >= row.expires_at || row.state != BookingState::Held;
+    let lapsed = row.state.lapsed();
+    let (verdict, seats_lost) = judge(world, booking, fact.amount);
+    let now = world.now;
+    if let Some(row) = world.payment_mut(payment) {
+        row.standing = PaymentStanding::Captured;
+        row.captured = Some(fact.amount);
+        row.verdict = Some(verdict);
+        row.decided_at = Some(now);
+    }
+    verify::withdraw(world, payment);
+    world.remove_task(TaskKind::Void, payment.uuid(), 1);
+    world.emit(
+        booking,
+        EventBody::PaymentCompleted {
+            payment_id: payment,
+            gateway: fact.account.gateway.clone(),
+            gateway_payment_id: fact.gateway_payment_id.clone(),
+            amount: fact.amount,
+            late,
+        },
+    );
+    match verdict {
+        Verdict::Applied => confirm(world, booking, payment, fact.amount, lapsed),
+        Verdict::SeatsLost => {
+            if world.bookings.get(&booking).is_some_and(|row| row.state == BookingState::Held) {
+                hold_over::lapse(world, booking, BookingState::SeatsLost);
+            } else if let Some(row) = world.booking_mut(booking) {
+                row.state = BookingState::SeatsLost;
+            }
+            let money = give_back(world, booking, payment, fact.amount, verdict);
+            let seats_lost = seats_lost.clone();
+            world.emit(booking, EventBody::BookingFailedInitiateRefund { money, seats_lost });
+        }
+        Verdict::SecondPayment | Verdict::WrongAmount | Verdict::WrongCurrency => {
+            let money = give_back(world, booking, payment, fact.amount, verdict);
+            world.emit(booking, EventBody::PaymentRejectedInitiateRefund { money });
+        }
+    }
+    Outcome::Decided { verdict, seats_lost }
+}
+
+/// The decision itself. No clock is compared but in the seats: a payer who was in time is never refused
+/// because a consumer was slow.
+fn judge(world: &World, booking: BookingId, amount: Money) -> (Verdict, Vec<SeatName>) {
+    let Some(row) = world.bookings.get(&booking) else { return (Verdict::SeatsLost, Vec::new()) };
+    if row.state == BookingState::Confirmed {
+        return (Verdict::SecondPayment, Vec::new());
+    }
+    if amount.currency != row.amount.currency {
+        return (Verdict::WrongCurrency, Vec::new());
+    }
+    if amount != row.amount {
+        return (Verdict::WrongAmount, Vec::new());
+    }
+    let lost = world.seats_lost(row);
+    if lost.is_empty() { (Verdict::Applied, lost) } else { (Verdict::SeatsLost, lost) }
+}
+
+fn confirm(
+    world: &mut World,
+    booking: BookingId,
+    payment: PaymentId,
+    amount: Money,
+    reacquired: bool,
+) {
+    let now = world.now;
+    let Some(row) = world.booking_mut(booking) else { return };
+    row.state = BookingState::Confirmed;
+    row.confirmed_at = Some(now);
+    let seats = row.seats.clone();
+    for seat in &seats {
+        let key = SeatKey { show: booking.show(), seat: seat.clone() };
+        world.set_seat(&key, SeatState::Booked, Some(booking), None);
+    }
+    world.post(payment, Account::Gateway, Account::Applied, amount);
+    world.remove_task(TaskKind::HoldTimer, booking.uuid(), 1);
+    world.emit(booking, EventBody::BookingConfirmed { payment_id: payment, seats, amount, reacquired });
+    // Another attempt that is still payable would only become a second payment.
+    void::request_all(world, booking, Duration::ZERO);
+}
+
+/// Reserves the whole captured amount for its way back. The refund is tied to the payment and to the verdict
+/// that caused it; there is one per payment.
+fn give_back(
+    world: &mut World,
+    booking: BookingId,
+    payment: PaymentId,
+    amount: Money,
+    cause: Verdict,
+) -> Return {
+    let id = RefundId::of(payment, 1);
+    world.refunds.insert(
+        id,
+        Refund {
+            id,
+            payment,
+            booking,
+            amount,
+            cause,
+            standing: RefundStanding::Requested,
+            generation: 1,
+            gateway_refund_id: None,
+            requested_at: world.now,
+            done_at: None,
+        },
+    );
+    world.changes.refunds_changed.insert(id);
+    world.post(payment, Account::Gateway, Account::ToReturn, amount);
+    Return { refund_id: id, payment_id: payment, amount, reason: cause }
+}
+
+fn declined(world: &mut World, booking: BookingId, payment: PaymentId, fact: &PaymentFact) -> Outcome {
+    let standing = world.payments.get(&payment).map(|row| row.standing);
+    if standing != Some(PaymentStanding::Open) {
+        return Outcome::AlreadyKnown;
+    }
+    if let Some(row) = world.payment_mut(payment) {
+        row.standing = PaymentStanding::Declined;
+    }
+    world.emit(booking, EventBody::PaymentFailed { payment_id: payment, reason: fact.reason.clone() });
+    Outcome::Done
+}
+
+/// Nothing was taken and the attempt is cancelled. If money comes all the same, it is late money.
+pub fn close(world: &mut World, booking: BookingId, payment: PaymentId) {
+    if let Some(row) = world.payment_mut(payment) {
+        row.standing = PaymentStanding::Closed;
+    }
+    verify::withdraw(world, payment);
+    world.remove_task(TaskKind::Void, payment.uuid(), 1);
+    // What the customer sees changes: nothing is on its way any more.
+    let _ = world.booking_mut(booking);
+}

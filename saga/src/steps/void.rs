@@ -1,0 +1,95 @@
+//! Cancelling an attempt at the gateway, when its hold has ended or another payment has paid.
+
+use time::Duration;
+
+use crate::attention::{Attention, AttentionKind};
+use crate::identity::{BookingId, PaymentId};
+use crate::input::{Outcome, Refusal, VoidAnswer};
+use crate::payment::PaymentStanding;
+use crate::steps::{money, verify};
+use crate::task::{Task, TaskKey, TaskKind, retry_at};
+use crate::world::World;
+
+/// After this many tries without an answer a person is told; the tries go on.
+const PATIENCE: u32 = 6;
+
+/// Has every attempt of `booking` that the customer could still pay cancelled at its gateway, a declined
+/// one included: at most gateways its page can still be paid with another card.
+pub fn request_all(world: &mut World, booking: BookingId, after: Duration) {
+    let payable: Vec<_> = world
+        .payments_of(booking)
+        .filter(|payment| matches!(payment.standing, PaymentStanding::Open | PaymentStanding::Declined))
+        .map(|payment| payment.id)
+        .collect();
+    for payment in payable {
+        verify::withdraw(world, payment);
+        let task = Task {
+            key: TaskKey { kind: TaskKind::Void, subject: payment.uuid(), generation: 1 },
+            booking: Some(booking),
+            due_at: world.now + after,
+            detail: None,
+        };
+        world.add_task(task);
+    }
+}
+
+/// The gateway answered, or did not.
+pub fn answered(
+    world: &mut World,
+    booking: BookingId,
+    payment: PaymentId,
+    generation: u32,
+    attempt: u32,
+    answer: &VoidAnswer,
+) -> Outcome {
+    let Some(row) = world.payments.get(&payment) else {
+        return Outcome::Refused(Refusal::NoSuchBooking);
+    };
+    let (standing, expected) = (row.standing, row.expected);
+    match answer {
+        VoidAnswer::NothingTaken => {
+            world.remove_task(TaskKind::Void, payment.uuid(), generation);
+            if matches!(standing, PaymentStanding::Captured | PaymentStanding::Closed) {
+                return Outcome::AlreadyKnown;
+            }
+            money::close(world, booking, payment);
+            Outcome::Done
+        }
+        VoidAnswer::AlreadyPaid { fact } => {
+            world.remove_task(TaskKind::Void, payment.uuid(), generation);
+            money::told(world, booking, fact)
+        }
+        VoidAnswer::NotPossible { .. } => {
+            world.remove_task(TaskKind::Void, payment.uuid(), generation);
+            if standing == PaymentStanding::Captured {
+                return Outcome::AlreadyKnown;
+            }
+            money::close(world, booking, payment);
+            Outcome::Done
+        }
+        VoidAnswer::Unknown { why } => {
+            if matches!(standing, PaymentStanding::Captured | PaymentStanding::Closed) {
+                world.remove_task(TaskKind::Void, payment.uuid(), generation);
+                return Outcome::AlreadyKnown;
+            }
+            let key = TaskKey { kind: TaskKind::Void, subject: payment.uuid(), generation };
+            world.postpone_task(key, retry_at(world.now, payment.uuid(), attempt));
+            if attempt < PATIENCE {
+                return Outcome::Postponed;
+            }
+            world.call_person(Attention {
+                kind: AttentionKind::PaymentUnknown,
+                subject: payment.uuid(),
+                booking: Some(booking),
+                payment: Some(payment),
+                amount: Some(expected),
+                reason: format!(
+                    "the gateway has not said in {attempt} tries whether this attempt was paid ({why}); \
+                     we keep asking, look at the gateway's dashboard if it lasts"
+                ),
+                at: world.now,
+            });
+            Outcome::NeedsPerson
+        }
+    }
+}

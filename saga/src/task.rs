@@ -1,0 +1,99 @@
+//! Work to be done later or outside: timers and calls, as rows of one table.
+
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::identity::BookingId;
+
+/// What a task is for. Each role of the product leases only its own kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TaskKind {
+    /// A hold's clock: the warning, then the end. Subject: the booking. No call.
+    HoldTimer,
+    /// Ask the gateway how a payment attempt stands. Subject: the payment.
+    Verify,
+    /// Cancel a payment attempt at the gateway. Subject: the payment.
+    Void,
+    /// Find out whose a record without a usable reference is. Subject: the parked record.
+    Trace,
+    /// Return money. Subject: the refund.
+    Refund,
+    /// Send a letter. Subject: derived from booking, template and cause.
+    Mail,
+}
+
+impl TaskKind {
+    /// All kinds.
+    pub const ALL: [Self; 6] =
+        [Self::HoldTimer, Self::Verify, Self::Void, Self::Trace, Self::Refund, Self::Mail];
+
+    /// The name in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HoldTimer => "hold_timer",
+            Self::Verify => "verify",
+            Self::Void => "void",
+            Self::Trace => "trace",
+            Self::Refund => "refund",
+            Self::Mail => "mail",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A task's identity. There is one task per kind, subject and generation, ever.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskKey {
+    /// What it is for.
+    pub kind: TaskKind,
+    /// What it is about.
+    pub subject: Uuid,
+    /// Which go at it, from 1. A refund's generation is the refund's.
+    pub generation: u32,
+}
+
+/// A task to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Which.
+    pub key: TaskKey,
+    /// The booking that its turn will lock, if there is one.
+    pub booking: Option<BookingId>,
+    /// Not before.
+    pub due_at: OffsetDateTime,
+    /// What the executor needs beside the rows that the key names (a letter's template and cause), as JSON.
+    pub detail: Option<String>,
+}
+
+/// When to try again after `attempt` tries (from 1): one second doubled each time up to ten minutes, with a
+/// quarter of jitter. The jitter comes from `subject`, so that the same history gives the same time.
+pub fn retry_at(now: OffsetDateTime, subject: Uuid, attempt: u32) -> OffsetDateTime {
+    const LONGEST_MS: i64 = 600_000;
+    let plain = 1_000_i64.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(LONGEST_MS);
+    // A multiplicative hash spreads neighbours; its quality does not matter here.
+    let spread = subject.as_u64_pair().0.wrapping_add(u64::from(attempt)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let quarter = plain / 4;
+    let jitter = i64::try_from(spread >> 40).unwrap_or(0) % (2 * quarter + 1) - quarter;
+    now + Duration::milliseconds(plain + jitter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retries_wait_longer_and_longer_but_never_beyond_the_cap() {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        for subject in 0..100_u128 {
+            let subject = Uuid::from_u128(subject << 64);
+            let first = retry_at(now, subject, 1) - now;
+            assert!(first >= Duration::milliseconds(750) && first <= Duration::milliseconds(1_250), "{first}");
+            let last = retry_at(now, subject, u32::MAX) - now;
+            assert!(last >= Duration::minutes(7) && last <= Duration::minutes(13), "{last}");
+        }
+    }
+}

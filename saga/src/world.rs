@@ -1,0 +1,274 @@
+//! What a turn has locked and read, what becomes of it, and the changes to be written: plain data.
+//!
+//! [`World::apply`] is the one door of the saga. It changes the rows in memory, and notes in [`Changes`]
+//! which of them are to be written and what is to be appended. A store turns `Changes` into one commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use time::OffsetDateTime;
+
+use crate::attention::Attention;
+use crate::booking::Booking;
+use crate::event::{Event, EventBody};
+use crate::identity::{BookingId, PaymentId, RefundId, SeatName, ShowId, UserId};
+use crate::input::{Input, Outcome, Refusal};
+use crate::ledger::{Account, Entry};
+use crate::money::Money;
+use crate::payment::Payment;
+use crate::refund::Refund;
+use crate::seat::{Seat, SeatKey, SeatState};
+use crate::steps;
+use crate::task::{Task, TaskKey, TaskKind};
+
+/// The rows that a turn has locked, at one moment.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The database's clock, read after the last lock.
+    pub now: OffsetDateTime,
+    /// Which booking each (show, user) last held, for those that were asked for.
+    pub slots: BTreeMap<(ShowId, UserId), BookingId>,
+    /// Locked bookings.
+    pub bookings: BTreeMap<BookingId, Booking>,
+    /// All payments of the locked bookings.
+    pub payments: BTreeMap<PaymentId, Payment>,
+    /// All refunds of the locked bookings.
+    pub refunds: BTreeMap<RefundId, Refund>,
+    /// All seats of the locked bookings, and those that were asked for.
+    pub seats: BTreeMap<SeatKey, Seat>,
+    /// What is to be written.
+    pub changes: Changes,
+}
+
+/// What a turn writes. The rows named by `*_changed` stand in the [`World`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Slots to be written.
+    pub slots_changed: BTreeSet<(ShowId, UserId)>,
+    /// Bookings that did not exist before.
+    pub bookings_created: BTreeSet<BookingId>,
+    /// Bookings to be written.
+    pub bookings_changed: BTreeSet<BookingId>,
+    /// Payments to be written.
+    pub payments_changed: BTreeSet<PaymentId>,
+    /// Refunds to be written.
+    pub refunds_changed: BTreeSet<RefundId>,
+    /// Seats to be written.
+    pub seats_changed: BTreeSet<SeatKey>,
+    /// Tasks to be added; one that exists already stays as it is.
+    pub tasks_added: Vec<Task>,
+    /// Tasks to be set to a later time.
+    pub tasks_postponed: Vec<(TaskKey, OffsetDateTime)>,
+    /// Tasks to be removed, done or no longer of use.
+    pub tasks_removed: BTreeSet<TaskKey>,
+    /// Events to be published, in order.
+    pub events: Vec<Event>,
+    /// Money that moved.
+    pub ledger: Vec<Entry>,
+    /// What was decided and why.
+    pub journal: Vec<JournalEntry>,
+    /// What needs a person.
+    pub attention: Vec<Attention>,
+}
+
+/// One input with its outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalEntry {
+    /// The booking.
+    pub booking: BookingId,
+    /// The database's clock at the decision.
+    pub at: OffsetDateTime,
+    /// What happened.
+    pub input: Input,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+impl World {
+    /// An empty world at `now`.
+    pub fn new(now: OffsetDateTime) -> Self {
+        Self {
+            now,
+            slots: BTreeMap::new(),
+            bookings: BTreeMap::new(),
+            payments: BTreeMap::new(),
+            refunds: BTreeMap::new(),
+            seats: BTreeMap::new(),
+            changes: Changes::default(),
+        }
+    }
+
+    /// Applies `input` to `booking`: the one door of the saga.
+    ///
+    /// Applying the same input again changes nothing more: a redelivery's outcome is
+    /// [`Outcome::AlreadyKnown`]. A refusal changes nothing and is not journalled.
+    pub fn apply(&mut self, booking: BookingId, input: Input) -> Outcome {
+        let outcome = self.step(booking, &input);
+        if !matches!(outcome, Outcome::Refused(_)) {
+            self.changes.journal.push(JournalEntry {
+                booking,
+                at: self.now,
+                input,
+                outcome: outcome.clone(),
+            });
+        }
+        outcome
+    }
+
+    fn step(&mut self, booking: BookingId, input: &Input) -> Outcome {
+        if let Input::Hold { user, seats, contact, terms } = input {
+            return steps::hold::place(self, booking, user, seats, contact, terms);
+        }
+        if !self.bookings.contains_key(&booking) {
+            return Outcome::Refused(Refusal::NoSuchBooking);
+        }
+        match input {
+            Input::Hold { .. } => Outcome::Refused(Refusal::IdTaken),
+            Input::Release => steps::hold_over::release(self, booking),
+            Input::HoldTimer => steps::hold_over::timer(self, booking),
+            Input::OpenAttempt { payment, account, terms } => {
+                steps::attempt::open(self, booking, *payment, account, terms)
+            }
+            Input::AttemptCreated { payment, gateway_payment_id } => {
+                steps::attempt::created(self, *payment, gateway_payment_id)
+            }
+            Input::Payment(fact) => steps::money::told(self, booking, fact),
+            Input::Refund(fact) => steps::refund::told(self, booking, fact),
+            Input::VerifyAnswered { payment, generation, answer } => {
+                steps::verify::answered(self, *payment, *generation, answer)
+            }
+            Input::VoidAnswered { payment, generation, attempt, answer } => {
+                steps::void::answered(self, booking, *payment, *generation, *attempt, answer)
+            }
+            Input::RefundTaken { refund } => steps::refund::taken(self, *refund),
+            Input::RefundAnswered { refund, generation, attempt, answer } => {
+                steps::refund::answered(self, booking, *refund, *generation, *attempt, answer)
+            }
+        }
+    }
+
+    /// The payments of `booking`, oldest first.
+    pub fn payments_of(&self, booking: BookingId) -> impl Iterator<Item = &Payment> {
+        let mut payments: Vec<_> =
+            self.payments.values().filter(|payment| payment.booking == booking).collect();
+        payments.sort_by_key(|payment| (payment.opened_at, payment.id));
+        payments.into_iter()
+    }
+
+    /// The refunds of `booking`.
+    pub fn refunds_of(&self, booking: BookingId) -> impl Iterator<Item = &Refund> {
+        self.refunds.values().filter(move |refund| refund.booking == booking)
+    }
+
+    /// Is a payment attempt of `booking` undecided?
+    pub fn attempt_open(&self, booking: BookingId) -> bool {
+        self.payments.values().any(|payment| payment.booking == booking && payment.undecided())
+    }
+
+    // What steps do. Each notes the change beside making it, so that no step can forget to.
+
+    pub(crate) fn booking_mut(&mut self, booking: BookingId) -> Option<&mut Booking> {
+        let row = self.bookings.get_mut(&booking)?;
+        if self.changes.bookings_changed.insert(booking) {
+            row.version += 1;
+            row.updated_at = self.now;
+        }
+        Some(row)
+    }
+
+    pub(crate) fn payment_mut(&mut self, payment: PaymentId) -> Option<&mut Payment> {
+        let row = self.payments.get_mut(&payment)?;
+        self.changes.payments_changed.insert(payment);
+        Some(row)
+    }
+
+    pub(crate) fn refund_mut(&mut self, refund: RefundId) -> Option<&mut Refund> {
+        let row = self.refunds.get_mut(&refund)?;
+        self.changes.refunds_changed.insert(refund);
+        Some(row)
+    }
+
+    /// Gives a seat a new state. A seat that is neither held nor booked belongs to nobody.
+    pub(crate) fn set_seat(
+        &mut self,
+        key: &SeatKey,
+        state: SeatState,
+        booking: Option<BookingId>,
+        reclaim_at: Option<OffsetDateTime>,
+    ) {
+        if let Some(seat) = self.seats.get_mut(key) {
+            seat.state = state;
+            seat.booking = booking;
+            seat.reclaim_at = reclaim_at;
+            self.changes.seats_changed.insert(key.clone());
+        }
+    }
+
+    /// The seats of `booking` that its rows still give to it as held.
+    pub(crate) fn seats_still_held(&self, booking: BookingId) -> Vec<SeatKey> {
+        let Some(row) = self.bookings.get(&booking) else { return Vec::new() };
+        row.seats
+            .iter()
+            .map(|seat| SeatKey { show: row.show(), seat: seat.clone() })
+            .filter(|key| {
+                self.seats.get(key).is_some_and(|seat| {
+                    seat.state == SeatState::Held && seat.booking == Some(booking)
+                })
+            })
+            .collect()
+    }
+
+    /// Publishes an event, with the booking's next sequence.
+    pub(crate) fn emit(&mut self, booking: BookingId, body: EventBody) {
+        let at = self.now;
+        let Some(row) = self.booking_mut(booking) else { return };
+        row.sequence += 1;
+        let event =
+            Event { booking_id: booking, show_id: booking.show(), sequence: row.sequence, at, body };
+        self.changes.events.push(event);
+    }
+
+    /// Moves a payment's money.
+    pub(crate) fn post(&mut self, payment: PaymentId, from: Account, to: Account, amount: Money) {
+        let Some(row) = self.payments.get(&payment) else { return };
+        if amount.minor > 0 {
+            let entry = Entry { payment, booking: row.booking, from, to, amount, at: self.now };
+            self.changes.ledger.push(entry);
+        }
+    }
+
+    pub(crate) fn add_task(&mut self, task: Task) {
+        self.changes.tasks_added.push(task);
+    }
+
+    pub(crate) fn postpone_task(&mut self, key: TaskKey, until: OffsetDateTime) {
+        self.changes.tasks_postponed.push((key, until));
+    }
+
+    pub(crate) fn remove_task(&mut self, kind: TaskKind, subject: uuid::Uuid, generation: u32) {
+        let key = TaskKey { kind, subject, generation };
+        self.changes.tasks_added.retain(|task| task.key != key);
+        self.changes.tasks_postponed.retain(|(postponed, _)| *postponed != key);
+        self.changes.tasks_removed.insert(key);
+    }
+
+    /// Puts an item on the operators' list.
+    pub fn call_person(&mut self, item: Attention) {
+        self.changes.attention.push(item);
+    }
+
+    /// The names of those of `seats` that are somebody else's for `booking` now.
+    pub(crate) fn seats_lost(&self, booking: &Booking) -> Vec<SeatName> {
+        use crate::seat::Standing;
+        booking
+            .seats
+            .iter()
+            .filter(|name| {
+                let key = SeatKey { show: booking.show(), seat: (*name).clone() };
+                self.seats
+                    .get(&key)
+                    .is_none_or(|seat| seat.standing(booking.id, self.now) == Standing::Taken)
+            })
+            .cloned()
+            .collect()
+    }
+}
