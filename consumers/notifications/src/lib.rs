@@ -1,1 +1,3 @@
 //! boxoffice-notifications
+
+pub mod mail;
