@@ -9,7 +9,10 @@ use boxoffice_dev_servers::{Bar, Kafka, KafkaOptions, Postgres, PostgresOptions,
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
-#[expect(clippy::print_stdout, reason = "an example whose output is for a script to read")]
+#[expect(
+    clippy::print_stdout,
+    reason = "an example whose output is for a script to read"
+)]
 async fn main() -> Result<(), Box<dyn Error>> {
     let dir = PathBuf::from(std::env::args_os().nth(1).ok_or("give a directory")?);
     let mut terminate = signal(SignalKind::terminate())?;

@@ -56,7 +56,9 @@ pub enum FetchError {
         found: String,
     },
     /// Maven resolved a file that the lock does not know.
-    #[error("{file} was resolved by pom.xml but is not in artifacts.lock: write artifacts.lock anew")]
+    #[error(
+        "{file} was resolved by pom.xml but is not in artifacts.lock: write artifacts.lock anew"
+    )]
     NotLocked {
         /// The file's name.
         file: String,
@@ -101,7 +103,9 @@ pub enum FetchError {
 #[non_exhaustive]
 pub enum ServerError {
     /// Another process of ours runs a server in this directory.
-    #[error("{server} in {dir} is already running, started by process {pid}: stop that one, or use another directory")]
+    #[error(
+        "{server} in {dir} is already running, started by process {pid}: stop that one, or use another directory"
+    )]
     AlreadyRunning {
         /// `Kafka` or `PostgreSQL`.
         server: &'static str,
@@ -111,7 +115,9 @@ pub enum ServerError {
         pid: String,
     },
     /// The port that was asked for belongs to another program.
-    #[error("{server} cannot listen on port {port}, another program does: choose another port, or stop that program")]
+    #[error(
+        "{server} cannot listen on port {port}, another program does: choose another port, or stop that program"
+    )]
     PortTaken {
         /// `Kafka` or `PostgreSQL`.
         server: &'static str,
@@ -135,7 +141,9 @@ pub enum ServerError {
         path: PathBuf,
     },
     /// There is no user PostgreSQL could run as.
-    #[error("PostgreSQL refuses to run as root, and there is neither a user `postgres` nor `nobody`")]
+    #[error(
+        "PostgreSQL refuses to run as root, and there is neither a user `postgres` nor `nobody`"
+    )]
     NoServerUser,
     /// The server ended while it was starting.
     #[error("{server} did not start ({how}); the last lines of its log:\n{tail}")]
@@ -158,7 +166,9 @@ pub enum ServerError {
         tail: String,
     },
     /// A data directory of a version that cannot be used.
-    #[error("{dir} was made by PostgreSQL {found}, this is {expected}: remove it, or use another directory")]
+    #[error(
+        "{dir} was made by PostgreSQL {found}, this is {expected}: remove it, or use another directory"
+    )]
     OtherVersion {
         /// The data directory.
         dir: PathBuf,

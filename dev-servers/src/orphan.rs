@@ -71,5 +71,6 @@ pub(crate) async fn end(pid: u32, polite: Signal, file: &Path) -> Result<(), Ser
             tokio::time::sleep(POLL).await;
         }
     }
-    Err(std::io::Error::from(std::io::ErrorKind::TimedOut)).tried("end the process recorded in", file)
+    Err(std::io::Error::from(std::io::ErrorKind::TimedOut))
+        .tried("end the process recorded in", file)
 }

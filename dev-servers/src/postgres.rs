@@ -13,10 +13,11 @@ use tokio::net::TcpStream;
 
 use crate::error::{ServerError, Tried};
 use crate::fetch::Fetched;
+use crate::log_tail::Mark;
 use crate::process::{Process, describe};
 use crate::server_user::ServerUser;
 use crate::state_dir::StateDir;
-use crate::{log_tail, orphan, proc_table};
+use crate::{orphan, proc_table};
 
 const NAME: &str = "PostgreSQL";
 /// A recovery after a crash, on a slow disk.
@@ -26,6 +27,7 @@ const POLL: Duration = Duration::from_millis(10);
 const LOG_LIMIT: u64 = 10 << 20;
 /// Backends of a killed server that have not noticed yet; they do, soon.
 const STILL_IN_USE: &str = "is still in use";
+const PORT_TAKEN: &str = "Address already in use";
 
 /// How to start a PostgreSQL.
 #[derive(Debug, Clone)]
@@ -80,7 +82,8 @@ impl Postgres {
         orphan::end_recorded(&pid_file(state.path()), Signal::SIGINT).await?;
         end_unrecorded(&data_dir(state.path())).await?;
         let port = state.port("port", options.port, &[])?;
-        let password = cluster::prepare(fetched, state.path(), user.as_ref(), options.fsync).await?;
+        let password =
+            cluster::prepare(fetched, state.path(), user.as_ref(), options.fsync).await?;
         let mut postgres = Self {
             process: None,
             port,
@@ -90,8 +93,15 @@ impl Postgres {
             options: options.clone(),
             fetched: fetched.clone(),
         };
-        postgres.launch().await?;
-        Ok(postgres)
+        let mut launched = postgres.launch().await;
+        if let Err(ServerError::PortTaken { .. }) = launched
+            && options.port.is_none()
+        {
+            // Somebody was faster at the port that we had found free; there are others.
+            postgres.port = postgres.state.port("port", None, &[])?;
+            launched = postgres.launch().await;
+        }
+        launched.map(|()| postgres)
     }
 
     /// Where clients connect, as the superuser of this private server, to the database `boxoffice`.
@@ -143,7 +153,10 @@ impl Postgres {
     /// SIGKILL to all of it, as if the power had failed, and waits until it is gone.
     pub async fn kill(&mut self) -> Result<(), ServerError> {
         if let Some(process) = &self.process {
-            process.kill().await.tried("kill PostgreSQL in", self.state.path())?;
+            process
+                .kill()
+                .await
+                .tried("kill PostgreSQL in", self.state.path())?;
         }
         self.ended();
         Ok(())
@@ -168,7 +181,9 @@ impl Postgres {
     }
 
     fn running(&self) -> Result<&Process, ServerError> {
-        self.process.as_ref().ok_or(ServerError::NotRunning { server: NAME })
+        self.process
+            .as_ref()
+            .ok_or(ServerError::NotRunning { server: NAME })
     }
 
     fn ended(&mut self) {
@@ -184,6 +199,12 @@ impl Postgres {
                     if tail.contains(STILL_IN_USE) && since.elapsed() < START_DEADLINE =>
                 {
                     tokio::time::sleep(POLL * 10).await;
+                }
+                Err(ServerError::Died { tail, .. }) if tail.contains(PORT_TAKEN) => {
+                    return Err(ServerError::PortTaken {
+                        server: NAME,
+                        port: self.port,
+                    });
                 }
                 result => return result,
             }
@@ -201,11 +222,11 @@ impl Postgres {
         let log = log_file(&dir);
         let open = OpenOptions::new().create(true).append(true).open(&log);
         let out = open.tried("open", &log)?;
-        // From the start, so that an error's tail is about this start; what was before is of no use to anybody.
         if out.metadata().is_ok_and(|m| m.len() > LOG_LIMIT) {
             out.set_len(0).tried("truncate", &log)?;
         }
         let err = out.try_clone().tried("open", &log)?;
+        let mark = Mark::at_end(&[&log]);
         command.stdin(Stdio::null()).stdout(out).stderr(err);
 
         // SIGINT when we die: a fast shutdown, after which nothing needs to be recovered.
@@ -220,7 +241,7 @@ impl Postgres {
                 return Err(ServerError::Died {
                     server: NAME,
                     how: describe(status),
-                    tail: log_tail::tail(&[&log]),
+                    tail: mark.tail(),
                 });
             }
             if says_ready(&data, process.pid()) && connects(self.port).await {
@@ -231,7 +252,7 @@ impl Postgres {
                 return Err(ServerError::NotReady {
                     server: NAME,
                     seconds: START_DEADLINE.as_secs(),
-                    tail: log_tail::tail(&[&log]),
+                    tail: mark.tail(),
                 });
             }
             tokio::time::sleep(POLL).await;
@@ -264,7 +285,11 @@ impl Postgres {
 /// One of PostgreSQL's programs, as its user and without our environment (PGPORT and the like).
 fn program(fetched: &Fetched, name: &str, dir: &Path, user: Option<&ServerUser>) -> Command {
     let mut command = Command::new(fetched.postgres.join("bin").join(name));
-    command.env_clear().env("LC_ALL", "C").env("TZ", "UTC").current_dir(dir);
+    command
+        .env_clear()
+        .env("LC_ALL", "C")
+        .env("TZ", "UTC")
+        .current_dir(dir);
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
     }
@@ -283,7 +308,9 @@ fn says_ready(data: &Path, pid: u32) -> bool {
 }
 
 async fn connects(port: u16) -> bool {
-    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok()
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+        .await
+        .is_ok()
 }
 
 /// Ends a server that runs in this data directory though our record does not know it, and removes a postmaster.pid whose
@@ -293,9 +320,13 @@ async fn end_unrecorded(data: &Path) -> Result<(), ServerError> {
     let Ok(text) = std::fs::read_to_string(&file) else {
         return Ok(());
     };
-    let pid: Option<u32> = text.lines().next().and_then(|line| line.trim().parse().ok());
+    let pid: Option<u32> = text
+        .lines()
+        .next()
+        .and_then(|line| line.trim().parse().ok());
     if let Some(pid) = pid
-        && proc_table::command_line(pid).is_some_and(|line| line.contains(&data.display().to_string()))
+        && proc_table::command_line(pid)
+            .is_some_and(|line| line.contains(&data.display().to_string()))
     {
         orphan::end(pid, Signal::SIGINT, &file).await?;
     }

@@ -36,7 +36,11 @@ enum State {
 
 impl Process {
     /// Spawns; `death` is sent when we die, `on_drop` when the handle is dropped.
-    pub(crate) async fn spawn(command: Command, death: Signal, on_drop: Signal) -> io::Result<Self> {
+    pub(crate) async fn spawn(
+        command: Command,
+        death: Signal,
+        on_drop: Signal,
+    ) -> io::Result<Self> {
         let child = spawner::spawn(command, death).await?;
         Ok(Self {
             pid: child.id(),
@@ -155,7 +159,8 @@ impl Drop for Process {
     fn drop(&mut self) {
         drop(self.signal(self.on_drop));
         drop(self.signal_tree(Signal::SIGCONT));
-        let State::Running(mut child) = std::mem::replace(&mut *self.locked(), State::Dropped) else {
+        let State::Running(mut child) = std::mem::replace(&mut *self.locked(), State::Dropped)
+        else {
             return;
         };
         let (gone, wait) = mpsc::channel();

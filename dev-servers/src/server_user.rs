@@ -92,7 +92,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let private = dir.path().join("private");
         std::fs::create_dir(&private).unwrap();
-        let set = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let set = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap()
+        };
         set(dir.path(), 0o755);
         set(&private, 0o700);
         let stranger = ServerUser {
@@ -103,7 +105,10 @@ mod tests {
         let below = private.join("not/yet/there");
         assert_eq!(stranger.barrier(&below).unwrap(), Some(private.clone()));
         let error = stranger.must_reach(&below).unwrap_err().to_string();
-        assert!(error.contains("stranger") && error.contains("private"), "{error}");
+        assert!(
+            error.contains("stranger") && error.contains("private"),
+            "{error}"
+        );
         set(&private, 0o711);
         assert_eq!(stranger.barrier(&below).unwrap(), None);
     }

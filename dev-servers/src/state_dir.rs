@@ -70,7 +70,12 @@ impl StateDir {
 
     /// The port to listen on: the wanted one, else the one remembered under `name`, else a free one, which is then
     /// remembered.
-    pub(crate) fn port(&self, name: &str, wanted: Option<u16>, others: &[u16]) -> Result<u16, ServerError> {
+    pub(crate) fn port(
+        &self,
+        name: &str,
+        wanted: Option<u16>,
+        others: &[u16],
+    ) -> Result<u16, ServerError> {
         if let Some(port) = wanted {
             return if free(port) {
                 Ok(port)
@@ -129,7 +134,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = StateDir::hold(dir.path(), "Kafka").unwrap();
         let error = StateDir::hold(dir.path(), "Kafka").unwrap_err().to_string();
-        assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+        assert!(
+            error.contains(&format!("process {}", std::process::id())),
+            "{error}"
+        );
         drop(first);
         StateDir::hold(dir.path(), "Kafka").unwrap();
     }

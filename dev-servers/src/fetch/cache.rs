@@ -40,7 +40,9 @@ pub(crate) fn choose(around: &Surroundings) -> Result<PathBuf, FetchError> {
         .filter(|path| path.is_absolute())
         .or_else(|| Some(Path::new(around.home.as_ref()?).join(".cache")));
     match (users, &around.server_user) {
-        (Some(users), Some(user)) if matches!(user.barrier(&users), Ok(None)) => Ok(users.join("boxoffice")),
+        (Some(users), Some(user)) if matches!(user.barrier(&users), Ok(None)) => {
+            Ok(users.join("boxoffice"))
+        }
         (_, Some(_)) => Ok(SYSTEM.into()),
         (Some(users), None) => Ok(users.join("boxoffice")),
         (None, None) => Err(FetchError::NoCache),
@@ -65,10 +67,22 @@ mod tests {
     #[test]
     fn the_order_is_as_documented() {
         let home = Some(Path::new("/h"));
-        assert_eq!(choose(&around(Some("/c"), Some("/x"), home)).unwrap(), Path::new("/c"));
-        assert_eq!(choose(&around(None, Some("/x"), home)).unwrap(), Path::new("/x/boxoffice"));
-        assert_eq!(choose(&around(None, None, home)).unwrap(), Path::new("/h/.cache/boxoffice"));
-        assert!(matches!(choose(&around(None, None, None)), Err(FetchError::NoCache)));
+        assert_eq!(
+            choose(&around(Some("/c"), Some("/x"), home)).unwrap(),
+            Path::new("/c")
+        );
+        assert_eq!(
+            choose(&around(None, Some("/x"), home)).unwrap(),
+            Path::new("/x/boxoffice")
+        );
+        assert_eq!(
+            choose(&around(None, None, home)).unwrap(),
+            Path::new("/h/.cache/boxoffice")
+        );
+        assert!(matches!(
+            choose(&around(None, None, None)),
+            Err(FetchError::NoCache)
+        ));
     }
 
     #[test]
@@ -80,10 +94,15 @@ mod tests {
             uid: 4_000_000,
             gid: 4_000_000,
         });
-        let mode = |mode| std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        let mode = |mode| {
+            std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(mode)).unwrap()
+        };
         mode(0o700);
         assert_eq!(choose(&around).unwrap(), Path::new(SYSTEM));
         mode(0o755);
-        assert_eq!(choose(&around).unwrap(), home.path().join(".cache/boxoffice"));
+        assert_eq!(
+            choose(&around).unwrap(),
+            home.path().join(".cache/boxoffice")
+        );
     }
 }

@@ -49,8 +49,14 @@ async fn ask(java: &Path, scratch: &Path) -> Result<String, FetchError> {
     let output = scratch.join("java-version");
     let file = File::create(&output).tried_fetch("create", &output)?;
     let mut command = Command::new(java);
-    command.arg("-version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
-    Process::run(command, DEADLINE).await.tried_fetch("run", java)?;
+    command
+        .arg("-version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(file);
+    Process::run(command, DEADLINE)
+        .await
+        .tried_fetch("run", java)?;
     std::fs::read_to_string(&output).tried_fetch("read", &output)
 }
 
@@ -82,7 +88,8 @@ mod tests {
 
     #[test]
     fn versions_are_read() {
-        let said = "Picked up JAVA_TOOL_OPTIONS: -Dx\nopenjdk version \"17.0.15\" 2025-04-15\nOpenJDK";
+        let said =
+            "Picked up JAVA_TOOL_OPTIONS: -Dx\nopenjdk version \"17.0.15\" 2025-04-15\nOpenJDK";
         assert_eq!(version(said).as_deref(), Some("17.0.15"));
         assert_eq!(version("No Java runtime present"), None);
         assert_eq!(major("17.0.15"), Some(17));
@@ -99,15 +106,27 @@ mod tests {
         assert!(none.to_string().contains("--database-url"));
 
         fake_java(dir.path(), "openjdk version \"11.0.2\" 2019-01-15");
-        let old = find(None, dir.path().as_os_str(), dir.path()).await.unwrap_err();
-        assert!(matches!(&old, FetchError::OldJava { version, .. } if version == "11.0.2"), "{old}");
+        let old = find(None, dir.path().as_os_str(), dir.path())
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(&old, FetchError::OldJava { version, .. } if version == "11.0.2"),
+            "{old}"
+        );
 
-        fake_java(dir.path(), "The operation couldn t be completed. Unable to locate a Java Runtime.");
-        let stub = find(None, dir.path().as_os_str(), dir.path()).await.unwrap_err();
+        fake_java(
+            dir.path(),
+            "The operation couldn t be completed. Unable to locate a Java Runtime.",
+        );
+        let stub = find(None, dir.path().as_os_str(), dir.path())
+            .await
+            .unwrap_err();
         assert!(matches!(stub, FetchError::NoJava));
 
         fake_java(dir.path(), "openjdk version \"21\" 2023-09-19");
-        let (_, version) = find(None, dir.path().as_os_str(), dir.path()).await.unwrap();
+        let (_, version) = find(None, dir.path().as_os_str(), dir.path())
+            .await
+            .unwrap();
         assert_eq!(version, "21");
     }
 }

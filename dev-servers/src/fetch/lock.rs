@@ -95,10 +95,18 @@ mod tests {
 
     #[test]
     fn every_platform_has_kafka_and_one_postgres() {
-        for platform in ["linux-amd64", "linux-arm64v8", "darwin-amd64", "darwin-arm64v8"] {
+        for platform in [
+            "linux-amd64",
+            "linux-arm64v8",
+            "darwin-amd64",
+            "darwin-arm64v8",
+        ] {
             let pinned = pinned(platform);
             assert_eq!(pinned.len(), 47, "{platform}");
-            let postgres: Vec<_> = pinned.iter().filter(|p| p.file.starts_with(POSTGRES_PREFIX)).collect();
+            let postgres: Vec<_> = pinned
+                .iter()
+                .filter(|p| p.file.starts_with(POSTGRES_PREFIX))
+                .collect();
             assert_eq!(postgres.len(), 1, "{platform}");
             assert!(pinned.iter().any(|p| p.file.starts_with("kafka_2.13-")));
         }
@@ -117,9 +125,16 @@ mod tests {
         };
         let right = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
         check(dir.path(), &pin(right)).unwrap();
-        let wrong = check(dir.path(), &pin(&"0".repeat(64))).unwrap_err().to_string();
-        assert!(wrong.contains("a.jar") && wrong.contains(right) && wrong.contains(&"0".repeat(64)), "{wrong}");
-        assert!(matches!(check(dir.path(), &[]), Err(FetchError::NotLocked { file }) if file == "a.jar"));
+        let wrong = check(dir.path(), &pin(&"0".repeat(64)))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            wrong.contains("a.jar") && wrong.contains(right) && wrong.contains(&"0".repeat(64)),
+            "{wrong}"
+        );
+        assert!(
+            matches!(check(dir.path(), &[]), Err(FetchError::NotLocked { file }) if file == "a.jar")
+        );
         std::fs::remove_file(dir.path().join("a.jar")).unwrap();
         let missing = check(dir.path(), &pin(right)).unwrap_err().to_string();
         assert!(missing.contains("no file"), "{missing}");

@@ -49,7 +49,10 @@ pub(crate) async fn resolve(
         .args(["-B", "-C", "-f"])
         .arg(&pom)
         .arg("dependency:copy-dependencies")
-        .arg(format!("-DoutputDirectory={}", scratch.join("jars").display()))
+        .arg(format!(
+            "-DoutputDirectory={}",
+            scratch.join("jars").display()
+        ))
         .arg("-DincludeScope=runtime")
         .arg(format!("-Dpostgres.platform={platform}"))
         .env("PATH", &source.path)
@@ -58,7 +61,10 @@ pub(crate) async fn resolve(
         .stdout(out)
         .stderr(err);
     if let Repository::Empty = repository {
-        command.arg(format!("-Dmaven.repo.local={}", scratch.join("repository").display()));
+        command.arg(format!(
+            "-Dmaven.repo.local={}",
+            scratch.join("repository").display()
+        ));
     }
 
     let process = Process::spawn(command, Signal::SIGKILL, Signal::SIGKILL)
@@ -74,7 +80,7 @@ pub(crate) async fn resolve(
         if started.elapsed() > DEADLINE {
             return Err(FetchError::Download {
                 how: format!("it did not end within {} minutes", DEADLINE.as_secs() / 60),
-                tail: log_tail::tail(&[&log]),
+                tail: log_tail::tail(&log),
             });
         }
     };
@@ -84,7 +90,7 @@ pub(crate) async fn resolve(
     } else {
         Err(FetchError::Download {
             how: describe(status),
-            tail: log_tail::tail(&[&log]),
+            tail: log_tail::tail(&log),
         })
     }
 }
@@ -97,7 +103,10 @@ fn downloaded(log: &Path, pinned: &[Pinned]) -> u64 {
     let files: Vec<&str> = text
         .lines()
         .filter_map(|line| line.split_once("Downloaded from "))
-        .filter_map(|(_, rest)| rest.split_whitespace().find_map(|word| Some(word.rsplit_once('/')?.1)))
+        .filter_map(|(_, rest)| {
+            rest.split_whitespace()
+                .find_map(|word| Some(word.rsplit_once('/')?.1))
+        })
         .collect();
     pinned
         .iter()

@@ -56,7 +56,11 @@ fn look(root: &Path) -> io::Result<Vec<Seen>> {
             }
             let metadata = path.symlink_metadata()?;
             seen.push(Seen {
-                file: path.strip_prefix(root).map_err(io::Error::other)?.to_string_lossy().into_owned(),
+                file: path
+                    .strip_prefix(root)
+                    .map_err(io::Error::other)?
+                    .to_string_lossy()
+                    .into_owned(),
                 bytes: metadata.len(),
                 changed: (metadata.mtime(), metadata.mtime_nsec()),
             });

@@ -21,7 +21,11 @@ pub(crate) fn unpack(jar: &Path, into: &Path) -> Result<(), FetchError> {
         })
         .and_then(|()| complete(into));
     unpacked.map_err(|e| FetchError::Unpack {
-        file: jar.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        file: jar
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
         reason: e.to_string(),
     })
 }

@@ -15,19 +15,23 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) fn file(directory: &Path, java_version: &str) -> PathBuf {
     let version: String = java_version
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '.' {
+                c
+            } else {
+                '-'
+            }
+        })
         .collect();
     directory.join(format!("kafka-java-{version}.jsa"))
 }
 
-/// Runs Kafka once, to be told at its end which classes it needed. A failure costs speed only.
-pub(crate) async fn make(fetched: &Fetched, scratch: &Path, archive: &Path) {
-    if let Err(e) = try_make(fetched, scratch, archive).await {
-        tracing::warn!(error = %e, "no class archive for Kafka, it will start slower");
-    }
-}
-
-async fn try_make(fetched: &Fetched, scratch: &Path, archive: &Path) -> Result<(), Box<dyn std::error::Error>> {
+/// Runs Kafka once, to be told at its end which classes it needed.
+pub(crate) async fn make(
+    fetched: &Fetched,
+    scratch: &Path,
+    archive: &Path,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let unfinished = scratch.join("kafka.jsa");
     let mut options = KafkaOptions::new(scratch.join("kafka"));
     options.archive_to = Some(unfinished.clone());

@@ -7,12 +7,20 @@ use std::path::Path;
 use super::{KafkaOptions, Tuning};
 
 /// server.properties of one node with both roles.
-pub(crate) fn server(options: &KafkaOptions, data: &Path, port: u16, controller_port: u16) -> String {
+pub(crate) fn server(
+    options: &KafkaOptions,
+    data: &Path,
+    port: u16,
+    controller_port: u16,
+) -> String {
     let mut all: BTreeMap<String, String> = BTreeMap::new();
     let mut set = |name: &str, value: &str| all.insert(name.to_owned(), value.to_owned());
     set("process.roles", "broker,controller");
     set("node.id", "1");
-    set("controller.quorum.voters", &format!("1@127.0.0.1:{controller_port}"));
+    set(
+        "controller.quorum.voters",
+        &format!("1@127.0.0.1:{controller_port}"),
+    );
     set(
         "listeners",
         &format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}"),
@@ -96,7 +104,9 @@ mod tests {
         assert!(text.contains("auto.create.topics.enable=true\n"));
         assert!(!text.contains("auto.create.topics.enable=false"));
         assert!(text.contains("message.max.bytes=2000000\n"));
-        assert!(text.contains("listeners=PLAINTEXT://127.0.0.1:9000,CONTROLLER://127.0.0.1:9001\n"));
+        assert!(
+            text.contains("listeners=PLAINTEXT://127.0.0.1:9000,CONTROLLER://127.0.0.1:9001\n")
+        );
         assert!(text.contains("group.min.session.timeout.ms=300\n"));
         options.tuning = Tuning::Default;
         assert!(!server(&options, Path::new("/s/data"), 9000, 9001).contains("group.min.session"));

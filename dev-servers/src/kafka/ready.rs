@@ -17,7 +17,10 @@ const REQUEST: [u8; 18] = [0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 7, 0xff, 0xff, 0, 0
 
 /// True when the broker on `port` knows of at least one live broker, which can only be itself.
 pub(crate) async fn answers(port: u16) -> bool {
-    matches!(tokio::time::timeout(PATIENCE, brokers(port)).await, Ok(Ok(1..)))
+    matches!(
+        tokio::time::timeout(PATIENCE, brokers(port)).await,
+        Ok(Ok(1..))
+    )
 }
 
 async fn brokers(port: u16) -> std::io::Result<i32> {

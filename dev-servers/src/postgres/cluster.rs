@@ -35,7 +35,8 @@ pub(crate) async fn prepare(
         std::fs::remove_dir_all(&unfinished).tried("remove", &unfinished)?;
     }
     std::fs::create_dir(&unfinished).tried("create", &unfinished)?;
-    std::fs::set_permissions(&unfinished, Permissions::from_mode(0o700)).tried("close", &unfinished)?;
+    std::fs::set_permissions(&unfinished, Permissions::from_mode(0o700))
+        .tried("close", &unfinished)?;
     give(&unfinished, user)?;
 
     let secret = hex::encode(rand::random::<[u8; 16]>());
@@ -62,7 +63,13 @@ async fn initdb(
     command
         .arg("-D")
         .arg(data)
-        .args(["-U", "boxoffice", "--auth=scram-sha-256", "--locale=C", "--encoding=UTF8"])
+        .args([
+            "-U",
+            "boxoffice",
+            "--auth=scram-sha-256",
+            "--locale=C",
+            "--encoding=UTF8",
+        ])
         .arg(format!("--pwfile={}", for_initdb.display()))
         .stdin(Stdio::null());
     if !fsync {
@@ -94,14 +101,20 @@ async fn create_database(
     done
 }
 
-async fn run(server: &'static str, mut command: std::process::Command, dir: &Path) -> Result<(), ServerError> {
+async fn run(
+    server: &'static str,
+    mut command: std::process::Command,
+    dir: &Path,
+) -> Result<(), ServerError> {
     let log = dir.join("initdb.log");
     let out = File::create(&log).tried("create", &log)?;
     let err = out.try_clone().tried("open", &log)?;
     command.stdout(out).stderr(err);
-    let status = Process::run(command, DEADLINE).await.tried("make a cluster in", dir)?;
+    let status = Process::run(command, DEADLINE)
+        .await
+        .tried("make a cluster in", dir)?;
     // The single-user mode reports a failed statement in its output only.
-    let tail = log_tail::tail(&[&log]);
+    let tail = log_tail::tail(&log);
     if status.success() && !tail.contains("ERROR:") {
         return Ok(());
     }
@@ -114,7 +127,9 @@ async fn run(server: &'static str, mut command: std::process::Command, dir: &Pat
 
 fn give(path: &Path, user: Option<&ServerUser>) -> Result<(), ServerError> {
     match user {
-        Some(user) => std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid)).tried("give away", path),
+        Some(user) => {
+            std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid)).tried("give away", path)
+        }
         None => Ok(()),
     }
 }
@@ -123,13 +138,15 @@ fn give(path: &Path, user: Option<&ServerUser>) -> Result<(), ServerError> {
 fn same_version(data: &Path, fetched: &Fetched) -> Result<(), ServerError> {
     let file = data.join("PG_VERSION");
     let found = std::fs::read_to_string(&file).tried("read", &file)?;
-    let ours = fetched.postgres.join("share");
-    // share/ holds errcodes and catalogues of exactly one version; its number stands in the bootstrap file's head.
-    let bki = [ours.join("postgres.bki"), ours.join("postgresql/postgres.bki")]
-        .into_iter()
-        .find_map(|path| std::fs::read(path).ok())
-        .unwrap_or_default();
-    let head = String::from_utf8_lossy(&bki[..bki.len().min(64)]).into_owned();
+    let share = fetched.postgres.join("share");
+    // The bootstrap file begins with `# PostgreSQL 18`; where it lies depends on how PostgreSQL was built.
+    let head = [
+        share.join("postgresql/postgres.bki"),
+        share.join("postgres.bki"),
+    ]
+    .iter()
+    .find_map(|path| std::fs::read_to_string(path).ok())
+    .unwrap_or_default();
     let expected = head
         .lines()
         .next()
