@@ -95,7 +95,7 @@ impl Page {
                 Some(picture) => writeln!(
                     html,
                     "<p><img src=\"cid:{}\" alt=\"{}\" width=\"320\" \
-                     style=\"width:320px;max-width:100%;image-rendering:pixelated\"></p>",
+                     style=\"width:320px;max-width:100%\"></p>",
                     escaped(&picture.content_id),
                     escaped(instead),
                 ),
