@@ -1,6 +1,7 @@
 //! A real Apache Kafka as a child process: one node that is broker and controller.
 
 pub(crate) mod class_archive;
+mod jvm;
 mod properties;
 mod ready;
 
@@ -219,7 +220,7 @@ impl Kafka {
     async fn format_and_start(&mut self, archive: Option<&Path>) -> Result<(), ServerError> {
         self.format(archive).await?;
         let dir = self.state.path().to_owned();
-        let mut command = java(&self.fetched, self.options.tuning, archive);
+        let mut command = jvm::java(&self.fetched, self.options.tuning, archive);
         if let Some(file) = &self.options.archive_to {
             command.arg(format!("-XX:ArchiveClassesAtExit={}", file.display()));
         }
@@ -293,7 +294,7 @@ impl Kafka {
             std::fs::remove_dir_all(&data).tried("remove", &data)?;
         }
         let cluster = cluster_id();
-        let mut command = java(&self.fetched, Tuning::Small, archive);
+        let mut command = jvm::java(&self.fetched, Tuning::Small, archive);
         command
             .arg(format!(
                 "-Dlog4j2.configurationFile={}",
@@ -314,49 +315,6 @@ impl Kafka {
         }
         std::fs::write(&formatted, cluster).tried("write", &formatted)
     }
-}
-
-/// `java` with Kafka's class path.
-fn java(fetched: &Fetched, tuning: Tuning, archive: Option<&Path>) -> Command {
-    let mut command = Command::new(&fetched.java);
-    match tuning {
-        Tuning::Small => {
-            command.args([
-                "-Xms64m",
-                "-Xmx192m",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "-Xss512k",
-            ]);
-            if let Some(archive) = archive {
-                // `auto` is the default: an archive that does not fit is left aside.
-                command.arg(format!("-XX:SharedArchiveFile={}", archive.display()));
-            }
-        }
-        Tuning::Default => {
-            command.args(["-Xms256m", "-Xmx512m"]);
-        }
-    }
-    command
-        .args([
-            "-XX:+ExitOnOutOfMemoryError",
-            "-Djava.awt.headless=true",
-            "-cp",
-        ])
-        .arg(class_path(&fetched.kafka_lib));
-    command
-}
-
-/// Each jar by name and sorted: `*` would follow the order of the directory, and a class archive fits one order only.
-fn class_path(kafka_lib: &Path) -> String {
-    let mut jars: Vec<String> = std::fs::read_dir(kafka_lib)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path().display().to_string())
-        .collect();
-    jars.sort();
-    jars.join(":")
 }
 
 fn cluster_id() -> String {

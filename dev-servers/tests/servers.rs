@@ -1,14 +1,17 @@
 //! Real servers: fetched, started, killed, paused, restarted.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy knows test functions, not the functions that tests share"
+)]
+
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use boxoffice_dev_servers::{
-    FetchError, Fetched, Kafka, KafkaOptions, Postgres, PostgresOptions, Progress, ServerError,
-    Silent, Source,
+    Fetched, Kafka, KafkaOptions, Postgres, PostgresOptions, ServerError, Silent,
 };
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -209,134 +212,68 @@ async fn two_state_directories_live_side_by_side_and_a_broken_archive_does_no_ha
     assert!(error.to_string().contains("num.io.threads"), "{error}");
 }
 
-#[derive(Default)]
-struct Lines(Mutex<Vec<String>>);
-
-impl Progress for Lines {
-    fn line(&self, text: &str) {
-        self.0.lock().unwrap().push(text.to_owned());
-    }
-    fn bytes(&self, _done: u64, _total: u64) {}
-}
-
-/// A cache with the same files under hard links, so that it costs nothing.
-fn linked_cache(to: &Path) -> Source {
-    let here = Source::from_environment().unwrap();
-    let copy = Source {
-        cache: to.to_owned(),
-        class_archive: false,
-        ..here.clone()
-    };
-    link_tree(&here.directory().unwrap(), &copy.directory().unwrap());
-    copy
-}
-
-fn link_tree(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let (entry, to) = (
-            entry.as_ref().unwrap(),
-            to.join(entry.as_ref().unwrap().file_name()),
-        );
-        if entry.file_type().unwrap().is_dir() {
-            link_tree(&entry.path(), &to);
-        } else if entry.file_type().unwrap().is_symlink() {
-            std::os::unix::fs::symlink(std::fs::read_link(entry.path()).unwrap(), to).unwrap();
-        } else if std::fs::hard_link(entry.path(), &to).is_err() {
-            std::fs::copy(entry.path(), &to).unwrap();
-        }
-    }
-}
-
-fn a_jar(source: &Source) -> PathBuf {
-    let jars = source.directory().unwrap().join("kafka");
-    let jar = std::fs::read_dir(jars)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
-    jar
-}
-
+/// Not a test: what the next one runs as a process of its own, to kill it.
 #[tokio::test]
-async fn a_broken_cache_is_fetched_again_by_one_of_two_at_once() {
-    fetched().await;
-    // Beside the real cache, so that hard links are possible.
-    let beside = Source::from_environment().unwrap().cache;
-    let dir = tempfile::Builder::new()
-        .prefix("test-")
-        .tempdir_in(beside)
+#[ignore = "run by a_killed_run_leaves_nothing_in_the_way"]
+async fn a_run_to_be_killed() {
+    let dir = PathBuf::from(std::env::var_os("BOXOFFICE_TEST_DIR").unwrap());
+    let fetched = fetched().await;
+    let kafka = Kafka::start(&fetched, &KafkaOptions::new(dir.join("kafka")))
+        .await
         .unwrap();
-    let source = linked_cache(dir.path());
-    let jar = a_jar(&source);
-    let size = jar.metadata().unwrap().len();
-    // Not written in place: the other link must keep its content.
-    std::fs::remove_file(&jar).unwrap();
-    std::fs::write(&jar, vec![0; usize::try_from(size).unwrap()]).unwrap();
-
-    let lines = Lines::default();
-    let (one, two) = tokio::join!(source.fetch(&lines), source.fetch(&lines));
-    assert_eq!(one.unwrap().kafka_lib, two.unwrap().kafka_lib);
-    assert!(std::fs::read(&jar).unwrap().iter().any(|byte| *byte != 0));
-    let lines = lines.0.into_inner().unwrap().join("\n");
-    assert_eq!(lines.matches("fetched again").count(), 1, "{lines}");
-    assert!(lines.contains("Waiting for another"), "{lines}");
-
-    // From now on it is just there: no Maven, no work.
-    let java_only = Source {
-        path: path_with_java_only(dir.path()),
-        ..source
-    };
-    let quiet = Lines::default();
-    let since = Instant::now();
-    java_only.fetch(&quiet).await.unwrap();
-    assert!(since.elapsed() < Duration::from_secs(5));
-    assert!(quiet.0.into_inner().unwrap().is_empty());
-}
-
-/// A PATH on which there is the present `java` and nothing else.
-fn path_with_java_only(dir: &Path) -> std::ffi::OsString {
-    let path = std::env::var_os("PATH").unwrap();
-    let java = std::env::split_paths(&path)
-        .map(|dir| dir.join("java"))
-        .find(|java| java.exists());
-    let bin = dir.join("bin");
-    std::fs::create_dir(&bin).unwrap();
-    std::os::unix::fs::symlink(java.unwrap(), bin.join("java")).unwrap();
-    bin.into_os_string()
+    let postgres = Postgres::start(&fetched, &postgres_options(&dir))
+        .await
+        .unwrap();
+    let ready = format!("{} {}", kafka.pid().unwrap(), postgres.pid().unwrap());
+    std::fs::write(dir.join("ready.unfinished"), ready).unwrap();
+    std::fs::rename(dir.join("ready.unfinished"), dir.join("ready")).unwrap();
+    std::future::pending::<()>().await;
 }
 
 #[tokio::test]
-async fn without_java_or_maven_or_network_one_sentence_says_what_to_do() {
-    let dir = open_dir();
-    let mut source = Source {
-        cache: dir.path().join("cache"),
-        path: "".into(),
-        java_home: None,
-        class_archive: false,
+async fn a_killed_run_leaves_nothing_in_the_way() {
+    let (dir, fetched) = (open_dir(), fetched().await);
+    let mut run = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "a_run_to_be_killed"])
+        .env("BOXOFFICE_TEST_DIR", dir.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let since = Instant::now();
+    let pids = loop {
+        if let Ok(pids) = std::fs::read_to_string(dir.path().join("ready")) {
+            break pids;
+        }
+        assert!(
+            run.try_wait().unwrap().is_none() && since.elapsed() < PATIENCE,
+            "the run did not start"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    let error = source.fetch(&Silent).await.unwrap_err();
-    assert!(matches!(error, FetchError::NoJava), "{error}");
-
-    source.path = path_with_java_only(dir.path());
-    let error = source.fetch(&Silent).await.unwrap_err();
-    assert!(matches!(error, FetchError::NoMaven), "{error}");
-    assert!(error.to_string().contains("apt install maven"));
-
-    let mvn = Path::new(&source.path).join("mvn");
-    std::fs::write(&mvn, "#!/bin/sh\necho no route to the mirror\nexit 1\n").unwrap();
-    std::fs::set_permissions(&mvn, Permissions::from_mode(0o755)).unwrap();
-    let error = source.fetch(&Silent).await.unwrap_err();
-    assert!(matches!(error, FetchError::Download { .. }), "{error}");
+    let error = Postgres::start(&fetched, &postgres_options(dir.path()))
+        .await
+        .unwrap_err();
     assert!(
-        error.to_string().contains("no route to the mirror"),
+        matches!(&error, ServerError::AlreadyRunning { pid, .. } if *pid == run.id().to_string()),
         "{error}"
     );
-    // Nothing half-made stays behind.
-    let left: Vec<_> = std::fs::read_dir(&source.cache)
-        .unwrap()
-        .map(|e| e.unwrap().file_name())
-        .collect();
-    assert_eq!(left, ["lock"]);
+
+    run.kill().unwrap();
+    run.wait().unwrap();
+    // At once: the servers are still about to end, or would never end by themselves.
+    let options = (
+        KafkaOptions::new(dir.path().join("kafka")),
+        postgres_options(dir.path()),
+    );
+    let (kafka, postgres) = tokio::try_join!(
+        Kafka::start(&fetched, &options.0),
+        Postgres::start(&fetched, &options.1),
+    )
+    .unwrap();
+    for pid in pids.split(' ') {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        assert!(state.is_empty() || state.contains(") Z "), "{state}");
+    }
+    create_topic(&kafka, "works").await;
+    connect(&postgres.url()).await.ping().await.unwrap();
 }
