@@ -1,156 +1,208 @@
-//! Places where a test may kill the process, to see what is left.
+//! Places in the code where a test may kill the process.
 //!
-//! A failpoint dies when the environment variable `BOXOFFICE_FAILPOINT` names it, at the `n`th hit
-//! (`turn.before_commit.coordinator:3`; the first if no number is given). Before it dies it appends its name
-//! to the file that `BOXOFFICE_FAILPOINT_LOG` names, so that a test knows that it fired. Only debug builds
-//! have failpoints; in release builds every call is empty.
+//! A process that was started with `BOXOFFICE_FAILPOINT=relay.after_publish` (or `relay.after_publish:3`, for
+//! the third time) kills itself with SIGKILL when it gets there: nothing is unwound, flushed or told to
+//! anybody, as when the machine loses power. If `BOXOFFICE_FAILPOINT_LOG` names a file, the point's name is
+//! appended to it first and synced, so that a test knows which point fired; a test fails when one of
+//! [`Failpoint::ALL`] never does.
+//!
+//! Only debug builds have failpoints. In a release build [`hit`] is an empty function.
 
-/// Whose turn it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Webhooks from Kafka.
-    Coordinator,
-    /// Holds.
-    HoldDesk,
-    /// Payment attempts, releases and other requests of one booking.
-    Request,
-    /// Answers to calls, and timers.
-    TaskAnswer,
-    /// The refund worker taking refunds on.
-    Refunds,
-    /// The notification worker taking letters on.
-    Notifications,
-}
+mod points;
 
-impl Role {
-    /// All roles.
-    pub const ALL: [Self; 6] =
-        [Self::Coordinator, Self::HoldDesk, Self::Request, Self::TaskAnswer, Self::Refunds, Self::Notifications];
+pub use points::{Failpoint, Role};
 
-    /// The name in metrics and in failpoints.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Coordinator => "coordinator",
-            Self::HoldDesk => "hold_desk",
-            Self::Request => "request",
-            Self::TaskAnswer => "task_answer",
-            Self::Refunds => "refunds",
-            Self::Notifications => "notifications",
-        }
-    }
-}
+/// The environment variable that arms one failpoint: its name, and after a colon how many hits it takes.
+pub const VARIABLE: &str = "BOXOFFICE_FAILPOINT";
 
-/// One place to die.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failpoint {
-    /// A turn has written everything and not committed.
-    TurnBeforeCommit(Role),
-    /// A turn has committed and nobody was answered.
-    TurnAfterCommit(Role),
-    /// A consumer's turn has committed and Kafka was not told the offset.
-    OffsetsBeforeCommit,
-    /// A webhook is verified and not yet on its way to the broker.
-    IngressBeforePublish,
-    /// The broker has acknowledged a webhook and the gateway was not answered.
-    IngressAfterPublish,
-    /// The relay has taken its second snapshot in memory and not persisted it.
-    RelayBeforeWindow,
-    /// The relay has persisted its window and published nothing of it.
-    RelayAfterWindow,
-    /// The relay has read a page and published nothing of it.
-    RelayBeforePublish,
-    /// The broker has acknowledged a page and the relay's cursor stands before it.
-    RelayAfterPublish,
-    /// The relay's cursor stands behind the page.
-    RelayAfterCursor,
-    /// A task is leased and its attempt written down; the call was not made.
-    TaskAfterLease,
-    /// The gateway or mail server has acted and answered; the answer is not recorded.
-    TaskAfterCall,
-}
+/// The environment variable that names the file in which a fired failpoint leaves its name.
+pub const LOG_VARIABLE: &str = "BOXOFFICE_FAILPOINT_LOG";
 
-impl Failpoint {
-    /// All failpoints. A test kills the product at each, and fails if one never fired.
-    pub fn all() -> Vec<Self> {
-        let turns = Role::ALL.into_iter().flat_map(|role| [Self::TurnBeforeCommit(role), Self::TurnAfterCommit(role)]);
-        turns
-            .chain([
-                Self::OffsetsBeforeCommit,
-                Self::IngressBeforePublish,
-                Self::IngressAfterPublish,
-                Self::RelayBeforeWindow,
-                Self::RelayAfterWindow,
-                Self::RelayBeforePublish,
-                Self::RelayAfterPublish,
-                Self::RelayAfterCursor,
-                Self::TaskAfterLease,
-                Self::TaskAfterCall,
-            ])
-            .collect()
-    }
-
-    /// The name by which `BOXOFFICE_FAILPOINT` knows it.
-    pub fn name(self) -> String {
-        match self {
-            Self::TurnBeforeCommit(role) => format!("turn.before_commit.{}", role.name()),
-            Self::TurnAfterCommit(role) => format!("turn.after_commit.{}", role.name()),
-            Self::OffsetsBeforeCommit => "offsets.before_commit".into(),
-            Self::IngressBeforePublish => "ingress.before_publish".into(),
-            Self::IngressAfterPublish => "ingress.after_publish".into(),
-            Self::RelayBeforeWindow => "relay.before_window".into(),
-            Self::RelayAfterWindow => "relay.after_window".into(),
-            Self::RelayBeforePublish => "relay.before_publish".into(),
-            Self::RelayAfterPublish => "relay.after_publish".into(),
-            Self::RelayAfterCursor => "relay.after_cursor".into(),
-            Self::TaskAfterLease => "task.after_lease".into(),
-            Self::TaskAfterCall => "task.after_call".into(),
-        }
-    }
-}
-
-/// Dies here if the environment says so.
+/// Dies here, if this point is armed and this is the hit that was asked for.
 #[cfg(debug_assertions)]
+#[inline]
 pub fn hit(point: Failpoint) {
     armed::hit(point);
 }
 
-/// Does nothing: release builds have no failpoints.
+/// Dies here, if this point is armed and this is the hit that was asked for. Not in a release build.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 pub const fn hit(_point: Failpoint) {}
 
+/// [`hit`], at the point of this role right before a turn commits.
+#[inline]
+pub fn hit_before_commit(role: Role) {
+    hit(role.before_commit());
+}
+
+/// [`hit`], at the point of this role right after a turn has committed.
+#[inline]
+pub fn hit_after_commit(role: Role) {
+    hit(role.after_commit());
+}
+
 #[cfg(debug_assertions)]
 mod armed {
+    use std::env;
     use std::fs::OpenOptions;
     use std::io::Write;
     use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::{AtomicU64, Ordering};
 
-    use super::Failpoint;
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::getpid;
+
+    use crate::{Failpoint, LOG_VARIABLE, VARIABLE};
 
     struct Armed {
-        name: String,
-        left: AtomicU32,
+        point: Failpoint,
+        hits_left: AtomicU64,
     }
 
     static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
 
-    pub fn hit(point: Failpoint) {
-        let armed = ARMED.get_or_init(|| {
-            let text = std::env::var("BOXOFFICE_FAILPOINT").ok()?;
-            let (name, nth) = text.split_once(':').unwrap_or((&text, "1"));
-            Some(Armed { name: name.to_owned(), left: AtomicU32::new(nth.parse().unwrap_or(1)) })
-        });
-        let Some(armed) = armed else { return };
-        if armed.name == point.name() && armed.left.fetch_sub(1, Ordering::SeqCst) == 1 {
-            if let Ok(log) = std::env::var("BOXOFFICE_FAILPOINT_LOG")
-                && let Ok(mut file) = OpenOptions::new().create(true).append(true).open(log)
-            {
-                let _ = writeln!(file, "{}", armed.name);
-                let _ = file.sync_all();
-            }
-            // As sudden as SIGKILL: no destructor runs, no buffer is flushed.
-            std::process::abort();
+    pub(super) fn hit(point: Failpoint) {
+        let Some(armed) = ARMED.get_or_init(from_environment) else {
+            return;
+        };
+        if armed.point == point && armed.hits_left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            leave_name(point);
+            die();
         }
+    }
+
+    /// A value that means nothing would be a test that tests nothing: it dies at the first hit of any point,
+    /// without leaving a name.
+    fn from_environment() -> Option<Armed> {
+        let value = env::var(VARIABLE).ok().filter(|value| !value.is_empty())?;
+        match parse(&value) {
+            Some((point, hits)) => Some(Armed {
+                point,
+                hits_left: AtomicU64::new(hits),
+            }),
+            None => {
+                eprintln!("{VARIABLE}={value}: no such failpoint");
+                die()
+            }
+        }
+    }
+
+    pub(super) fn parse(value: &str) -> Option<(Failpoint, u64)> {
+        let (name, hits) = match value.split_once(':') {
+            Some((name, hits)) => (name, hits.parse().ok().filter(|hits| *hits > 0)?),
+            None => (value, 1),
+        };
+        Some((Failpoint::named(name)?, hits))
+    }
+
+    fn leave_name(point: Failpoint) {
+        let Some(path) = env::var_os(LOG_VARIABLE) else {
+            return;
+        };
+        let left = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| {
+                file.write_all(format!("{}\n", point.name()).as_bytes())?;
+                file.sync_all()
+            });
+        if let Err(error) = left {
+            eprintln!("{LOG_VARIABLE}={}: {error}", path.display());
+        }
+    }
+
+    fn die() -> ! {
+        // Only returns if the kernel refuses, which it does not.
+        let _ = kill(getpid(), Signal::SIGKILL);
+        std::process::abort()
+    }
+}
+
+#[cfg(all(test, debug_assertions))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_lead_back() {
+        for point in Failpoint::ALL {
+            assert_eq!(Failpoint::named(point.name()), Some(*point));
+            assert!(!point.what_dies().is_empty());
+            assert!(
+                point
+                    .name()
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c == '_' || c == '.'),
+                "{}",
+                point.name()
+            );
+        }
+    }
+
+    #[test]
+    fn every_role_has_its_points() {
+        for role in Role::ALL {
+            assert_eq!(
+                role.before_commit().name(),
+                format!("turn.before_commit.{}", role.name())
+            );
+            assert_eq!(
+                role.after_commit().name(),
+                format!("turn.after_commit.{}", role.name())
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_is_a_name_and_perhaps_a_count() {
+        assert_eq!(
+            armed::parse("relay.after_publish"),
+            Some((Failpoint::RelayAfterPublish, 1))
+        );
+        assert_eq!(
+            armed::parse("relay.after_publish:3"),
+            Some((Failpoint::RelayAfterPublish, 3))
+        );
+        assert_eq!(armed::parse("relay.after_publish:0"), None);
+        assert_eq!(armed::parse("relay.after_lunch"), None);
+    }
+
+    /// The child is this test binary, running only this test.
+    #[test]
+    fn an_armed_process_is_killed_and_leaves_its_name() {
+        use std::os::unix::process::ExitStatusExt;
+
+        if std::env::var_os(VARIABLE).is_some() {
+            hit(Failpoint::RelayAfterPublish);
+            hit(Failpoint::RelayAfterCursor);
+            hit(Failpoint::RelayAfterCursor);
+            return;
+        }
+        let log = std::env::temp_dir().join(format!("boxoffice-failpoint-{}", std::process::id()));
+        let child = |value: &str| {
+            std::process::Command::new(std::env::current_exe().unwrap())
+                .args([
+                    "--exact",
+                    "tests::an_armed_process_is_killed_and_leaves_its_name",
+                ])
+                .env(VARIABLE, value)
+                .env(LOG_VARIABLE, &log)
+                .output()
+                .unwrap()
+                .status
+        };
+        assert_eq!(child("relay.after_cursor:2").signal(), Some(9));
+        assert_eq!(
+            std::fs::read_to_string(&log).unwrap(),
+            "relay.after_cursor\n"
+        );
+        assert!(child("relay.after_cursor:3").success());
+        assert_eq!(child("relay.no_such_point").signal(), Some(9));
+        assert_eq!(
+            std::fs::read_to_string(&log).unwrap(),
+            "relay.after_cursor\n"
+        );
+        std::fs::remove_file(&log).unwrap();
     }
 }
