@@ -1,0 +1,200 @@
+//! What a turn claims, wants and appends: plain data.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use boxoffice_saga::identity::{BookingId, GatewayAccount, ShowId, UserId};
+use boxoffice_saga::seat::SeatKey;
+use boxoffice_saga::task::TaskKey;
+use uuid::Uuid;
+
+use crate::outgoing::Outgoing;
+
+/// What makes a turn happen at most once. All of it is checked before anything is locked.
+#[derive(Clone, Debug, Default)]
+pub struct Claim {
+    /// Partitions whose position this turn moves.
+    pub positions: Vec<PositionClaim>,
+    /// Events to look up in the inbox.
+    pub events: Vec<EventKey>,
+    /// Idempotency keys of the requests in this turn.
+    pub keys: Vec<KeyClaim>,
+}
+
+/// Moves one partition's position, if it is where we believe it to be and ours.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PositionClaim {
+    /// The consumer's name.
+    pub consumer: String,
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The epoch under which we own it.
+    pub epoch: i64,
+    /// Where we believe it to be; `None`: nothing was ever consumed.
+    pub from: Option<i64>,
+    /// The next offset after this turn.
+    pub to: i64,
+}
+
+/// An event as the inbox knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventKey {
+    /// The gateway and account.
+    pub source: String,
+    /// The gateway's id of the event, with a hash of the body where its signature does not cover the id.
+    pub event_id: String,
+}
+
+/// What the inbox remembers of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InboxOutcome {
+    /// It had its effect.
+    Applied,
+    /// It is of no interest, for good.
+    Ignored,
+}
+
+/// One request's idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyClaim {
+    /// Who asks.
+    pub user: UserId,
+    /// The route, with its path parameters.
+    pub route: String,
+    /// The key, as the client chose it.
+    pub key: String,
+    /// SHA-256 of the request's body.
+    pub request_hash: Vec<u8>,
+}
+
+/// What a key turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// Never seen, and now ours until this turn ends.
+    Fresh,
+    /// The same request was answered before.
+    Answered {
+        /// The HTTP status of that answer.
+        status: u16,
+        /// Its body.
+        body: Vec<u8>,
+    },
+    /// The same request was begun before; its effect is there and its answer is not yet.
+    Begun {
+        /// What it is about: the payment attempt.
+        resume: Uuid,
+    },
+    /// The key was used for another request.
+    OtherRequest,
+}
+
+/// What came of a [`Claim`].
+#[derive(Clone, Debug, Default)]
+pub struct Claimed {
+    /// Those of the events that the inbox knows.
+    pub known: BTreeSet<EventKey>,
+    /// The state of each key, in the order of [`Claim::keys`].
+    pub keys: Vec<KeyState>,
+}
+
+/// The rows that a turn locks.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Slots of users and shows, each with the id that a new booking would have.
+    pub slots: BTreeMap<(ShowId, UserId), BookingId>,
+    /// Bookings; those that the slots name come along.
+    pub bookings: BTreeSet<BookingId>,
+    /// Whether the seats of those bookings are needed.
+    pub seats_of_bookings: bool,
+    /// Further seats.
+    pub seats: BTreeSet<SeatKey>,
+    /// Leased tasks whose answers this turn brings, with the lease.
+    pub tasks: BTreeMap<TaskKey, Uuid>,
+}
+
+/// Those of the wanted tasks that still exist under the lease that was named. An answer for another is
+/// recorded all the same, for answers are never fenced.
+pub type Held = BTreeSet<TaskKey>;
+
+/// What a turn writes beside the saga's own [changes](boxoffice_saga::world::Changes).
+#[derive(Clone, Debug, Default)]
+pub struct Appends {
+    /// Events for the inbox.
+    pub inbox: Vec<(EventKey, InboxOutcome)>,
+    /// Answers to keep under their keys; a fresh key without one is forgotten.
+    pub answers: Vec<(KeyClaim, KeptAnswer)>,
+    /// Records to publish beside the booking events.
+    pub outgoing: Vec<Outgoing>,
+    /// Records to set aside.
+    pub parked: Vec<Parked>,
+    /// Parked records that have found their way.
+    pub unparked: Vec<Uuid>,
+    /// Records that cannot be read or applied.
+    pub dead_letters: Vec<DeadLetter>,
+    /// Answers to calls: the task, which try, and what came of it.
+    pub attempts_answered: Vec<(TaskKey, u32, String)>,
+}
+
+/// What is kept under an idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeptAnswer {
+    /// The whole answer.
+    Answer {
+        /// HTTP status.
+        status: u16,
+        /// Body.
+        body: Vec<u8>,
+    },
+    /// The effect is there; the answer needs a call first. A retry resumes this attempt.
+    Begun {
+        /// The payment attempt.
+        resume: Uuid,
+    },
+}
+
+/// A record set aside, with its exact bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// Derived from the record, so that a redelivery is parked once.
+    pub id: Uuid,
+    /// Where it comes from.
+    pub account: GatewayAccount,
+    /// The gateway's id of the event.
+    pub event_id: String,
+    /// The gateway's name for the kind of event.
+    pub kind: String,
+    /// The booking that it names and that we do not know.
+    pub booking: Option<BookingId>,
+    /// The gateway's payment id that it names.
+    pub gateway_payment_id: Option<String>,
+    /// The record's headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The record's value.
+    pub payload: Vec<u8>,
+    /// Why.
+    pub reason: String,
+}
+
+/// A record that goes to the dead letters, with its exact bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Derived from topic, partition and offset.
+    pub id: Uuid,
+    /// Whose it is.
+    pub consumer: String,
+    /// The topic it came from.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+    /// The record's key.
+    pub key: Option<Vec<u8>>,
+    /// The record's headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The record's value.
+    pub payload: Vec<u8>,
+    /// Why, for people.
+    pub reason: String,
+}

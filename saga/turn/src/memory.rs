@@ -1,0 +1,293 @@
+//! The store in memory: for simulation, and to hold PostgreSQL's against.
+//!
+//! Turns are strictly one after another. Time is what [`MemoryStore::set_now`] says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use boxoffice_saga::attention::{Attention, AttentionKind};
+use boxoffice_saga::booking::Booking;
+use boxoffice_saga::event::Event;
+use boxoffice_saga::identity::{BookingId, PaymentId, RefundId, ShowId, UserId};
+use boxoffice_saga::ledger::Entry;
+use boxoffice_saga::payment::Payment;
+use boxoffice_saga::promises::Books;
+use boxoffice_saga::refund::Refund;
+use boxoffice_saga::seat::{Seat, SeatKey};
+use boxoffice_saga::task::{Task, TaskKey};
+use boxoffice_saga::world::{JournalEntry, World};
+use time::OffsetDateTime;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use uuid::Uuid;
+
+use crate::claim::{Appends, Claim, Claimed, DeadLetter, EventKey, Held, InboxOutcome, KeptAnswer, KeyClaim, KeyState, Parked, Wanted};
+use crate::error::TurnError;
+use crate::outgoing::Outgoing;
+use crate::store::{OpenTurn, Store};
+
+/// Everything that the database would hold.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    /// The clock that turns read.
+    pub now: Option<OffsetDateTime>,
+    /// Seats.
+    pub seats: BTreeMap<SeatKey, Seat>,
+    /// Bookings.
+    pub bookings: BTreeMap<BookingId, Booking>,
+    /// Payments.
+    pub payments: BTreeMap<PaymentId, Payment>,
+    /// Refunds.
+    pub refunds: BTreeMap<RefundId, Refund>,
+    /// Slots.
+    pub slots: BTreeMap<(ShowId, UserId), BookingId>,
+    /// Tasks, with their leases.
+    pub tasks: BTreeMap<TaskKey, (Task, Option<Uuid>)>,
+    /// Positions: consumer, topic, partition to epoch and next offset.
+    pub positions: BTreeMap<(String, String, i32), (i64, Option<i64>)>,
+    /// The inbox.
+    pub inbox: BTreeMap<EventKey, InboxOutcome>,
+    /// Answers under idempotency keys, by user, route and key.
+    pub keys: BTreeMap<(UserId, String, String), (Vec<u8>, KeptAnswer)>,
+    /// The journal.
+    pub journal: Vec<JournalEntry>,
+    /// The ledger.
+    pub ledger: Vec<Entry>,
+    /// All booking events ever.
+    pub events: Vec<Event>,
+    /// The outbox, in order.
+    pub outbox: Vec<Outgoing>,
+    /// The operators' list.
+    pub attention: BTreeMap<(AttentionKind, Uuid), Attention>,
+    /// Parked records.
+    pub parked: BTreeMap<Uuid, Parked>,
+    /// Dead letters.
+    pub dead_letters: BTreeMap<Uuid, DeadLetter>,
+    /// Answers to calls.
+    pub attempts_answered: Vec<(TaskKey, u32, String)>,
+}
+
+impl Tables {
+    /// What the promises are checked on.
+    pub fn books(&self) -> Books {
+        let mut sequences: BTreeMap<BookingId, Vec<u32>> = BTreeMap::new();
+        for event in &self.events {
+            sequences.entry(event.booking_id).or_default().push(event.sequence);
+        }
+        Books {
+            now: self.now.unwrap_or(OffsetDateTime::UNIX_EPOCH),
+            bookings: self.bookings.clone(),
+            payments: self.payments.clone(),
+            refunds: self.refunds.values().cloned().collect(),
+            seats: self.seats.values().cloned().collect(),
+            ledger: self.ledger.clone(),
+            sequences,
+            with_person: self.attention.keys().map(|(_, subject)| *subject).collect(),
+        }
+    }
+}
+
+/// The store. Cheap to clone; clones share the tables.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    tables: Arc<Mutex<Tables>>,
+}
+
+impl MemoryStore {
+    /// Sets the clock that turns read.
+    pub async fn set_now(&self, now: OffsetDateTime) {
+        self.tables.lock().await.now = Some(now);
+    }
+
+    /// The tables, to look at or to prepare. Turns wait meanwhile.
+    pub async fn tables(&self) -> OwnedMutexGuard<Tables> {
+        self.tables.clone().lock_owned().await
+    }
+}
+
+/// A turn in progress in memory.
+#[derive(Debug)]
+pub struct MemoryTurn {
+    tables: OwnedMutexGuard<Tables>,
+    claim: Claim,
+}
+
+impl Store for MemoryStore {
+    type Open = MemoryTurn;
+
+    async fn begin(&self) -> Result<MemoryTurn, TurnError> {
+        Ok(MemoryTurn { tables: self.tables().await, claim: Claim::default() })
+    }
+}
+
+impl OpenTurn for MemoryTurn {
+    async fn claim(&mut self, claim: &Claim) -> Result<Claimed, TurnError> {
+        for position in &claim.positions {
+            let key = (position.consumer.clone(), position.topic.clone(), position.partition);
+            if self.tables.positions.get(&key) != Some(&(position.epoch, position.from)) {
+                return Err(TurnError::PositionLost {
+                    topic: position.topic.clone(),
+                    partition: position.partition,
+                });
+            }
+        }
+        self.claim = claim.clone();
+        let known =
+            claim.events.iter().filter(|event| self.tables.inbox.contains_key(event)).cloned().collect();
+        let keys = claim.keys.iter().map(|key| self.key_state(key)).collect();
+        // An await-free body still has to be a future for the port.
+        std::future::ready(Ok(Claimed { known, keys })).await
+    }
+
+    async fn load(&mut self, wanted: &Wanted) -> Result<(World, Held), TurnError> {
+        let tables = &*self.tables;
+        let mut world = World::new(tables.now.unwrap_or(OffsetDateTime::UNIX_EPOCH));
+        world.slots = wanted
+            .slots
+            .keys()
+            .filter_map(|key| tables.slots.get(key).map(|booking| (key.clone(), *booking)))
+            .collect();
+        let ids: BTreeSet<BookingId> = wanted.bookings.iter().chain(world.slots.values()).copied().collect();
+        let mut seats = wanted.seats.clone();
+        for id in &ids {
+            let Some(booking) = tables.bookings.get(id) else { continue };
+            if wanted.seats_of_bookings || world.slots.values().any(|slot| slot == id) {
+                let show = booking.show();
+                seats.extend(booking.seats.iter().map(|seat| SeatKey { show, seat: seat.clone() }));
+            }
+            world.bookings.insert(*id, booking.clone());
+        }
+        world.seats =
+            seats.iter().filter_map(|key| tables.seats.get(key).map(|seat| (key.clone(), seat.clone()))).collect();
+        let of = |booking: &BookingId| world.bookings.contains_key(booking);
+        world.payments =
+            tables.payments.iter().filter(|(_, row)| of(&row.booking)).map(|(id, row)| (*id, row.clone())).collect();
+        world.refunds =
+            tables.refunds.iter().filter(|(_, row)| of(&row.booking)).map(|(id, row)| (*id, row.clone())).collect();
+        let held = wanted
+            .tasks
+            .iter()
+            .filter(|(key, lease)| tables.tasks.get(*key).is_some_and(|(_, held)| *held == Some(**lease)))
+            .map(|(key, _)| key.clone())
+            .collect();
+        std::future::ready(Ok((world, held))).await
+    }
+
+    async fn commit(mut self, world: &World, appends: &Appends) -> Result<bool, TurnError> {
+        let mut outgoing = world.changes.events.iter().map(Outgoing::event).collect::<Result<Vec<_>, _>>()?;
+        outgoing.extend(appends.outgoing.iter().cloned());
+        self.unique_at_gateway(world)?;
+        let claim = std::mem::take(&mut self.claim);
+        let tables = &mut *self.tables;
+        for position in claim.positions {
+            tables
+                .positions
+                .insert((position.consumer, position.topic, position.partition), (position.epoch, Some(position.to)));
+        }
+        write_rows(tables, world);
+        write_tasks(tables, world);
+        write_appends(tables, appends);
+        tables.journal.extend(world.changes.journal.iter().cloned());
+        tables.ledger.extend(world.changes.ledger.iter().cloned());
+        tables.events.extend(world.changes.events.iter().cloned());
+        for item in &world.changes.attention {
+            tables.attention.insert((item.kind, item.subject), item.clone());
+        }
+        let news = !outgoing.is_empty();
+        tables.outbox.extend(outgoing);
+        std::future::ready(Ok(news)).await
+    }
+}
+
+impl MemoryTurn {
+    fn key_state(&self, claim: &KeyClaim) -> KeyState {
+        let id = (claim.user.clone(), claim.route.clone(), claim.key.clone());
+        match self.tables.keys.get(&id) {
+            None => KeyState::Fresh,
+            Some((hash, _)) if *hash != claim.request_hash => KeyState::OtherRequest,
+            Some((_, KeptAnswer::Answer { status, body })) => {
+                KeyState::Answered { status: *status, body: body.clone() }
+            }
+            Some((_, KeptAnswer::Begun { resume })) => KeyState::Begun { resume: *resume },
+        }
+    }
+
+    /// The unique key on the gateway's payment id, as the database has it.
+    fn unique_at_gateway(&self, world: &World) -> Result<(), TurnError> {
+        for payment in world.changes.payments_changed.iter().filter_map(|id| world.payments.get(id)) {
+            let taken = payment.gateway_payment_id.is_some()
+                && self.tables.payments.values().any(|other| {
+                    other.id != payment.id
+                        && other.account == payment.account
+                        && other.gateway_payment_id == payment.gateway_payment_id
+                });
+            if taken {
+                return Err(TurnError::Data("payments_at_gateway".into()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_rows(tables: &mut Tables, world: &World) {
+    let changes = &world.changes;
+    for key in &changes.slots_changed {
+        if let Some(booking) = world.slots.get(key) {
+            tables.slots.insert(key.clone(), *booking);
+        }
+    }
+    for id in changes.bookings_created.union(&changes.bookings_changed) {
+        if let Some(row) = world.bookings.get(id) {
+            tables.bookings.insert(*id, row.clone());
+        }
+    }
+    for id in &changes.payments_changed {
+        if let Some(row) = world.payments.get(id) {
+            tables.payments.insert(*id, row.clone());
+        }
+    }
+    for id in &changes.refunds_changed {
+        if let Some(row) = world.refunds.get(id) {
+            tables.refunds.insert(*id, row.clone());
+        }
+    }
+    for key in &changes.seats_changed {
+        if let Some(row) = world.seats.get(key) {
+            tables.seats.insert(key.clone(), row.clone());
+        }
+    }
+}
+
+fn write_tasks(tables: &mut Tables, world: &World) {
+    for key in &world.changes.tasks_removed {
+        tables.tasks.remove(key);
+    }
+    for (key, due_at) in &world.changes.tasks_postponed {
+        if let Some((task, lease)) = tables.tasks.get_mut(key) {
+            task.due_at = *due_at;
+            *lease = None;
+        }
+    }
+    for task in &world.changes.tasks_added {
+        tables.tasks.entry(task.key.clone()).or_insert_with(|| (task.clone(), None));
+    }
+}
+
+fn write_appends(tables: &mut Tables, appends: &Appends) {
+    for (key, outcome) in &appends.inbox {
+        tables.inbox.entry(key.clone()).or_insert(*outcome);
+    }
+    for (claim, answer) in &appends.answers {
+        let id = (claim.user.clone(), claim.route.clone(), claim.key.clone());
+        tables.keys.insert(id, (claim.request_hash.clone(), answer.clone()));
+    }
+    for record in &appends.parked {
+        tables.parked.entry(record.id).or_insert_with(|| record.clone());
+    }
+    for id in &appends.unparked {
+        tables.parked.remove(id);
+    }
+    for letter in &appends.dead_letters {
+        tables.dead_letters.entry(letter.id).or_insert_with(|| letter.clone());
+    }
+    tables.attempts_answered.extend(appends.attempts_answered.iter().cloned());
+}

@@ -1,0 +1,112 @@
+//! Writes a turn's tasks and the answers to calls.
+
+use boxoffice_saga::identity::BookingId;
+use boxoffice_saga::task::TaskKey;
+use boxoffice_saga::world::World;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::commit::column;
+use crate::claim::Appends;
+use crate::error::TurnError;
+
+/// Removes, sets again and adds tasks, in this order, and records answers.
+pub async fn write(db: &mut PgConnection, world: &World, appends: &Appends) -> Result<(), TurnError> {
+    removed(db, world).await?;
+    postponed(db, world).await?;
+    added(db, world).await?;
+    answers(db, appends).await
+}
+
+fn kinds<'a>(keys: impl Iterator<Item = &'a TaskKey>) -> (Vec<String>, Vec<Uuid>, Vec<i32>) {
+    let mut columns = (Vec::new(), Vec::new(), Vec::new());
+    for key in keys {
+        columns.0.push(key.kind.name().to_owned());
+        columns.1.push(key.subject);
+        columns.2.push(key.generation.cast_signed());
+    }
+    columns
+}
+
+async fn removed(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
+    if world.changes.tasks_removed.is_empty() {
+        return Ok(());
+    }
+    let (kinds, subjects, generations) = kinds(world.changes.tasks_removed.iter());
+    sqlx::query!(
+        "delete from tasks t
+         using unnest($1::text[], $2::uuid[], $3::int[]) as c (kind, subject, generation)
+         where t.kind = c.kind and t.subject = c.subject and t.generation = c.generation",
+        &kinds,
+        &subjects,
+        &generations,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn postponed(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
+    let rows = &world.changes.tasks_postponed;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let (kinds, subjects, generations) = kinds(rows.iter().map(|(key, _)| key));
+    sqlx::query!(
+        "update tasks t set due_at = c.due_at, lease_until = null, lease_token = null
+         from unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) as c (kind, subject, generation, due_at)
+         where t.kind = c.kind and t.subject = c.subject and t.generation = c.generation",
+        &kinds,
+        &subjects,
+        &generations,
+        &column(rows, |(_, due_at)| *due_at),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn added(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
+    let rows = &world.changes.tasks_added;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let (kinds, subjects, generations) = kinds(rows.iter().map(|task| &task.key));
+    sqlx::query!(
+        "insert into tasks (kind, subject, generation, booking_id, due_at, detail)
+         select * from unnest($1::text[], $2::uuid[], $3::int[], $4::uuid[], $5::timestamptz[], $6::text[])
+         on conflict do nothing",
+        &kinds,
+        &subjects,
+        &generations,
+        &column(rows, |task| task.booking.map(BookingId::uuid)) as &[Option<Uuid>],
+        &column(rows, |task| task.due_at),
+        &column(rows, |task| task.detail.clone()) as &[Option<String>],
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn answers(db: &mut PgConnection, appends: &Appends) -> Result<(), TurnError> {
+    let rows = &appends.attempts_answered;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let (kinds, subjects, generations) = kinds(rows.iter().map(|(key, _, _)| key));
+    sqlx::query!(
+        "update attempts a set answered_at = clock_timestamp(), answer = c.answer
+         from unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::text[])
+             as c (kind, subject, generation, attempt, answer)
+         where a.kind = c.kind and a.subject = c.subject and a.generation = c.generation
+           and a.attempt = c.attempt",
+        &kinds,
+        &subjects,
+        &generations,
+        &column(rows, |(_, attempt, _)| attempt.cast_signed()),
+        &column(rows, |(_, _, answer)| answer.clone()),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! Locks in the one order, then reads.
+
+use std::collections::BTreeMap;
+
+use boxoffice_saga::booking::Booking;
+use boxoffice_saga::identity::{BookingId, ShowId, UserId};
+use boxoffice_saga::payment::Payment;
+use boxoffice_saga::refund::Refund;
+use boxoffice_saga::seat::{Seat, SeatKey};
+use boxoffice_saga::task::{TaskKey, TaskKind};
+use boxoffice_saga::world::World;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::rows::{BookingRow, PaymentRow, RefundRow, SeatRow, booking_id};
+use crate::claim::{Held, Wanted};
+use crate::error::TurnError;
+
+/// Locks everything wanted and reads the world, with the clock read after the last lock.
+pub async fn world(
+    db: &mut PgConnection,
+    wanted: &Wanted,
+    fresh_slots: &mut BTreeMap<(ShowId, UserId), BookingId>,
+) -> Result<(World, Held), TurnError> {
+    let mut world = World::new(OffsetDateTime::UNIX_EPOCH);
+    world.slots = slots(db, wanted, fresh_slots).await?;
+
+    let mut ids: Vec<Uuid> = wanted.bookings.iter().chain(world.slots.values()).map(|id| id.uuid()).collect();
+    ids.sort();
+    ids.dedup();
+    for booking in bookings(db, &ids).await? {
+        world.bookings.insert(booking.id, booking);
+    }
+
+    let mut keys = wanted.seats.clone();
+    let through_slots = world.slots.values();
+    let with_seats = world.bookings.values().filter(|booking| {
+        wanted.seats_of_bookings || through_slots.clone().any(|id| *id == booking.id)
+    });
+    for booking in with_seats {
+        keys.extend(booking.seats.iter().map(|seat| SeatKey { show: booking.show(), seat: seat.clone() }));
+    }
+    for seat in seats(db, &keys.into_iter().collect::<Vec<_>>()).await? {
+        world.seats.insert(seat.key.clone(), seat);
+    }
+
+    let held = tasks(db, &wanted.tasks).await?;
+
+    let ids: Vec<Uuid> = world.bookings.keys().map(|id| id.uuid()).collect();
+    let (now, payments) = clock_and_payments(db, &ids).await?;
+    world.now = now;
+    let refunds_possible = payments.iter().any(|payment| payment.captured.is_some());
+    world.payments = payments.into_iter().map(|payment| (payment.id, payment)).collect();
+    if refunds_possible {
+        world.refunds = refunds(db, &ids).await?.into_iter().map(|refund| (refund.id, refund)).collect();
+    }
+    Ok((world, held))
+}
+
+/// Locks the slots, creating those that are missing with the booking that they will name. What a slot names
+/// counts only as far as that booking lives, so one whose hold is then refused does no harm.
+async fn slots(
+    db: &mut PgConnection,
+    wanted: &Wanted,
+    fresh: &mut BTreeMap<(ShowId, UserId), BookingId>,
+) -> Result<BTreeMap<(ShowId, UserId), BookingId>, TurnError> {
+    if wanted.slots.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let shows: Vec<i64> = wanted.slots.keys().map(|(show, _)| show.as_i64()).collect();
+    let users: Vec<String> = wanted.slots.keys().map(|(_, user)| user.0.clone()).collect();
+    let ids: Vec<Uuid> = wanted.slots.values().map(|id| id.uuid()).collect();
+    let created = sqlx::query!(
+        r#"insert into hold_slots (show_id, user_id, booking_id)
+           select * from unnest($1::bigint[], $2::text[], $3::uuid[]) order by 1, 2
+           on conflict (show_id, user_id) do nothing
+           returning show_id, user_id, booking_id"#,
+        &shows,
+        &users,
+        &ids,
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let show = |number: i64| {
+        ShowId::try_from(number).map_err(|_| TurnError::Corrupt(format!("show {number} in a slot")))
+    };
+    for row in created {
+        fresh.insert((show(row.show_id)?, UserId(row.user_id)), booking_id(row.booking_id)?);
+    }
+    if fresh.len() == wanted.slots.len() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = sqlx::query!(
+        r#"select s.show_id, s.user_id, s.booking_id
+           from hold_slots s
+           where (s.show_id, s.user_id) in (select * from unnest($1::bigint[], $2::text[]))
+           order by s.show_id, s.user_id
+           for update of s"#,
+        &shows,
+        &users,
+    )
+    .fetch_all(db)
+    .await?;
+    let mut slots = BTreeMap::new();
+    for row in rows {
+        let key = (show(row.show_id)?, UserId(row.user_id));
+        if !fresh.contains_key(&key) {
+            slots.insert(key, booking_id(row.booking_id)?);
+        }
+    }
+    Ok(slots)
+}
+
+async fn bookings(db: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Booking>, TurnError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query_as!(
+        BookingRow,
+        r#"select booking_id, user_id, seats, amount_minor, currency, state, email, phone, language,
+                  held_at, expires_at, reclaim_at, waiting_since, confirmed_at, sequence, version, updated_at
+           from bookings where booking_id = any($1)
+           order by booking_id for update"#,
+        ids,
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Booking::try_from).collect()
+}
+
+async fn seats(db: &mut PgConnection, keys: &[SeatKey]) -> Result<Vec<Seat>, TurnError> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let shows: Vec<i64> = keys.iter().map(|key| key.show.as_i64()).collect();
+    let names: Vec<String> = keys.iter().map(|key| key.seat.clone()).collect();
+    let rows = sqlx::query_as!(
+        SeatRow,
+        r#"select s.show_id, s.seat, s.state, s.booking_id, s.reclaim_at, s.price_minor
+           from show_seats s
+           where (s.show_id, s.seat) in (select * from unnest($1::bigint[], $2::text[]))
+           order by s.show_id, s.seat
+           for update of s"#,
+        &shows,
+        &names,
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Seat::try_from).collect()
+}
+
+async fn tasks(db: &mut PgConnection, wanted: &BTreeMap<TaskKey, Uuid>) -> Result<Held, TurnError> {
+    if wanted.is_empty() {
+        return Ok(Held::new());
+    }
+    let kinds: Vec<String> = wanted.keys().map(|key| key.kind.name().to_owned()).collect();
+    let subjects: Vec<Uuid> = wanted.keys().map(|key| key.subject).collect();
+    let generations: Vec<i32> = wanted.keys().map(|key| key.generation.cast_signed()).collect();
+    let rows = sqlx::query!(
+        r#"select t.kind, t.subject, t.generation, t.lease_token
+           from tasks t
+           where (t.kind, t.subject, t.generation) in (select * from unnest($1::text[], $2::uuid[], $3::int[]))
+           order by t.kind, t.subject, t.generation
+           for update of t"#,
+        &kinds,
+        &subjects,
+        &generations,
+    )
+    .fetch_all(db)
+    .await?;
+    let mut held = Held::new();
+    for row in rows {
+        let Some(kind) = TaskKind::from_name(&row.kind) else { continue };
+        let key = TaskKey { kind, subject: row.subject, generation: row.generation.cast_unsigned() };
+        if wanted.get(&key).copied() == row.lease_token {
+            held.insert(key);
+        }
+    }
+    Ok(held)
+}
+
+/// Reads the clock and, in the same round trip, the payments. Every lock is taken by now.
+async fn clock_and_payments(
+    db: &mut PgConnection,
+    bookings: &[Uuid],
+) -> Result<(OffsetDateTime, Vec<Payment>), TurnError> {
+    if bookings.is_empty() {
+        let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(db).await?;
+        return Ok((now, Vec::new()));
+    }
+    let rows = sqlx::query!(
+        r#"select clock_timestamp() as "now!", p.payment_id as "payment_id?", p.booking_id as "booking_id?",
+                  p.gateway as "gateway?", p.account as "account?", p.gateway_payment_id,
+                  p.standing as "standing?", p.expected_minor as "expected_minor?",
+                  p.expected_currency as "expected_currency?", p.captured_minor, p.captured_currency,
+                  p.verdict, p.opened_at as "opened_at?", p.decided_at
+           from (values (1)) as always
+           left join payments p on p.booking_id = any($1)"#,
+        bookings,
+    )
+    .fetch_all(db)
+    .await?;
+    let now = rows.first().map_or(OffsetDateTime::UNIX_EPOCH, |row| row.now);
+    let mut payments = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (Some(payment_id), Some(booking_id), Some(gateway), Some(account)) =
+            (row.payment_id, row.booking_id, row.gateway, row.account)
+        else {
+            continue;
+        };
+        let (Some(standing), Some(expected_minor), Some(expected_currency), Some(opened_at)) =
+            (row.standing, row.expected_minor, row.expected_currency, row.opened_at)
+        else {
+            continue;
+        };
+        let row = PaymentRow {
+            payment_id,
+            booking_id,
+            gateway,
+            account,
+            gateway_payment_id: row.gateway_payment_id,
+            standing,
+            expected_minor,
+            expected_currency,
+            captured_minor: row.captured_minor,
+            captured_currency: row.captured_currency,
+            verdict: row.verdict,
+            opened_at,
+            decided_at: row.decided_at,
+        };
+        payments.push(Payment::try_from(row)?);
+    }
+    Ok((now, payments))
+}
+
+async fn refunds(db: &mut PgConnection, bookings: &[Uuid]) -> Result<Vec<Refund>, TurnError> {
+    let rows = sqlx::query_as!(
+        RefundRow,
+        r#"select refund_id, payment_id, booking_id, amount_minor, currency, cause, standing, generation,
+                  gateway_refund_id, requested_at, done_at
+           from refunds where booking_id = any($1)"#,
+        bookings,
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Refund::try_from).collect()
+}

@@ -1,0 +1,125 @@
+//! The store on PostgreSQL: one statement per table and turn, whatever the number of bookings in it.
+//!
+//! READ COMMITTED with explicit locks, in one order everywhere: consumer_positions, idempotency_keys,
+//! hold_slots, bookings, seats, tasks, and then appends, sorted by key. Payments and refunds are written
+//! only under their booking's lock, so they are read without locks of their own (a row lock is a write).
+//! The inbox is read first and appended last: what it filters is cheap repetition, what keeps money right
+//! under a race is the booking's lock and the unique keys.
+
+mod claim;
+mod commit;
+mod commit_aside;
+mod commit_tasks;
+mod load;
+mod positions;
+pub mod read;
+mod rows;
+
+use std::sync::Arc;
+
+use boxoffice_saga::identity::{BookingId, ShowId, UserId};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Postgres, Transaction};
+use tokio::sync::Notify;
+
+use crate::claim::{Appends, Claim, Claimed, Held, Wanted};
+use crate::error::TurnError;
+use crate::store::{OpenTurn, Store};
+use boxoffice_saga::world::World;
+
+pub use positions::Owned;
+
+/// Settings of the write path's sessions. Generic plans, because array parameters would otherwise be planned
+/// anew at each call; no sequential scans, because a generic plan made while a table was empty would stay
+/// one. A stopped owner must not hold locks for long: the time-outs.
+const SESSION: [(&str, &str); 9] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+    ("idle_in_transaction_session_timeout", "5000"),
+    ("lock_timeout", "3000"),
+    ("transaction_timeout", "15000"),
+    ("client_connection_check_interval", "2000"),
+];
+
+/// The store on PostgreSQL. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct PgStore {
+    pool: PgPool,
+    outbox: Arc<Notify>,
+}
+
+impl PgStore {
+    /// Connects lazily, with at most `connections` sessions. `outbox` is notified after each commit that
+    /// wrote records to publish, so that a relay in the same process need not wait for its next look.
+    pub fn new(options: PgConnectOptions, connections: u32, outbox: Arc<Notify>) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(std::time::Duration::from_secs(2))
+            .test_before_acquire(false)
+            .connect_lazy_with(options.options(SESSION));
+        Self { pool, outbox }
+    }
+
+    /// The pool, for reads that are no turns.
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}
+
+/// A turn in progress on PostgreSQL.
+#[derive(Debug)]
+pub struct PgTurn {
+    transaction: Transaction<'static, Postgres>,
+    outbox: Arc<Notify>,
+    /// Slots that this turn created, with the booking that they name.
+    fresh_slots: std::collections::BTreeMap<(ShowId, UserId), BookingId>,
+    /// Keys that this turn created and that nobody else can see yet.
+    fresh_keys: Vec<crate::claim::KeyClaim>,
+}
+
+impl Store for PgStore {
+    type Open = PgTurn;
+
+    async fn begin(&self) -> Result<PgTurn, TurnError> {
+        #[expect(clippy::disallowed_methods, reason = "this is where turns begin")]
+        let transaction = self.pool.begin().await?;
+        Ok(PgTurn {
+            transaction,
+            outbox: self.outbox.clone(),
+            fresh_slots: std::collections::BTreeMap::new(),
+            fresh_keys: Vec::new(),
+        })
+    }
+}
+
+impl OpenTurn for PgTurn {
+    async fn claim(&mut self, claim: &Claim) -> Result<Claimed, TurnError> {
+        claim::positions(&mut self.transaction, &claim.positions).await?;
+        let keys = claim::keys(&mut self.transaction, &claim.keys, &mut self.fresh_keys).await?;
+        let known = claim::events(&mut self.transaction, &claim.events).await?;
+        Ok(Claimed { known, keys })
+    }
+
+    async fn load(&mut self, wanted: &Wanted) -> Result<(World, Held), TurnError> {
+        load::world(&mut self.transaction, wanted, &mut self.fresh_slots).await
+    }
+
+    async fn commit(mut self, world: &World, appends: &Appends) -> Result<bool, TurnError> {
+        let news = commit::write(
+            &mut self.transaction,
+            world,
+            appends,
+            &self.fresh_slots,
+            &self.fresh_keys,
+        )
+        .await?;
+        self.transaction.commit().await?;
+        if news {
+            self.outbox.notify_one();
+        }
+        Ok(news)
+    }
+}
