@@ -54,13 +54,8 @@ fn link_tree(from: &Path, to: &Path) {
 
 fn a_jar(source: &Source) -> PathBuf {
     let jars = source.directory().unwrap().join("kafka");
-    let jar = std::fs::read_dir(jars)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
-    jar
+    let first = std::fs::read_dir(jars).unwrap().next();
+    first.unwrap().unwrap().path()
 }
 
 #[tokio::test]

@@ -54,6 +54,10 @@ pub(crate) fn server(
         set("num.io.threads", "4");
         set("num.recovery.threads.per.data.dir", "1");
         set("background.threads", "4");
+        // A killed broker's registration lives on for this long, and until then the restarted one is refused as its
+        // duplicate: nine seconds by default. Much less would fence a broker that only waits for a busy processor.
+        set("broker.session.timeout.ms", "1500");
+        set("broker.heartbeat.interval.ms", "300");
         // Failure tests do not want to wait six seconds for a dead consumer.
         set("group.min.session.timeout.ms", "300");
     }
