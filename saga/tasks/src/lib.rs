@@ -1,1 +1,16 @@
-//! boxoffice-tasks
+//! External calls are tasks, and so are timers: one table, one executor.
+//!
+//! A task is leased in a transaction that touches tasks only; its attempt is written down in the same
+//! statement; the call is made outside any transaction, with a time-out under half the lease; its answer
+//! comes back as a turn. A process that dies anywhere on this way leaves a lease that runs out and an
+//! attempt without an answer, which the next try looks up before it repeats anything.
+//!
+//! Fenced are calls, never answers: an answer that comes after its lease was lost is recorded all the same.
+
+mod executor;
+mod lease;
+mod metric;
+
+pub use executor::{ExecutorOptions, Work, run};
+pub use lease::{EarlierAttempt, Leased};
+pub use metric::describe as describe_metrics;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use boxoffice_saga::identity::{BookingId, ShowId, UserId};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Postgres, Transaction};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::claim::{Appends, Claim, Claimed, Held, Wanted};
 use crate::error::TurnError;
@@ -49,6 +49,7 @@ const SESSION: [(&str, &str); 9] = [
 pub struct PgStore {
     pool: PgPool,
     outbox: Arc<Notify>,
+    tasks: watch::Sender<u64>,
 }
 
 impl PgStore {
@@ -60,7 +61,13 @@ impl PgStore {
             .acquire_timeout(std::time::Duration::from_secs(2))
             .test_before_acquire(false)
             .connect_lazy_with(options.options(SESSION));
-        Self { pool, outbox }
+        Self { pool, outbox, tasks: watch::Sender::new(0) }
+    }
+
+    /// Changes whenever a turn of this process has added tasks, so that an executor in the same process need
+    /// not wait for its next look.
+    pub fn tasks_added(&self) -> watch::Receiver<u64> {
+        self.tasks.subscribe()
     }
 
     /// The pool, for reads that are no turns.
@@ -74,6 +81,7 @@ impl PgStore {
 pub struct PgTurn {
     transaction: Transaction<'static, Postgres>,
     outbox: Arc<Notify>,
+    tasks: watch::Sender<u64>,
     /// Slots that this turn created, with the booking that they name.
     fresh_slots: std::collections::BTreeMap<(ShowId, UserId), BookingId>,
     /// Keys that this turn created and that nobody else can see yet.
@@ -89,6 +97,7 @@ impl Store for PgStore {
         Ok(PgTurn {
             transaction,
             outbox: self.outbox.clone(),
+            tasks: self.tasks.clone(),
             fresh_slots: std::collections::BTreeMap::new(),
             fresh_keys: Vec::new(),
         })
@@ -119,6 +128,9 @@ impl OpenTurn for PgTurn {
         self.transaction.commit().await?;
         if news {
             self.outbox.notify_one();
+        }
+        if !world.changes.tasks_added.is_empty() {
+            self.tasks.send_modify(|count| *count = count.wrapping_add(1));
         }
         Ok(news)
     }

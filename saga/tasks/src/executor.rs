@@ -1,0 +1,230 @@
+//! The executor: leases, calls, and brings answers back as turns.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use boxoffice_failpoints::{self as failpoints, Failpoint, Role};
+use boxoffice_saga::task::TaskKind;
+use boxoffice_saga::world::World;
+use boxoffice_turn::postgres::PgStore;
+use boxoffice_turn::{Appends, Claimed, Held, Plan, TurnError, Wanted};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::lease::{self, Leased};
+use crate::metric;
+
+/// One role's kinds of tasks, and how they are worked on.
+pub trait Work: Send + Sync + 'static {
+    /// What a call answers.
+    type Answer: Send + Sync + 'static;
+
+    /// The kinds that this role leases, and no other.
+    const KINDS: &'static [TaskKind];
+
+    /// Makes the call, outside any transaction. Must be over within [`ExecutorOptions::call`]. A timer answers
+    /// at once.
+    fn call(&self, task: &Leased) -> impl Future<Output = Self::Answer> + Send;
+
+    /// Applies an answer in its turn. `held`: the lease is still ours; an answer that settles something is
+    /// applied all the same, one that would only set the task again is not. Returns what is recorded for the
+    /// attempt; one that begins with `unknown` leaves the attempt in doubt.
+    fn apply(
+        &self,
+        task: &Leased,
+        answer: &Self::Answer,
+        held: bool,
+        world: &mut World,
+        appends: &mut Appends,
+    ) -> String;
+}
+
+/// How an executor runs.
+#[derive(Clone, Debug)]
+pub struct ExecutorOptions {
+    /// The executor's name in logs and metrics.
+    pub name: &'static str,
+    /// How many calls may be under way at once.
+    pub in_flight: usize,
+    /// How long a lease lasts.
+    pub lease: Duration,
+    /// How long a call may take; under half of `lease`.
+    pub call: Duration,
+    /// The longest pause between two looks at the table. In the same process, news come at once.
+    pub look_every: Duration,
+}
+
+impl ExecutorOptions {
+    /// 32 calls at once, leases of 30 s, calls of at most 12 s, a look every half second.
+    pub const fn usual(name: &'static str) -> Self {
+        Self {
+            name,
+            in_flight: 32,
+            lease: Duration::from_secs(30),
+            call: Duration::from_secs(12),
+            look_every: Duration::from_millis(500),
+        }
+    }
+}
+
+/// How many answers one turn brings back at most.
+const ANSWERS_A_TURN: usize = 200;
+
+type Brought<W> = (Leased, <W as Work>::Answer);
+
+/// Works on tasks until `shutdown`, then waits for the calls under way and brings their answers back.
+pub async fn run<W: Work>(store: PgStore, work: Arc<W>, options: ExecutorOptions, shutdown: CancellationToken) {
+    let (answers, inbox) = mpsc::channel::<Brought<W>>(options.in_flight.max(ANSWERS_A_TURN));
+    let bringer = tokio::spawn(bring_back(store.clone(), work.clone(), options.name, inbox));
+    let calls = TaskTracker::new();
+    let mut news = store.tasks_added();
+    while !shutdown.is_cancelled() {
+        news.mark_unchanged();
+        let free = options.in_flight.saturating_sub(calls.len());
+        let leased = take(&store, W::KINDS, free, &options).await;
+        let full = leased.len() == free;
+        let worked = !leased.is_empty();
+        for task in leased {
+            failpoints::hit(Failpoint::TaskAfterLease);
+            let (work, answers) = (work.clone(), answers.clone());
+            calls.spawn(async move {
+                let started = std::time::Instant::now();
+                let answer = work.call(&task).await;
+                let kind = task.key.kind.name();
+                metrics::counter!(metric::CALLS, "kind" => kind).increment(1);
+                metrics::histogram!(metric::CALL_SECONDS, "kind" => kind).record(started.elapsed());
+                failpoints::hit(Failpoint::TaskAfterCall);
+                // The bringer outlives all callers.
+                let _ = answers.send((task, answer)).await;
+            });
+        }
+        if worked && !full {
+            continue;
+        }
+        let pause = if full && free > 0 { Duration::from_millis(2) } else { pause(&store, W::KINDS, &options).await };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = news.changed() => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+    calls.close();
+    calls.wait().await;
+    drop(answers);
+    if let Err(error) = bringer.await {
+        tracing::error!(%error, executor = options.name, "bringing answers back failed");
+    }
+}
+
+async fn take(store: &PgStore, kinds: &[TaskKind], free: usize, options: &ExecutorOptions) -> Vec<Leased> {
+    if free == 0 {
+        return Vec::new();
+    }
+    let limit = i64::try_from(free).unwrap_or(i64::MAX);
+    match lease::take(store.pool(), kinds, limit, options.lease, options.call).await {
+        Ok(leased) => {
+            for task in leased.iter().filter(|task| task.earlier.iter().any(|attempt| attempt.answer.is_none())) {
+                metrics::counter!(metric::TAKEN_OVER, "kind" => task.key.kind.name()).increment(1);
+            }
+            leased
+        }
+        Err(error) => {
+            tracing::warn!(%error, executor = options.name, "tasks cannot be leased now");
+            Vec::new()
+        }
+    }
+}
+
+/// How long to wait for the next due task.
+async fn pause(store: &PgStore, kinds: &[TaskKind], options: &ExecutorOptions) -> Duration {
+    match lease::next_due(store.pool(), kinds).await {
+        Ok(Some(seconds)) => {
+            Duration::try_from_secs_f64(seconds.max(0.005)).unwrap_or(options.look_every).min(options.look_every)
+        }
+        _ => options.look_every,
+    }
+}
+
+/// Brings answers back: all that have arrived in one turn. Nothing but the data itself makes it give up: an
+/// answer is worth waiting for the database.
+async fn bring_back<W: Work>(
+    store: PgStore,
+    work: Arc<W>,
+    name: &'static str,
+    mut inbox: mpsc::Receiver<Brought<W>>,
+) {
+    let mut batch = Vec::new();
+    while inbox.recv_many(&mut batch, ANSWERS_A_TURN).await > 0 {
+        let answers = std::mem::take(&mut batch);
+        if bring(&store, &*work, name, &answers).await.is_ok() {
+            continue;
+        }
+        // One of them cannot be written. Alone, each shows whether it is the one.
+        for answer in answers.chunks(1) {
+            if let Err(error) = bring(&store, &*work, name, answer).await {
+                let task = &answer[0].0;
+                tracing::error!(
+                    %error, executor = name, kind = task.key.kind.name(), subject = %task.key.subject,
+                    "an answer cannot be written; the task comes again when its lease has run out"
+                );
+            }
+        }
+    }
+}
+
+/// One turn. Waits out everything but errors of the data.
+async fn bring<W: Work>(store: &PgStore, work: &W, name: &'static str, answers: &[Brought<W>]) -> Result<(), TurnError> {
+    let plan = Bring { work, answers };
+    let mut wait = Duration::from_millis(50);
+    loop {
+        match boxoffice_turn::run(store, &plan).await {
+            Ok(()) => return Ok(()),
+            Err(error @ (TurnError::Data(_) | TurnError::Corrupt(_))) => return Err(error),
+            Err(error) => {
+                metrics::counter!(metric::ANSWER_RETRIES, "executor" => name).increment(1);
+                tracing::warn!(%error, executor = name, "answers wait for the database");
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(Duration::from_secs(2));
+            }
+        }
+    }
+}
+
+struct Bring<'a, W: Work> {
+    work: &'a W,
+    answers: &'a [Brought<W>],
+}
+
+impl<W: Work> Plan for Bring<'_, W> {
+    type Answer = ();
+
+    const ROLE: Role = Role::TaskAnswer;
+
+    fn wanted(&self, _: &Claimed) -> Wanted {
+        Wanted {
+            bookings: self.answers.iter().filter_map(|(task, _)| task.booking).collect(),
+            seats_of_bookings: W::KINDS
+                .iter()
+                .any(|kind| matches!(kind, TaskKind::HoldTimer | TaskKind::Void)),
+            tasks: self
+                .answers
+                .iter()
+                .map(|(task, _)| (task.key.clone(), task.lease))
+                .collect::<BTreeMap<_, _>>(),
+            ..Wanted::default()
+        }
+    }
+
+    fn decide(&self, _: &Claimed, held: &Held, world: &mut World, appends: &mut Appends) {
+        for (task, answer) in self.answers {
+            let still_ours = held.contains(&task.key);
+            let recorded = self.work.apply(task, answer, still_ours, world, appends);
+            if task.key.kind != TaskKind::HoldTimer {
+                appends.attempts_answered.push((task.key.clone(), task.attempt, recorded));
+            }
+        }
+    }
+}

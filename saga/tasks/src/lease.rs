@@ -1,0 +1,179 @@
+//! Leases: taken in one statement that locks tasks only.
+
+use std::time::Duration;
+
+use boxoffice_saga::identity::BookingId;
+use boxoffice_saga::task::{TaskKey, TaskKind};
+use boxoffice_turn::TurnError;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A task in hand.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    /// Which.
+    pub key: TaskKey,
+    /// The booking that its turn locks.
+    pub booking: Option<BookingId>,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// Proves that the task is still ours when the answer comes.
+    pub lease: Uuid,
+    /// The call must be over by then, by the database's clock.
+    pub deadline: OffsetDateTime,
+    /// The database's clock when it was leased.
+    pub now: OffsetDateTime,
+    /// What the saga added beside the key, as JSON.
+    pub detail: Option<String>,
+    /// Earlier tries of the same task, oldest first.
+    pub earlier: Vec<EarlierAttempt>,
+}
+
+impl Leased {
+    /// Earlier tries whose outcome is not known for certain: the answer was lost, or was no answer.
+    pub fn has_doubtful_attempts(&self) -> bool {
+        self.earlier.iter().any(|attempt| attempt.answer.as_deref().is_none_or(|answer| answer.starts_with("unknown")))
+    }
+
+    /// Whether the deadline of every earlier try has passed: nothing of them can still be on its way out.
+    pub fn earlier_deadlines_passed(&self) -> bool {
+        self.earlier.iter().all(|attempt| attempt.deadline < self.now)
+    }
+}
+
+/// An earlier try.
+#[derive(Clone, Debug)]
+pub struct EarlierAttempt {
+    /// When it began.
+    pub started_at: OffsetDateTime,
+    /// When its call had to be over.
+    pub deadline: OffsetDateTime,
+    /// What came of it; `None`: the answer was lost with the process that waited for it.
+    pub answer: Option<String>,
+}
+
+/// Leases up to `limit` due tasks of `kinds` and writes their attempts down. Also says when the next task
+/// will be due, if there is one.
+pub async fn take(
+    pool: &PgPool,
+    kinds: &[TaskKind],
+    limit: i64,
+    lease: Duration,
+    call: Duration,
+) -> Result<Vec<Leased>, TurnError> {
+    let names: Vec<String> = kinds.iter().map(|kind| kind.name().to_owned()).collect();
+    let token = Uuid::new_v4();
+    let rows = sqlx::query!(
+        r#"with due as (
+             select kind, subject, generation from tasks
+             where kind = any($1) and due_at <= clock_timestamp()
+               and (lease_until is null or lease_until < clock_timestamp())
+             order by due_at
+             limit $2
+             for update skip locked
+           ),
+           leased as (
+             update tasks t
+             set lease_until = clock_timestamp() + make_interval(secs => $3), lease_token = $4,
+                 attempts = t.attempts + 1
+             from due
+             where t.kind = due.kind and t.subject = due.subject and t.generation = due.generation
+             returning t.kind, t.subject, t.generation, t.booking_id, t.attempts, t.detail
+           ),
+           written as (
+             insert into attempts (kind, subject, generation, attempt, booking_id, started_at, deadline)
+             select kind, subject, generation, attempts, booking_id, clock_timestamp(),
+                    clock_timestamp() + make_interval(secs => $5)
+             from leased where kind <> 'hold_timer'
+             on conflict do nothing
+           )
+           select kind as "kind!", subject as "subject!", generation as "generation!", booking_id,
+                  attempts as "attempts!", detail, clock_timestamp() as "now!",
+                  clock_timestamp() + make_interval(secs => $5) as "deadline!"
+           from leased"#,
+        &names,
+        limit,
+        lease.as_secs_f64(),
+        token,
+        call.as_secs_f64(),
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut tasks = Vec::with_capacity(rows.len());
+    for row in rows {
+        let kind = TaskKind::from_name(&row.kind)
+            .ok_or_else(|| TurnError::Corrupt(format!("task kind {:?}", row.kind)))?;
+        let booking = row
+            .booking_id
+            .map(BookingId::try_from)
+            .transpose()
+            .map_err(|error| TurnError::Corrupt(error.to_string()))?;
+        tasks.push(Leased {
+            key: TaskKey { kind, subject: row.subject, generation: row.generation.cast_unsigned() },
+            booking,
+            attempt: row.attempts.cast_unsigned(),
+            lease: token,
+            deadline: row.deadline,
+            now: row.now,
+            detail: row.detail,
+            earlier: Vec::new(),
+        });
+    }
+    earlier_attempts(pool, &mut tasks).await?;
+    Ok(tasks)
+}
+
+/// Reads what became of earlier tries, for those tasks that had any.
+async fn earlier_attempts(pool: &PgPool, tasks: &mut [Leased]) -> Result<(), TurnError> {
+    let again: Vec<&Leased> =
+        tasks.iter().filter(|task| task.attempt > 1 && task.key.kind != TaskKind::HoldTimer).collect();
+    if again.is_empty() {
+        return Ok(());
+    }
+    let kinds: Vec<String> = again.iter().map(|task| task.key.kind.name().to_owned()).collect();
+    let subjects: Vec<Uuid> = again.iter().map(|task| task.key.subject).collect();
+    let rows = sqlx::query!(
+        r#"select a.kind, a.subject, a.generation, a.attempt, a.started_at, a.deadline, a.answer
+           from attempts a
+           where (a.kind, a.subject) in (select * from unnest($1::text[], $2::uuid[]))
+           order by a.generation, a.attempt"#,
+        &kinds,
+        &subjects,
+    )
+    .fetch_all(pool)
+    .await?;
+    for row in rows {
+        let (generation, attempt) = (row.generation.cast_unsigned(), row.attempt.cast_unsigned());
+        let task = tasks.iter_mut().find(|task| {
+            task.key.kind.name() == row.kind
+                && task.key.subject == row.subject
+                && (generation, attempt) < (task.key.generation, task.attempt)
+        });
+        if let Some(task) = task {
+            task.earlier.push(EarlierAttempt {
+                started_at: row.started_at,
+                deadline: row.deadline,
+                answer: row.answer,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// When the next task of `kinds` is due that nobody has in hand, in seconds from now.
+pub async fn next_due(pool: &PgPool, kinds: &[TaskKind]) -> Result<Option<f64>, TurnError> {
+    let names: Vec<String> = kinds.iter().map(|kind| kind.name().to_owned()).collect();
+    let wait = sqlx::query_scalar!(
+        r#"select extract(epoch from min(next.due_at) - clock_timestamp())::float8
+           from unnest($1::text[]) as k (kind)
+           cross join lateral (
+             select greatest(t.due_at, coalesce(t.lease_until, t.due_at)) as due_at
+             from tasks t where t.kind = k.kind order by t.due_at limit 1
+           ) as next"#,
+        &names,
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(wait)
+}
