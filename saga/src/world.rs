@@ -236,15 +236,18 @@ impl World {
         }
     }
 
-    pub(crate) fn add_task(&mut self, task: Task) {
+    /// Adds a task; one that exists already stays as it is.
+    pub fn add_task(&mut self, task: Task) {
         self.changes.tasks_added.push(task);
     }
 
-    pub(crate) fn postpone_task(&mut self, key: TaskKey, until: OffsetDateTime) {
+    /// Sets a task to a later time and gives its lease up.
+    pub fn postpone_task(&mut self, key: TaskKey, until: OffsetDateTime) {
         self.changes.tasks_postponed.push((key, until));
     }
 
-    pub(crate) fn remove_task(&mut self, kind: TaskKind, subject: uuid::Uuid, generation: u32) {
+    /// Removes a task, done or no longer of use.
+    pub fn remove_task(&mut self, kind: TaskKind, subject: uuid::Uuid, generation: u32) {
         let key = TaskKey { kind, subject, generation };
         self.changes.tasks_added.retain(|task| task.key != key);
         self.changes.tasks_postponed.retain(|(postponed, _)| *postponed != key);

@@ -201,7 +201,9 @@ struct Bring<'a, W: Work> {
 impl<W: Work> Plan for Bring<'_, W> {
     type Answer = ();
 
-    const ROLE: Role = Role::TaskAnswer;
+    fn role(&self) -> Role {
+        Role::TaskAnswer
+    }
 
     fn wanted(&self, _: &Claimed) -> Wanted {
         Wanted {

@@ -18,7 +18,7 @@ pub trait Plan: Sync {
     type Answer: Send;
 
     /// Whose turn it is, for metrics and failpoints.
-    const ROLE: Role;
+    fn role(&self) -> Role;
 
     /// What makes it happen at most once.
     fn claim(&self) -> Claim {
@@ -38,7 +38,7 @@ pub trait Plan: Sync {
 /// See [`TurnError`]. After `Unavailable` the turn may have been committed: a consumer finds out by its
 /// position, a client by its idempotency key.
 pub async fn run<S: Store, P: Plan>(store: &S, plan: &P) -> Result<P::Answer, TurnError> {
-    let role = P::ROLE.name();
+    let role = plan.role().name();
     let started = std::time::Instant::now();
     let backoff = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(2))
@@ -63,8 +63,8 @@ async fn once<S: Store, P: Plan>(store: &S, plan: &P) -> Result<P::Answer, TurnE
     let (mut world, held) = turn.load(&plan.wanted(&claimed)).await?;
     let mut appends = Appends::default();
     let answer = plan.decide(&claimed, &held, &mut world, &mut appends);
-    failpoints::hit_before_commit(P::ROLE);
+    failpoints::hit_before_commit(plan.role());
     turn.commit(&world, &appends).await?;
-    failpoints::hit_after_commit(P::ROLE);
+    failpoints::hit_after_commit(plan.role());
     Ok(answer)
 }
