@@ -38,5 +38,9 @@ pub trait Handler: Send + Sync {
     ///
     /// # Errors
     /// See [`TurnFailed`]; a [`TurnFailed::Data`] here is tried again for ever, too, with an alarm.
-    fn dead_letter(&self, run: &Run, reason: &str) -> impl Future<Output = Result<(), TurnFailed>> + Send;
+    fn dead_letter(
+        &self,
+        run: &Run,
+        reason: &str,
+    ) -> impl Future<Output = Result<(), TurnFailed>> + Send;
 }

@@ -6,16 +6,26 @@
 //!
 //! Where to look: `ownership.rs` is the pure state machine of one partition's life; `intake.rs` is the
 //! thread; `turns.rs` is retrying, halving and dead-lettering; `owner.rs` puts them together.
+//! [`follower::Follower`] is something else: a reader without a group, for wake-ups.
 
 pub mod error;
+mod flow;
+pub mod follower;
 pub mod handler;
+mod intake;
+mod lag;
 pub mod metric;
 pub mod options;
 mod owner;
+mod ownership;
 pub mod position;
+mod reachable;
+mod rebalance;
 pub mod record;
+mod turns;
 
 pub use error::StreamError;
+pub use follower::{Follower, Heard};
 pub use handler::{Handler, TurnFailed};
 pub use options::StreamOptions;
 pub use owner::run;

@@ -28,15 +28,35 @@ pub const FOLLOWER_ALIVE: &str = "boxoffice_follower_alive";
 
 /// Describes them to the installed recorder. Call once, after it is installed.
 pub fn describe() {
-    describe_gauge!(LAG, Unit::Count, "Records between the committed position and the partition's end");
+    describe_gauge!(
+        LAG,
+        Unit::Count,
+        "Records between the committed position and the partition's end"
+    );
     describe_gauge!(OWNED, Unit::Count, "Partitions that are ours and running");
     describe_histogram!(BATCH, Unit::Count, "Records in a turn");
-    describe_histogram!(TURN_SECONDS, Unit::Seconds, "Time of a turn with all its attempts");
+    describe_histogram!(
+        TURN_SECONDS,
+        Unit::Seconds,
+        "Time of a turn with all its attempts"
+    );
     describe_counter!(RECORDS, Unit::Count, "Records decided and committed");
     describe_counter!(TURN_FAILURES, Unit::Count, "Attempts at a turn that failed");
-    describe_counter!(DEAD_LETTERS, Unit::Count, "Records put aside as dead letters");
-    describe_counter!(PAUSES, Unit::Count, "Times that a partition was paused because its queue was full");
+    describe_counter!(
+        DEAD_LETTERS,
+        Unit::Count,
+        "Records put aside as dead letters"
+    );
+    describe_counter!(
+        PAUSES,
+        Unit::Count,
+        "Times that a partition was paused because its queue was full"
+    );
     describe_counter!(REBALANCED, Unit::Count, "Partitions that changed hands");
-    describe_counter!(ALARMS, Unit::Count, "Things that must not happen; a person should look");
+    describe_counter!(
+        ALARMS,
+        Unit::Count,
+        "Things that must not happen; a person should look"
+    );
     describe_gauge!(FOLLOWER_ALIVE, Unit::Count, "1 while the follower reads");
 }

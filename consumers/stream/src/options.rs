@@ -25,7 +25,7 @@ pub struct StreamOptions {
     pub batch_max: usize,
     /// A turn takes no further record beyond so many bytes. 8 MiB.
     pub batch_bytes: usize,
-    /// At most so many records wait per partition; beyond it the partition is paused. 2,000.
+    /// At most so many records wait per partition; beyond it the partition is paused. 4,000.
     pub queue: usize,
     /// The longest pause between two attempts of a turn or a claim. 5 s.
     pub backoff_max: Duration,
@@ -65,7 +65,7 @@ impl StreamOptions {
             session_timeout: Duration::from_secs(6),
             batch_max: 500,
             batch_bytes: 8 << 20,
-            queue: 2_000,
+            queue: 4_000,
             backoff_max: Duration::from_secs(5),
             lag_interval: Duration::from_secs(10),
             extra: Vec::new(),
@@ -80,10 +80,16 @@ impl StreamOptions {
         if self.batch_max == 0 || self.queue == 0 || self.batch_bytes == 0 {
             return refuse("batch_max, batch_bytes and queue must be at least 1");
         }
-        if self.session_timeout < Duration::from_millis(100) || self.session_timeout > Duration::from_secs(3_600) {
+        if self.session_timeout < Duration::from_millis(100)
+            || self.session_timeout > Duration::from_secs(3_600)
+        {
             return refuse("session_timeout must be between 100 ms and an hour");
         }
-        if let Some((name, _)) = self.extra.iter().find(|(name, _)| OURS.contains(&name.as_str())) {
+        if let Some((name, _)) = self
+            .extra
+            .iter()
+            .find(|(name, _)| OURS.contains(&name.as_str()))
+        {
             return Err(StreamError::Options(format!("{name} is not to be changed")));
         }
         Ok(())
@@ -97,7 +103,10 @@ impl StreamOptions {
             .set("group.protocol", "classic")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", session.to_string())
-            .set("heartbeat.interval.ms", (session / 4).clamp(30, 3_000).to_string())
+            .set(
+                "heartbeat.interval.ms",
+                (session / 4).clamp(30, 3_000).to_string(),
+            )
             // The thread polls whatever the turns do; this only ends a process whose thread is stuck.
             .set("max.poll.interval.ms", session.max(120_000).to_string())
             .set("enable.auto.commit", "false")
@@ -106,7 +115,10 @@ impl StreamOptions {
             .set("enable.partition.eof", "false")
             .set("check.crcs", "true")
             // A pause throws away what librdkafka holds for us, so it holds little more than we do.
-            .set("queued.min.messages", (self.queue * 2).clamp(1, 10_000_000).to_string())
+            .set(
+                "queued.min.messages",
+                (self.queue * 2).clamp(1, 10_000_000).to_string(),
+            )
             .set("queued.max.messages.kbytes", "32768")
             .set("fetch.queue.backoff.ms", "10")
             // A seek takes effect when the fetch under way is answered: this is how long a take-over waits.

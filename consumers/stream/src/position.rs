@@ -18,7 +18,10 @@ pub struct Partition {
 impl Partition {
     /// Partition `number` of `topic`.
     pub fn new(topic: impl Into<Arc<str>>, number: i32) -> Self {
-        Self { topic: topic.into(), number }
+        Self {
+            topic: topic.into(),
+            number,
+        }
     }
 }
 
@@ -42,7 +45,10 @@ impl Assignment {
     /// An assignment that is present until [`Assignment::end`]. `generation` is unique within the process's
     /// membership and rises.
     pub fn new(generation: u64) -> Self {
-        Self { generation, present: Arc::new(AtomicBool::new(true)) }
+        Self {
+            generation,
+            present: Arc::new(AtomicBool::new(true)),
+        }
     }
 
     /// Which assignment this is; a later one has a higher number.

@@ -1,5 +1,7 @@
 //! What arrives: records, and the batch of them that one turn decides.
 
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+
 use crate::position::{Assignment, Partition};
 
 /// One record, owned.
@@ -20,18 +22,43 @@ pub struct Record {
 impl Record {
     /// The first header of this name.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_slice())
+        self.headers
+            .iter()
+            .find(|(have, _)| have == name)
+            .map(|(_, value)| value.as_slice())
     }
 
     /// The first header of this name, if it is UTF-8.
     pub fn header_str(&self, name: &str) -> Option<&str> {
-        self.header(name).and_then(|value| std::str::from_utf8(value).ok())
+        self.header(name)
+            .and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// About how much memory it takes, in bytes.
     pub(crate) fn weight(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + 48).sum();
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 48)
+            .sum();
         self.payload.len() + self.key.as_ref().map_or(0, Vec::len) + headers + 96
+    }
+}
+
+/// Copies a record out of librdkafka's memory.
+pub(crate) fn owned(message: &BorrowedMessage<'_>) -> Record {
+    let headers = message.headers().map_or_else(Vec::new, |headers| {
+        headers
+            .iter()
+            .map(|h| (h.key.to_owned(), h.value.unwrap_or_default().to_vec()))
+            .collect()
+    });
+    Record {
+        offset: message.offset(),
+        key: message.key().map(<[u8]>::to_vec),
+        headers,
+        payload: message.payload().unwrap_or_default().to_vec(),
+        timestamp_ms: message.timestamp().to_millis(),
     }
 }
 
@@ -67,17 +94,40 @@ impl Run {
         records: Vec<Record>,
     ) -> Option<Self> {
         let to = records.last()?.offset + 1;
-        Some(Self { partition, epoch, from, to, records, assignment })
+        Some(Self {
+            partition,
+            epoch,
+            from,
+            to,
+            records,
+            assignment,
+        })
     }
 
     /// Two runs that do the same as this one, the second from where the first ends. Needs two records.
     pub(crate) fn halve(self) -> (Self, Option<Self>) {
-        let Self { partition, epoch, from, to, mut records, assignment } = self;
+        let Self {
+            partition,
+            epoch,
+            from,
+            to,
+            mut records,
+            assignment,
+        } = self;
         let second = records.split_off(records.len().div_ceil(2));
         let middle = records.last().map_or(to, |record| record.offset + 1);
-        let first =
-            Self { partition: partition.clone(), epoch, from, to: middle, records, assignment: assignment.clone() };
-        (first, Self::new(partition, assignment, epoch, Some(middle), second))
+        let first = Self {
+            partition: partition.clone(),
+            epoch,
+            from,
+            to: middle,
+            records,
+            assignment: assignment.clone(),
+        };
+        (
+            first,
+            Self::new(partition, assignment, epoch, Some(middle), second),
+        )
     }
 }
 
@@ -101,7 +151,9 @@ impl Batch {
 
     /// Every record with its run.
     pub fn records(&self) -> impl Iterator<Item = (&Run, &Record)> {
-        self.runs.iter().flat_map(|run| run.records.iter().map(move |record| (run, record)))
+        self.runs
+            .iter()
+            .flat_map(|run| run.records.iter().map(move |record| (run, record)))
     }
 
     /// Two batches that do the same as this one. Needs two records.
@@ -110,9 +162,16 @@ impl Batch {
             let second = self.runs.split_off(self.runs.len().div_ceil(2));
             return (self, Self { runs: second });
         }
-        let Some(run) = self.runs.pop() else { return (Self::default(), Self::default()) };
+        let Some(run) = self.runs.pop() else {
+            return (Self::default(), Self::default());
+        };
         let (first, second) = run.halve();
-        (Self { runs: vec![first] }, Self { runs: second.into_iter().collect() })
+        (
+            Self { runs: vec![first] },
+            Self {
+                runs: second.into_iter().collect(),
+            },
+        )
     }
 }
 
@@ -121,26 +180,51 @@ mod tests {
     use super::*;
 
     fn record(offset: i64) -> Record {
-        Record { offset, key: None, headers: Vec::new(), payload: Vec::new(), timestamp_ms: None }
+        Record {
+            offset,
+            key: None,
+            headers: Vec::new(),
+            payload: Vec::new(),
+            timestamp_ms: None,
+        }
     }
 
     fn run(number: i32, from: i64, offsets: &[i64]) -> Run {
         let records = offsets.iter().copied().map(record).collect();
-        Run::new(Partition::new("t", number), Assignment::new(1), 7, Some(from), records).unwrap()
+        Run::new(
+            Partition::new("t", number),
+            Assignment::new(1),
+            7,
+            Some(from),
+            records,
+        )
+        .unwrap()
     }
 
     #[test]
     fn halves_join_without_a_seam_across_gaps() {
-        let (first, second) = Batch { runs: vec![run(0, 10, &[12, 15, 19])] }.halve();
+        let (first, second) = Batch {
+            runs: vec![run(0, 10, &[12, 15, 19])],
+        }
+        .halve();
         let (first, second) = (&first.runs[0], &second.runs[0]);
-        assert_eq!((first.from, first.to, first.records.len()), (Some(10), 16, 2));
-        assert_eq!((second.from, second.to, second.records.len()), (Some(16), 20, 1));
+        assert_eq!(
+            (first.from, first.to, first.records.len()),
+            (Some(10), 16, 2)
+        );
+        assert_eq!(
+            (second.from, second.to, second.records.len()),
+            (Some(16), 20, 1)
+        );
         assert_eq!(second.epoch, 7);
     }
 
     #[test]
     fn partitions_are_parted_first() {
-        let (first, second) = Batch { runs: vec![run(0, 0, &[0, 1]), run(1, 5, &[5])] }.halve();
+        let (first, second) = Batch {
+            runs: vec![run(0, 0, &[0, 1]), run(1, 5, &[5])],
+        }
+        .halve();
         assert_eq!((first.len(), second.len()), (2, 1));
         assert_eq!(second.runs[0].partition.number, 1);
     }
