@@ -19,7 +19,7 @@ const BACKOFF_S: i64 = 30;
 /// Milliseconds between quick polls.
 const QUICK_MS: u32 = 1_000;
 /// Days in which a customer's bank usually shows a refund; what we promise at most.
-const REFUND_DAYS: i64 = 10;
+pub const REFUND_DAYS: i64 = 10;
 
 /// Where a booking stands, for the public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

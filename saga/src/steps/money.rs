@@ -19,7 +19,11 @@ use crate::world::World;
 
 /// A gateway tells how a payment of `booking` stands.
 pub fn told(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Outcome {
+    let known = world.payments.len();
     let payment = recognise(world, booking, fact);
+    if world.payments.len() > known && !matches!(fact.state, PaymentState::Captured | PaymentState::Cancelled) {
+        look_after(world, booking, payment);
+    }
     let Some(standing) = world.payments.get(&payment).map(|row| row.standing) else {
         return Outcome::Refused(Refusal::NoSuchBooking);
     };
@@ -76,6 +80,18 @@ fn recognise(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Payme
     });
     world.changes.payments_changed.insert(id);
     id
+}
+
+/// An attempt that we never opened and that may still be paid is looked after like one that we did: it must
+/// not stay undecided because nobody asks.
+fn look_after(world: &mut World, booking: BookingId, payment: PaymentId) {
+    if world.bookings.get(&booking).is_some_and(|row| row.state == BookingState::Held) {
+        verify::request(world, payment, 1, Duration::seconds(verify::SOON_S));
+    } else {
+        void::request_all(world, booking, Duration::ZERO);
+    }
+    // The customer now sees a payment on its way.
+    let _ = world.booking_mut(booking);
 }
 
 /// A redelivery, under whatever event id. Only a different amount is worth a person's look.

@@ -45,6 +45,8 @@ impl Leased {
 /// An earlier try.
 #[derive(Clone, Debug)]
 pub struct EarlierAttempt {
+    /// The generation of the task that it was made for.
+    pub generation: u32,
     /// When it began.
     pub started_at: OffsetDateTime,
     /// When its call had to be over.
@@ -152,6 +154,7 @@ async fn earlier_attempts(pool: &PgPool, tasks: &mut [Leased]) -> Result<(), Tur
         });
         if let Some(task) = task {
             task.earlier.push(EarlierAttempt {
+                generation,
                 started_at: row.started_at,
                 deadline: row.deadline,
                 answer: row.answer,

@@ -1,0 +1,109 @@
+//! Reading a record again: is it genuine, what does it say, and where does it belong? Pure.
+
+use boxoffice_gateways::{Gateways, ReverifyError, WebhookRecord};
+use boxoffice_saga::fact::{Fact, Reference};
+use boxoffice_saga::identity::{BookingId, GatewayAccount};
+use boxoffice_saga::input::Input;
+use boxoffice_stream::Record;
+use boxoffice_turn::EventKey;
+use bytes::Bytes;
+
+/// What a record turned out to be.
+#[derive(Clone, Debug)]
+pub enum Intake {
+    /// Names a booking of ours.
+    Ours {
+        /// The booking.
+        booking: BookingId,
+        /// What happens to it.
+        input: Input,
+        /// The record.
+        record: Box<WebhookRecord>,
+        /// What the inbox knows it by.
+        event: EventKey,
+    },
+    /// About a refund, without our reference: the payment's gateway id must lead to the booking.
+    ByPayment {
+        /// Whose id it is.
+        account: GatewayAccount,
+        /// The gateway's id of the payment.
+        gateway_payment_id: String,
+        /// What happens to the booking.
+        input: Input,
+        /// The record.
+        record: Box<WebhookRecord>,
+        /// What the inbox knows it by.
+        event: EventKey,
+    },
+    /// Bears a reference that looks like ours and is none: a person must look.
+    Malformed {
+        /// What it says.
+        fact: Fact,
+        /// What stood in the reference.
+        found: String,
+        /// What the inbox knows it by.
+        event: EventKey,
+    },
+    /// Genuine and of no interest: another product's money, or a kind that we do not act on.
+    Nothing {
+        /// What the inbox knows it by.
+        event: EventKey,
+    },
+    /// Not to be believed. An alarm: somebody else writes the topic, or a secret was removed too early.
+    Forged {
+        /// Why.
+        why: String,
+    },
+    /// Not to be understood.
+    Unreadable {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Reads one record.
+pub fn read(gateways: &Gateways, record: &Record) -> Intake {
+    let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+    let webhook = match WebhookRecord::from_parts(headers, Bytes::copy_from_slice(&record.payload)) {
+        Ok(webhook) => webhook,
+        Err(error) => return Intake::Forged { why: error.to_string() },
+    };
+    let reading = match gateways.reverify(&webhook) {
+        Ok(reading) => reading,
+        Err(ReverifyError::Unreadable(error)) => return Intake::Unreadable { why: error.to_string() },
+        Err(error) => return Intake::Forged { why: error.to_string() },
+    };
+    let key = gateways.inbox_key(&webhook);
+    let event = EventKey { source: key.source, event_id: key.event_id };
+    let record = Box::new(webhook);
+    let (reference, account, gateway_payment_id, input) = match &reading.fact {
+        Fact::Payment(fact) => {
+            (fact.reference.clone(), &fact.account, &fact.gateway_payment_id, Input::Payment(fact.clone()))
+        }
+        Fact::Refund(fact) => {
+            (fact.reference.clone(), &fact.account, &fact.gateway_payment_id, Input::Refund(fact.clone()))
+        }
+        Fact::Nothing => return Intake::Nothing { event },
+    };
+    match (reference, &reading.fact) {
+        (Reference::Booking { booking, .. }, _) => Intake::Ours { booking, input, record, event },
+        (Reference::Malformed { found }, _) => Intake::Malformed { fact: reading.fact, found, event },
+        (Reference::Absent, Fact::Refund(_)) => Intake::ByPayment {
+            account: account.clone(),
+            gateway_payment_id: gateway_payment_id.clone(),
+            input,
+            record,
+            event,
+        },
+        // Somebody else shares the gateway account. Left alone, never refunded.
+        (Reference::Absent, _) => Intake::Nothing { event },
+    }
+}
+
+/// What of a record's content must be looked up before its turn.
+pub fn payment_to_look_up(intake: &Intake) -> Option<(&GatewayAccount, &str)> {
+    match intake {
+        Intake::ByPayment { account, gateway_payment_id, .. } => Some((account, gateway_payment_id)),
+        _ => None,
+    }
+}

@@ -1,0 +1,17 @@
+//! The coordinator's metrics.
+
+use metrics::{Unit, describe_counter};
+
+/// Records by what became of them.
+pub const RECORDS: &str = "boxoffice_webhook_records_total";
+/// Payments decided, by verdict.
+pub const VERDICTS: &str = "boxoffice_verdicts_total";
+/// Records whose signature did not hold when it was checked again. Must stay zero.
+pub const FORGED: &str = "boxoffice_forged_records_total";
+
+/// Describes the metrics to the recorder.
+pub fn describe() {
+    describe_counter!(RECORDS, Unit::Count, "Webhook records read from Kafka, by what became of them.");
+    describe_counter!(VERDICTS, Unit::Count, "Captured payments decided, by verdict.");
+    describe_counter!(FORGED, Unit::Count, "Records whose signature did not hold when checked again; must stay 0.");
+}

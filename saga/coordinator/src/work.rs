@@ -1,0 +1,107 @@
+//! The coordinator's tasks: the hold's timer, and the questions it asks the gateways itself.
+
+mod trace;
+mod verify;
+mod void;
+
+use std::sync::Arc;
+
+use boxoffice_gateways::{CallError, CreatePayment, Gateways, GatewayClient};
+use boxoffice_saga::input::Input;
+use boxoffice_saga::payment::Payment;
+use boxoffice_saga::task::TaskKind;
+use boxoffice_saga::world::World;
+use boxoffice_tasks::{Leased, Work};
+use boxoffice_turn::Appends;
+use boxoffice_turn::postgres::PgStore;
+
+pub(crate) use trace::Traced;
+pub(crate) use verify::Verified;
+
+/// What the coordinator works on.
+pub struct CoordinatorWork {
+    store: PgStore,
+    gateways: Arc<Gateways>,
+}
+
+/// What came of a task.
+#[derive(Debug)]
+pub enum Answer {
+    /// A timer is due.
+    Due,
+    /// A `verify` was answered.
+    Verified(Verified),
+    /// A `void` was answered.
+    Voided(boxoffice_saga::input::VoidAnswer),
+    /// A `trace` was answered.
+    Traced(Traced),
+}
+
+impl CoordinatorWork {
+    /// Work over `store` and `gateways`.
+    pub const fn new(store: PgStore, gateways: Arc<Gateways>) -> Self {
+        Self { store, gateways }
+    }
+
+    /// The payment that a task is about, with its gateway's client, as far as there is one.
+    async fn payment(&self, task: &Leased) -> Result<(Payment, Option<Arc<dyn GatewayClient>>), String> {
+        let booking = task.booking.ok_or("the task names no booking")?;
+        let (_, cases) = self.store.cases(&[booking]).await.map_err(|error| error.to_string())?;
+        let payment = cases
+            .into_values()
+            .flat_map(|case| case.payments)
+            .find(|payment| payment.id.uuid() == task.key.subject)
+            .ok_or("the payment is not there")?;
+        let client = self.gateways.client(&payment.account).cloned();
+        Ok((payment, client))
+    }
+}
+
+/// The gateway's id of an attempt. One whose creation was never answered is created again under the same
+/// idempotency key, which gives the same payment.
+async fn gateway_id(client: &dyn GatewayClient, payment: &Payment) -> Result<String, CallError> {
+    if let Some(id) = &payment.gateway_payment_id {
+        return Ok(id.clone());
+    }
+    Ok(client.create_payment(&CreatePayment::of(payment)).await?.gateway_payment_id)
+}
+
+impl Work for CoordinatorWork {
+    type Answer = Answer;
+
+    const KINDS: &'static [TaskKind] =
+        &[TaskKind::HoldTimer, TaskKind::Verify, TaskKind::Void, TaskKind::Trace];
+
+    async fn call(&self, task: &Leased) -> Answer {
+        match task.key.kind {
+            TaskKind::Verify => Answer::Verified(self.verify(task).await),
+            TaskKind::Void => Answer::Voided(self.void(task).await),
+            TaskKind::Trace => Answer::Traced(self.trace(task).await),
+            TaskKind::HoldTimer | TaskKind::Refund | TaskKind::Mail => Answer::Due,
+        }
+    }
+
+    fn apply(
+        &self,
+        task: &Leased,
+        answer: &Answer,
+        held: bool,
+        world: &mut World,
+        appends: &mut Appends,
+    ) -> String {
+        match (answer, task.booking) {
+            (Answer::Due, Some(booking)) => {
+                if held {
+                    world.apply(booking, Input::HoldTimer);
+                }
+                String::new()
+            }
+            (Answer::Verified(verified), Some(booking)) => {
+                self.apply_verified(task, booking, verified, held, world, appends)
+            }
+            (Answer::Voided(answer), Some(booking)) => void::apply(task, booking, answer, held, world),
+            (Answer::Traced(traced), _) => trace::apply(task, traced, held, world, appends),
+            (_, None) => "unknown: the task names no booking".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! `trace`: finds out whose a parked record is. First by looking again, for its booking or payment may have
+//! become visible; then by asking the gateway; then by a person.
+
+use boxoffice_gateways::record::WebhookRecord;
+use boxoffice_saga::attention::{Attention, AttentionKind};
+use boxoffice_saga::fact::Reference;
+use boxoffice_saga::identity::{BookingId, GatewayAccount};
+use boxoffice_saga::task::retry_at;
+use boxoffice_saga::world::World;
+use boxoffice_stream::Record;
+use boxoffice_tasks::Leased;
+use boxoffice_turn::outgoing::decode_headers;
+use boxoffice_turn::{Appends, EventKey, InboxOutcome};
+
+use super::CoordinatorWork;
+use crate::batch::{look_up, rekey};
+use crate::intake::{self, Intake};
+
+/// So many looks, growing apart to about half a minute in all, before the gateway is asked; and twice that
+/// before a person is.
+const LOOKS: u32 = 5;
+
+/// What came of looking.
+#[derive(Debug)]
+pub enum Traced {
+    /// The record is gone already.
+    Gone,
+    /// It belongs to this booking.
+    Found {
+        /// The booking.
+        booking: BookingId,
+        /// The record.
+        record: Box<WebhookRecord>,
+        /// What the inbox knows it by.
+        event: EventKey,
+    },
+    /// The gateway says that it belongs to somebody else.
+    SomebodyElses {
+        /// What the inbox knows it by.
+        event: EventKey,
+    },
+    /// Not found yet.
+    NotYet {
+        /// Why, for people.
+        why: String,
+        /// The booking that it names.
+        booking: Option<BookingId>,
+    },
+}
+
+impl CoordinatorWork {
+    pub(super) async fn trace(&self, task: &Leased) -> Traced {
+        match self.look_again(task).await {
+            Ok(traced) => traced,
+            Err(why) => Traced::NotYet { why, booking: None },
+        }
+    }
+
+    async fn look_again(&self, task: &Leased) -> Result<Traced, String> {
+        let row = sqlx::query!(
+            "select headers, payload from parked_records where record_id = $1",
+            task.key.subject
+        )
+        .fetch_optional(self.store.pool())
+        .await
+        .map_err(|error| error.to_string())?;
+        let Some(row) = row else { return Ok(Traced::Gone) };
+        let record = Record {
+            offset: 0,
+            key: None,
+            headers: decode_headers(&row.headers).map_err(|error| error.to_string())?,
+            payload: row.payload,
+            timestamp_ms: None,
+        };
+        match intake::read(&self.gateways, &record) {
+            Intake::Ours { booking, record, event, .. } => self.booking_there(booking, record, event).await,
+            intake @ Intake::ByPayment { .. } => self.payment_there(task, intake).await,
+            _ => Err("the parked record can no longer be read".to_owned()),
+        }
+    }
+
+    async fn booking_there(
+        &self,
+        booking: BookingId,
+        record: Box<WebhookRecord>,
+        event: EventKey,
+    ) -> Result<Traced, String> {
+        let (_, cases) = self.store.cases(&[booking]).await.map_err(|error| error.to_string())?;
+        if cases.contains_key(&booking) {
+            return Ok(Traced::Found { booking, record, event });
+        }
+        Ok(Traced::NotYet { why: format!("there is no booking {booking}"), booking: Some(booking) })
+    }
+
+    async fn payment_there(&self, task: &Leased, intake: Intake) -> Result<Traced, String> {
+        let found = look_up(&self.store, std::slice::from_ref(&intake)).await.map_err(|error| error.to_string())?;
+        let Intake::ByPayment { account, gateway_payment_id, record, event, .. } = intake else {
+            return Err("not a record without a reference".to_owned());
+        };
+        if let Some(booking) = found.into_values().next() {
+            return Ok(Traced::Found { booking, record, event });
+        }
+        if task.attempt <= LOOKS {
+            return Ok(Traced::NotYet { why: format!("nobody knows payment {gateway_payment_id}"), booking: None });
+        }
+        self.ask(&account, &gateway_payment_id, record, event).await
+    }
+
+    async fn ask(
+        &self,
+        account: &GatewayAccount,
+        gateway_payment_id: &str,
+        record: Box<WebhookRecord>,
+        event: EventKey,
+    ) -> Result<Traced, String> {
+        let client = self.gateways.client(account).ok_or("this gateway cannot be asked")?;
+        let fact = client.fetch_payment(gateway_payment_id).await.map_err(|error| error.to_string())?;
+        match fact.reference {
+            Reference::Booking { booking, .. } => Ok(Traced::Found { booking, record, event }),
+            Reference::Absent => Ok(Traced::SomebodyElses { event }),
+            Reference::Malformed { found } => Err(format!("its payment bears the reference {found:?}")),
+        }
+    }
+}
+
+pub(super) fn apply(
+    task: &Leased,
+    traced: &Traced,
+    held: bool,
+    world: &mut World,
+    appends: &mut Appends,
+) -> String {
+    let done = |world: &mut World, appends: &mut Appends| {
+        appends.unparked.push(task.key.subject);
+        world.remove_task(task.key.kind, task.key.subject, task.key.generation);
+    };
+    match traced {
+        _ if !held => "unknown: the lease was lost".to_owned(),
+        Traced::Gone => {
+            done(world, appends);
+            "gone".to_owned()
+        }
+        Traced::Found { booking, record, event } => {
+            rekey(*booking, record, event, world, appends);
+            done(world, appends);
+            "found".to_owned()
+        }
+        Traced::SomebodyElses { event } => {
+            appends.inbox.push((event.clone(), InboxOutcome::Ignored));
+            done(world, appends);
+            "somebody else's".to_owned()
+        }
+        Traced::NotYet { why, booking } => {
+            world.postpone_task(task.key.clone(), retry_at(world.now, task.key.subject, task.attempt));
+            if task.attempt > 2 * LOOKS {
+                world.call_person(Attention {
+                    kind: AttentionKind::UnknownBooking,
+                    subject: task.key.subject,
+                    booking: *booking,
+                    payment: None,
+                    amount: None,
+                    reason: format!("a parked record finds no booking: {why}; its bytes are in parked_records"),
+                    at: world.now,
+                });
+            }
+            format!("unknown: {why}")
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! A small hall with two customers: the saga's functions on rows in memory, nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use boxoffice_saga::booking::{BookingState, Contact, Terms};
+use boxoffice_saga::event::Event;
+use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference, RefundFact, RefundState};
+use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, ShowId, UserId};
+use boxoffice_saga::input::{CallAnswer, Input, Outcome, RefundAnswer, VoidAnswer};
+use boxoffice_saga::ledger::Entry;
+use boxoffice_saga::money::{Currency, Money};
+use boxoffice_saga::payment::PaymentStanding;
+use boxoffice_saga::promises::Books;
+use boxoffice_saga::refund::{Refund, RefundStanding};
+use boxoffice_saga::seat::{Seat, SeatKey, SeatState};
+use boxoffice_saga::status::{self, StatusDocument};
+use boxoffice_saga::task::{Task, TaskKey, TaskKind};
+use boxoffice_saga::world::{Changes, World};
+use rand::RngExt;
+use rand::rngs::StdRng;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+const SEATS: [&str; 3] = ["A-1", "A-2", "A-3"];
+
+pub struct Hall {
+    world: World,
+    show: ShowId,
+    drawn: u64,
+    tasks: BTreeMap<TaskKey, Task>,
+    events: Vec<Event>,
+    ledger: Vec<Entry>,
+    attention: BTreeSet<(&'static str, Uuid)>,
+}
+
+fn inr() -> Currency {
+    "INR".parse().expect("a currency")
+}
+
+fn stripe() -> GatewayAccount {
+    GatewayAccount::new("stripe", "default")
+}
+
+impl Hall {
+    pub fn new() -> Self {
+        let show = ShowId::try_from(7_u64).expect("a show");
+        let mut world = World::new(OffsetDateTime::UNIX_EPOCH + Duration::days(20_000));
+        for name in SEATS {
+            let key = SeatKey { show, seat: name.to_owned() };
+            let seat = Seat {
+                key: key.clone(),
+                state: SeatState::Available,
+                booking: None,
+                reclaim_at: None,
+                price_minor: 1_000,
+            };
+            world.seats.insert(key, seat);
+        }
+        Self {
+            world,
+            show,
+            drawn: 0,
+            tasks: BTreeMap::new(),
+            events: Vec::new(),
+            ledger: Vec::new(),
+            attention: BTreeSet::new(),
+        }
+    }
+
+    /// Applies an input and "commits" it.
+    pub fn happens(&mut self, booking: BookingId, input: Input) -> Outcome {
+        let outcome = self.world.apply(booking, input);
+        let changes = std::mem::take(&mut self.world.changes);
+        if matches!(outcome, Outcome::Refused(_)) {
+            assert_eq!(changes, Changes::default(), "a refusal changes nothing");
+        }
+        for key in changes.tasks_removed {
+            self.tasks.remove(&key);
+        }
+        for (key, due_at) in changes.tasks_postponed {
+            if let Some(task) = self.tasks.get_mut(&key) {
+                task.due_at = due_at;
+            }
+        }
+        for task in changes.tasks_added {
+            self.tasks.entry(task.key.clone()).or_insert(task);
+        }
+        self.events.extend(changes.events);
+        self.ledger.extend(changes.ledger);
+        self.attention.extend(changes.attention.iter().map(|item| (item.kind.name(), item.subject)));
+        outcome
+    }
+
+    /// The same input again moves no money, takes no seat and tells nobody anything.
+    pub fn happens_again(&mut self, booking: BookingId, input: Input) -> Result<(), String> {
+        // A second warning or answer to a task would need the task to be there again.
+        if matches!(input, Input::HoldTimer | Input::Hold { .. }) {
+            return Ok(());
+        }
+        let before = (self.events.len(), self.ledger.len(), self.world.seats.clone());
+        self.happens(booking, input);
+        let after = (self.events.len(), self.ledger.len(), self.world.seats.clone());
+        if before == after { Ok(()) } else { Err(format!("{:?}", &self.events[before.0..])) }
+    }
+
+    pub fn pass_seconds(&mut self, seconds: i64) {
+        self.world.now += Duration::seconds(seconds);
+    }
+
+    pub fn try_hold(&mut self, user: &str, seats: &[&str]) -> Outcome {
+        let (id, input) = self.hold_input(user, seats);
+        self.happens(id, input)
+    }
+
+    pub fn hold(&mut self, user: &str, seats: &[&str]) -> BookingId {
+        let (id, input) = self.hold_input(user, seats);
+        assert_eq!(self.happens(id, input), Outcome::Done);
+        id
+    }
+
+    fn hold_input(&mut self, user: &str, seats: &[&str]) -> (BookingId, Input) {
+        self.drawn += 1;
+        let input = Input::Hold {
+            user: UserId(user.to_owned()),
+            seats: seats.iter().map(|seat| (*seat).to_owned()).collect(),
+            contact: Contact::default(),
+            terms: Terms::usual(inr()),
+        };
+        (BookingId::pack(self.drawn, self.show, self.drawn), input)
+    }
+
+    pub fn opens_attempt(&mut self, booking: BookingId) -> PaymentId {
+        self.drawn += 1;
+        let payment = PaymentId::from(Uuid::from_u128(self.drawn.into()));
+        let input = Input::OpenAttempt { payment, account: stripe(), terms: Terms::usual(inr()) };
+        assert_eq!(self.happens(booking, input), Outcome::Done);
+        payment
+    }
+
+    pub fn pays(&mut self, booking: BookingId, id: &str, minor: i64, state: PaymentState) -> Outcome {
+        self.happens(booking, Input::Payment(fact(booking, None, id, Money::new(minor, inr()), state)))
+    }
+
+    pub fn pays_attempt(&mut self, booking: BookingId, payment: PaymentId, id: &str, minor: i64) -> Outcome {
+        let amount = Money::new(minor, inr());
+        self.happens(booking, Input::Payment(fact(booking, Some(payment), id, amount, PaymentState::Captured)))
+    }
+
+    pub fn refund_of(&self, booking: BookingId) -> Refund {
+        self.world.refunds_of(booking).next().expect("a refund").clone()
+    }
+
+    pub fn refund_fact(&self, refund: &Refund, state: RefundState) -> RefundFact {
+        let payment = &self.world.payments[&refund.payment];
+        RefundFact {
+            account: stripe(),
+            gateway_refund_id: format!("re_{}", refund.id),
+            gateway_payment_id: payment.gateway_payment_id.clone().unwrap_or_default(),
+            reference: Reference::Booking { booking: refund.booking, payment: None },
+            refund: Some(refund.id),
+            state,
+            amount: refund.amount,
+            live: false,
+            reason: None,
+        }
+    }
+
+    pub fn state(&self, booking: BookingId) -> BookingState {
+        self.world.bookings[&booking].state
+    }
+
+    pub fn owner(&self, seat: &str) -> Option<BookingId> {
+        self.world.seats[&SeatKey { show: self.show, seat: seat.to_owned() }].booking
+    }
+
+    pub fn status(&self, booking: BookingId) -> StatusDocument {
+        let payments: Vec<_> = self.world.payments_of(booking).collect();
+        let refunds: Vec<_> = self.world.refunds_of(booking).collect();
+        status::document(&self.world.bookings[&booking], &payments, &refunds, self.world.now)
+    }
+
+    pub fn statuses(&self) -> Vec<StatusDocument> {
+        self.world.bookings.keys().map(|booking| self.status(*booking)).collect()
+    }
+
+    pub fn has_task(&self, kind: &str, subject: Uuid) -> bool {
+        self.tasks.keys().any(|key| key.kind.name() == kind && key.subject == subject)
+    }
+
+    pub fn events_of(&self, booking: BookingId) -> Vec<&'static str> {
+        self.events.iter().filter(|event| event.booking_id == booking).map(|event| event.body.name()).collect()
+    }
+
+    pub fn attention(&self) -> Vec<&'static str> {
+        self.attention.iter().map(|(kind, _)| *kind).collect()
+    }
+
+    pub fn books(&self) -> Books {
+        let mut sequences: BTreeMap<BookingId, Vec<u32>> = BTreeMap::new();
+        for event in &self.events {
+            sequences.entry(event.booking_id).or_default().push(event.sequence);
+        }
+        Books {
+            now: self.world.now,
+            bookings: self.world.bookings.clone(),
+            payments: self.world.payments.clone(),
+            refunds: self.world.refunds.values().cloned().collect(),
+            seats: self.world.seats.values().cloned().collect(),
+            ledger: self.ledger.clone(),
+            sequences,
+            with_person: self.attention.iter().map(|(_, subject)| *subject).collect(),
+        }
+    }
+
+    /// Draws something that could happen next.
+    pub fn something(&mut self, rng: &mut StdRng) -> (BookingId, Input) {
+        let jumps = [0, 0, 1, 30, 299, 600, 631, 4_000];
+        self.pass_seconds(jumps[rng.random_range(0..jumps.len())]);
+        let bookings: Vec<_> = self.world.bookings.keys().copied().collect();
+        if bookings.is_empty() || rng.random_bool(0.15) {
+            let user = ["ann", "bob"][rng.random_range(0..2)];
+            let seats: Vec<_> = SEATS.into_iter().filter(|_| rng.random_bool(0.6)).collect();
+            return self.hold_input(user, &seats);
+        }
+        let booking = bookings[rng.random_range(0..bookings.len())];
+        let input = match rng.random_range(0..10) {
+            0 => Input::Release,
+            1 => {
+                self.drawn += 1;
+                let payment = PaymentId::from(Uuid::from_u128(self.drawn.into()));
+                Input::OpenAttempt { payment, account: stripe(), terms: Terms::usual(inr()) }
+            }
+            2..=5 => return (booking, self.some_payment(booking, rng)),
+            6 | 7 => return self.some_refund(rng).unwrap_or((booking, Input::HoldTimer)),
+            _ => return self.some_task(rng).unwrap_or((booking, Input::HoldTimer)),
+        };
+        (booking, input)
+    }
+
+    fn some_payment(&self, booking: BookingId, rng: &mut StdRng) -> Input {
+        let mine: Vec<_> = self.world.payments_of(booking).map(|payment| payment.id).collect();
+        let attempt = (!mine.is_empty() && rng.random_bool(0.7)).then(|| mine[rng.random_range(0..mine.len())]);
+        let right = self.world.bookings[&booking].amount;
+        let amount = match rng.random_range(0..8) {
+            0 => Money::new(right.minor - 1, inr()),
+            1 => Money::new(right.minor, "USD".parse().expect("a currency")),
+            _ => right,
+        };
+        let state = [
+            PaymentState::Open,
+            PaymentState::Processing,
+            PaymentState::Failed,
+            PaymentState::Cancelled,
+            PaymentState::Captured,
+            PaymentState::Captured,
+            PaymentState::Captured,
+        ][rng.random_range(0..7)];
+        // A payment keeps its id and its amount at the gateway, whatever we are told about it.
+        let known = attempt.and_then(|attempt| self.world.payments.get(&attempt));
+        let id = match known {
+            Some(payment) => {
+                payment.gateway_payment_id.clone().unwrap_or_else(|| format!("pi_{}", payment.id))
+            }
+            None => format!("pi_{booking}_{}", rng.random_range(0..2)),
+        };
+        let before = self.world.payments_of(booking).find(|row| row.gateway_payment_id.as_ref() == Some(&id));
+        let amount = before.and_then(|row| row.captured).unwrap_or(amount);
+        Input::Payment(fact(booking, attempt, &id, amount, state))
+    }
+
+    fn some_refund(&self, rng: &mut StdRng) -> Option<(BookingId, Input)> {
+        let refunds: Vec<_> = self.world.refunds.values().collect();
+        let refund = *refunds.get(rng.random_range(0..refunds.len().max(1)))?;
+        let state = [RefundState::Pending, RefundState::Succeeded, RefundState::Succeeded, RefundState::Failed]
+            [rng.random_range(0..4)];
+        let told = RefundAnswer::Told { fact: self.refund_fact(refund, state) };
+        let why = || "lost".to_owned();
+        let answer = match rng.random_range(0..6) {
+            0 => return Some((refund.booking, Input::RefundTaken { refund: refund.id })),
+            1 if refund.standing != RefundStanding::Requested => {
+                return Some((refund.booking, Input::Refund(self.refund_fact(refund, state))));
+            }
+            2 => RefundAnswer::Unknown { why: why() },
+            3 => RefundAnswer::RetryLater { after_ms: Some(10), why: why() },
+            4 => RefundAnswer::NothingAlive,
+            _ => told,
+        };
+        if refund.standing == RefundStanding::Requested {
+            return Some((refund.booking, Input::RefundTaken { refund: refund.id }));
+        }
+        let generation = refund.generation;
+        Some((
+            refund.booking,
+            Input::RefundAnswered { refund: refund.id, generation, attempt: rng.random_range(1..12), answer },
+        ))
+    }
+
+    /// The answer to a task that is there.
+    fn some_task(&self, rng: &mut StdRng) -> Option<(BookingId, Input)> {
+        let tasks: Vec<_> = self.tasks.values().collect();
+        let task = *tasks.get(rng.random_range(0..tasks.len().max(1)))?;
+        let booking = task.booking?;
+        let payment = PaymentId::from(task.key.subject);
+        let generation = task.key.generation;
+        let why = || "no answer".to_owned();
+        let input = match task.key.kind {
+            TaskKind::HoldTimer => Input::HoldTimer,
+            TaskKind::Verify => Input::VerifyAnswered {
+                payment,
+                generation,
+                answer: [CallAnswer::Answered, CallAnswer::Unknown { why: why() }][rng.random_range(0..2)].clone(),
+            },
+            TaskKind::Void => {
+                let row = &self.world.payments[&payment];
+                let id = row.gateway_payment_id.clone().unwrap_or_else(|| format!("pi_{payment}"));
+                let paid = fact(booking, Some(payment), &id, row.expected, PaymentState::Captured);
+                let answer = match rng.random_range(0..4) {
+                    0 => VoidAnswer::NothingTaken,
+                    1 => VoidAnswer::AlreadyPaid { fact: paid },
+                    2 => VoidAnswer::NotPossible { why: why() },
+                    _ => VoidAnswer::Unknown { why: why() },
+                };
+                Input::VoidAnswered { payment, generation, attempt: rng.random_range(1..10), answer }
+            }
+            TaskKind::Trace | TaskKind::Refund | TaskKind::Mail => return None,
+        };
+        Some((booking, input))
+    }
+
+    /// Time passes and the gateways answer everything: whatever happened, it must come to an end.
+    pub fn settle(&mut self) {
+        for _ in 0..20 {
+            self.pass_seconds(4_000);
+            let timers: Vec<_> = self.tasks.values().cloned().collect();
+            for task in timers {
+                let Some(booking) = task.booking else { continue };
+                let payment = PaymentId::from(task.key.subject);
+                let generation = task.key.generation;
+                match task.key.kind {
+                    TaskKind::HoldTimer => self.happens(booking, Input::HoldTimer),
+                    TaskKind::Verify => {
+                        let answer = CallAnswer::Answered;
+                        self.happens(booking, Input::VerifyAnswered { payment, generation, answer })
+                    }
+                    TaskKind::Void => {
+                        let answer = VoidAnswer::NothingTaken;
+                        self.happens(booking, Input::VoidAnswered { payment, generation, attempt: 1, answer })
+                    }
+                    TaskKind::Trace | TaskKind::Refund | TaskKind::Mail => continue,
+                };
+            }
+            for refund in self.world.refunds.values().cloned().collect::<Vec<_>>() {
+                self.happens(refund.booking, Input::RefundTaken { refund: refund.id });
+                let told = self.refund_fact(&refund, RefundState::Succeeded);
+                self.happens(refund.booking, Input::Refund(told));
+            }
+        }
+        let open: Vec<_> = self
+            .world
+            .payments
+            .values()
+            .filter(|payment| payment.standing == PaymentStanding::Open)
+            .map(|payment| payment.id)
+            .collect();
+        assert!(open.is_empty(), "still open: {open:?}, tasks {:?}", self.tasks.keys());
+        assert!(self.books().violations().is_empty());
+    }
+}
+
+fn fact(
+    booking: BookingId,
+    attempt: Option<PaymentId>,
+    id: &str,
+    amount: Money,
+    state: PaymentState,
+) -> PaymentFact {
+    PaymentFact {
+        account: stripe(),
+        gateway_payment_id: id.to_owned(),
+        reference: Reference::Booking { booking, payment: attempt },
+        state,
+        amount,
+        live: false,
+        reason: None,
+    }
+}
