@@ -1,1 +1,30 @@
-//! The gateways.
+//! The gateways behind one port: verify and read what they send, and ask them to do things.
+//!
+//! One folder is one gateway. [`port`] says what a gateway must be able to do; [`registry::Gateways`] is
+//! what the rest of the product holds. Verifying and reading are pure: no I/O and no clock, so the
+//! coordinator can do both again, years later, from the bytes that Kafka kept ([`record`]).
+//!
+//! To add a gateway: a folder with a [`port::Door`], a [`port::GatewayClient`] if it has an API that we
+//! call, and one line in [`config::Scheme`] and in [`registry`].
+
+pub mod client;
+pub mod config;
+pub mod fetched;
+pub mod generic;
+mod header;
+mod legible;
+pub mod port;
+pub mod record;
+mod reference;
+pub mod registry;
+pub mod secrets;
+pub mod stripe;
+
+pub use boxoffice_saga::identity::GatewayAccount;
+pub use client::{CallError, CreatePayment, Created, GatewayClient, RefundOrder, VoidAnswer};
+pub use config::{AccountConfig, ApiConfig, ConfigError, Scheme};
+pub use fetched::{FactSigner, SignError};
+pub use port::{Door, EventIds, Refusal, Unreadable};
+pub use record::{InboxKey, RecordError, Source, WebhookRecord, kafka_key};
+pub use registry::{Gateways, ReverifyError};
+pub use secrets::SigningSecret;

@@ -1,0 +1,157 @@
+//! The client of a gateway: what we ask it to do. The heart is in the answers: *unknown* is never confused
+//! with *failed*.
+
+use std::time::Duration;
+
+use boxoffice_saga::fact::{PaymentFact, RefundFact};
+use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, RefundId, ShowId};
+use boxoffice_saga::money::Money;
+use boxoffice_saga::payment::Payment;
+use futures::future::BoxFuture;
+
+/// What a call comes to.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, CallError>>;
+
+/// Calls to one gateway account. No call repeats itself: retries are the caller's, who first writes each
+/// attempt down. Every call ends within the account's configured timeout ([`GatewayClient::timeout`]).
+pub trait GatewayClient: Send + Sync {
+    /// The account that this client speaks for.
+    fn account(&self) -> &GatewayAccount;
+
+    /// The longest that one HTTP exchange takes. A look-up may need several (one per page).
+    fn timeout(&self) -> Duration;
+
+    /// Opens a payment that the customer can then pay. The idempotency key is the payment id, so repeating
+    /// it within the gateway's memory (Stripe: 24 h) gives the same payment.
+    fn create_payment<'a>(&'a self, order: &'a CreatePayment) -> Answer<'a, Created>;
+
+    /// How the payment stands now.
+    fn fetch_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, PaymentFact>;
+
+    /// Cancels a payment that has not been captured, a reservation included.
+    fn void_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, VoidAnswer>;
+
+    /// Returns money. A decline is believed only after a look at the payment's refunds has shown that
+    /// this refund is not among them; one that is found is the answer.
+    fn refund<'a>(&'a self, order: &'a RefundOrder) -> Answer<'a, RefundFact>;
+
+    /// How a refund stands now.
+    fn fetch_refund<'a>(&'a self, gateway_refund_id: &'a str) -> Answer<'a, RefundFact>;
+
+    /// Every refund of the payment that the gateway has, whoever made it; all pages.
+    fn refunds_of<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, Vec<RefundFact>>;
+}
+
+/// A payment to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreatePayment {
+    /// Our attempt; the idempotency key.
+    pub payment: PaymentId,
+    /// What it pays for. Travels in the metadata and comes back with every webhook.
+    pub booking: BookingId,
+    /// The booking's show.
+    pub show: ShowId,
+    /// How much.
+    pub amount: Money,
+    /// What the customer reads at the gateway. No personal data.
+    pub description: String,
+}
+
+impl CreatePayment {
+    /// The order for an attempt: always the same for the same attempt, because gateways refuse a repeated
+    /// idempotency key with other parameters.
+    pub fn of(attempt: &Payment) -> Self {
+        Self {
+            payment: attempt.id,
+            booking: attempt.booking,
+            show: attempt.booking.show(),
+            amount: attempt.expected,
+            description: format!("Booking {}", attempt.booking),
+        }
+    }
+}
+
+/// A payment that the gateway has opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Created {
+    /// The gateway's id of it.
+    pub gateway_payment_id: String,
+    /// What the browser needs to pay with the gateway's own script, if that is how it is done.
+    pub client_secret: Option<String>,
+    /// Where the browser goes to pay, if that is how it is done.
+    pub checkout_url: Option<String>,
+}
+
+/// How a request to cancel a payment ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VoidAnswer {
+    /// Cancelled, now or before. Nothing was taken and nothing will be.
+    Cancelled,
+    /// Too late: the money is taken.
+    AlreadyPaid(PaymentFact),
+    /// This gateway cannot cancel it in the state it is in. Money may still come.
+    NotPossible {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// A refund to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundOrder {
+    /// Our refund; travels in the metadata, and a look-up finds it by that.
+    pub refund: RefundId,
+    /// Which go at it, from 1. For the gateway's records.
+    pub generation: u32,
+    /// The idempotency key: [`RefundId::gateway_key`] of `generation`.
+    pub key: String,
+    /// The gateway's id of the payment whose money it returns.
+    pub gateway_payment_id: String,
+    /// How much.
+    pub amount: Money,
+    /// The booking, for the metadata.
+    pub booking: BookingId,
+    /// Our attempt, for the metadata.
+    pub payment: Option<PaymentId>,
+    /// Why, as a code, for the gateway's records.
+    pub reason: String,
+}
+
+/// A call without the answer that was hoped for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// It did not happen, and asked again in the same way it will not.
+    #[error("declined ({code}): {message}")]
+    Declined {
+        /// The gateway's code.
+        code: String,
+        /// The gateway's words, cut to 200 characters.
+        message: String,
+    },
+    /// This call did nothing; it is safe to repeat with the same key. (An *earlier* call with that key may
+    /// still be running.)
+    #[error("not now: {why}")]
+    RetryLater {
+        /// Not before this long, if the gateway says so.
+        after: Option<Duration>,
+        /// Why, for people.
+        why: String,
+    },
+    /// The gateway knows no such payment or refund.
+    #[error("the gateway knows no such thing")]
+    NotFound,
+    /// It may have happened: no answer in time, connection lost, a 5xx, an answer that makes no sense.
+    /// To be looked up before it is repeated.
+    #[error("may have happened: {why}")]
+    Unknown {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+impl CallError {
+    /// It may have happened.
+    pub fn unknown(why: impl Into<String>) -> Self {
+        Self::Unknown { why: why.into() }
+    }
+}

@@ -1,0 +1,194 @@
+//! What an operator configures about a gateway account.
+
+use std::time::Duration;
+
+use boxoffice_saga::identity::GatewayAccount;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use crate::secrets::SigningSecret;
+
+/// How a gateway speaks: which folder of this crate serves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scheme {
+    /// Stripe: webhooks and client.
+    Stripe,
+    /// `X-Hub-Signature-256` over our own small body. Webhooks only; its refunds are made by a person.
+    Generic,
+}
+
+impl Scheme {
+    /// The scheme that a gateway of this name has unless configured otherwise.
+    pub fn of_gateway(name: &str) -> Option<Self> {
+        match name {
+            "stripe" => Some(Self::Stripe),
+            "generic" => Some(Self::Generic),
+            _ => None,
+        }
+    }
+}
+
+/// One account at one gateway.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountConfig {
+    /// The gateway's name, as it stands in the webhook's URL: 1 to 32 of `a-z 0-9 - _`.
+    pub gateway: String,
+    /// The account's name, where there is more than one.
+    #[serde(default = "default_account")]
+    pub account: String,
+    /// How it speaks. Needed only where the gateway's name does not say it.
+    #[serde(default)]
+    pub scheme: Option<Scheme>,
+    /// Real money (true) or the gateway's test mode. An event of the other mode goes to a person.
+    #[serde(default)]
+    pub live: bool,
+    /// What it signs its webhooks with.
+    #[serde(default)]
+    pub secrets: Vec<SigningSecret>,
+    /// How far a signature's time may be from ours, both ways, in seconds. Default 300.
+    #[serde(default = "default_tolerance")]
+    pub tolerance_seconds: u32,
+    /// How to call it. Without, its payments cannot be opened, voided, looked up or refunded by us.
+    #[serde(default)]
+    pub api: Option<ApiConfig>,
+}
+
+/// How to call a gateway.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiConfig {
+    /// Where its API is, without a path, for example `https://api.stripe.com`.
+    pub base_url: String,
+    /// The secret key.
+    pub api_key: SecretString,
+    /// The longest that one exchange may take, in milliseconds. Default 10 000. Keep it under half of the
+    /// tasks' lease.
+    #[serde(default = "default_timeout")]
+    pub timeout_ms: u32,
+}
+
+fn default_account() -> String {
+    GatewayAccount::DEFAULT.into()
+}
+
+const fn default_tolerance() -> u32 {
+    300
+}
+
+const fn default_timeout() -> u32 {
+    10_000
+}
+
+impl AccountConfig {
+    /// A test-mode account named [`GatewayAccount::DEFAULT`] with one secret and no API.
+    pub fn new(gateway: impl Into<String>, secret: SigningSecret) -> Self {
+        Self {
+            gateway: gateway.into(),
+            account: default_account(),
+            scheme: None,
+            live: false,
+            secrets: vec![secret],
+            tolerance_seconds: default_tolerance(),
+            api: None,
+        }
+    }
+
+    /// Who this is.
+    pub fn gateway_account(&self) -> GatewayAccount {
+        GatewayAccount::new(&self.gateway, &self.account)
+    }
+
+    /// The scheme, checked together with everything else.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first thing that is wrong.
+    pub fn validate(&self) -> Result<Scheme, ConfigError> {
+        let account = self.gateway_account();
+        let bad = |what: &str| ConfigError {
+            account: account.clone(),
+            what: what.into(),
+        };
+        if !good_name(&self.gateway) || !good_name(&self.account) {
+            return Err(bad("a name is 1 to 32 of a-z, 0-9, - and _"));
+        }
+        if self.gateway == crate::fetched::RESERVED_NAME {
+            return Err(bad("this name is ours: choose another"));
+        }
+        let scheme = self
+            .scheme
+            .or_else(|| Scheme::of_gateway(&self.gateway))
+            .ok_or_else(|| {
+                bad("no gateway is known by this name: set `scheme` to `stripe` or `generic`")
+            })?;
+        if self.secrets.is_empty() {
+            return Err(bad(
+                "it has no signing secret, so none of its webhooks could be believed",
+            ));
+        }
+        if self
+            .secrets
+            .iter()
+            .any(|secret| secret.secret.expose_secret().trim().is_empty())
+        {
+            return Err(bad("a signing secret is empty: anybody could sign with it"));
+        }
+        if let Some(api) = &self.api {
+            api.validate(self.live).map_err(|what| bad(&what))?;
+            if scheme == Scheme::Generic {
+                return Err(bad("the generic scheme has no API: remove `api`"));
+            }
+        }
+        Ok(scheme)
+    }
+}
+
+impl ApiConfig {
+    /// The longest that one exchange may take.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms.into())
+    }
+
+    /// Whether the calls go out in the clear, as to the simulator.
+    pub(crate) fn plain_http(&self) -> bool {
+        self.base_url.starts_with("http://")
+    }
+
+    fn validate(&self, live: bool) -> Result<(), String> {
+        let url = self
+            .base_url
+            .parse::<http::Uri>()
+            .map_err(|error| format!("`base_url`: {error}"))?;
+        if !matches!(url.scheme_str(), Some("http" | "https")) || url.host().is_none() {
+            return Err("`base_url` must look like https://api.example.com".into());
+        }
+        if live && self.plain_http() {
+            return Err("`base_url` must be https: a live key must not travel in the clear".into());
+        }
+        if self.api_key.expose_secret().is_empty() {
+            return Err("`api_key` is empty".into());
+        }
+        if self.timeout_ms == 0 {
+            return Err("`timeout_ms` is 0: no call could ever be answered".into());
+        }
+        Ok(())
+    }
+}
+
+fn good_name(name: &str) -> bool {
+    (1..=32).contains(&name.len())
+        && name
+            .bytes()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_')
+}
+
+/// What is wrong with a gateway's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("gateway {account}: {what}")]
+pub struct ConfigError {
+    /// Whose.
+    pub account: GatewayAccount,
+    /// What, for people. Never holds a secret.
+    pub what: String,
+}

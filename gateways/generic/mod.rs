@@ -1,0 +1,47 @@
+//! The scheme of home-made senders: `X-Hub-Signature-256` over the raw body, and a small body of our own
+//! making. No client: payments are not opened here, and refunds are made by a person.
+
+mod events;
+mod signature;
+
+use boxoffice_saga::fact::Reading;
+use boxoffice_saga::identity::GatewayAccount;
+use http::HeaderMap;
+use time::OffsetDateTime;
+
+use crate::config::AccountConfig;
+use crate::port::{Door, Refusal, Unreadable};
+use crate::secrets::SigningSecret;
+
+/// The door of one account of this scheme.
+#[derive(Clone, Debug)]
+pub struct GenericDoor {
+    account: GatewayAccount,
+    live: bool,
+    secrets: Vec<SigningSecret>,
+}
+
+impl GenericDoor {
+    /// From what is configured.
+    pub fn new(config: &AccountConfig) -> Self {
+        Self {
+            account: config.gateway_account(),
+            live: config.live,
+            secrets: config.secrets.clone(),
+        }
+    }
+}
+
+impl Door for GenericDoor {
+    fn verify(&self, headers: &HeaderMap, body: &[u8], at: OffsetDateTime) -> Result<(), Refusal> {
+        signature::verify(&self.secrets, headers, body, at)
+    }
+
+    fn read(&self, _headers: &HeaderMap, body: &[u8]) -> Result<Reading, Unreadable> {
+        events::read(&self.account, self.live, body)
+    }
+
+    fn kept_headers(&self) -> &'static [&'static str] {
+        &[signature::HEADER]
+    }
+}

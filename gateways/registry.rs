@@ -1,0 +1,172 @@
+//! All configured gateway accounts: what the rest of the product holds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use boxoffice_saga::fact::{Fact, Reading};
+use boxoffice_saga::identity::GatewayAccount;
+
+use crate::client::GatewayClient;
+use crate::config::{AccountConfig, ConfigError, Scheme};
+use crate::fetched::FactSigner;
+use crate::generic::GenericDoor;
+use crate::port::{Door, EventIds, Refusal, Unreadable};
+use crate::record::{InboxKey, Source, WebhookRecord};
+use crate::secrets::SigningSecret;
+use crate::stripe::{StripeClient, StripeDoor};
+
+/// The doors and clients of all configured accounts, and the signer of fetched facts.
+#[derive(Default)]
+pub struct Gateways {
+    accounts: BTreeMap<GatewayAccount, Entry>,
+    facts: FactSigner,
+}
+
+struct Entry {
+    door: Box<dyn Door>,
+    client: Option<Arc<dyn GatewayClient>>,
+}
+
+impl Gateways {
+    /// Builds every account's door, and its client where an API is configured. `fact_secrets` sign the facts
+    /// that we fetch ourselves; the first that is valid signs, all verify.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first account that cannot work, or that is there twice.
+    pub fn new(
+        accounts: Vec<AccountConfig>,
+        fact_secrets: Vec<SigningSecret>,
+    ) -> Result<Self, ConfigError> {
+        let mut gateways = Self {
+            accounts: BTreeMap::new(),
+            facts: FactSigner::new(fact_secrets),
+        };
+        for config in accounts {
+            let scheme = config.validate()?;
+            let account = config.gateway_account();
+            if gateways.accounts.contains_key(&account) {
+                return Err(ConfigError {
+                    account,
+                    what: "it is configured twice".into(),
+                });
+            }
+            let (door, client): (Box<dyn Door>, Option<Arc<dyn GatewayClient>>) = match scheme {
+                Scheme::Stripe => {
+                    let client = match &config.api {
+                        Some(api) => {
+                            let client = StripeClient::new(account.clone(), config.live, api)
+                                .map_err(|what| ConfigError {
+                                    account: account.clone(),
+                                    what,
+                                })?;
+                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
+                        }
+                        None => None,
+                    };
+                    (Box::new(StripeDoor::new(&config)), client)
+                }
+                Scheme::Generic => (Box::new(GenericDoor::new(&config)), None),
+            };
+            gateways.insert(account, door, client);
+        }
+        Ok(gateways)
+    }
+
+    /// Adds an account, or takes the place of the one of that name: for tests and for gateways from
+    /// elsewhere.
+    pub fn insert(
+        &mut self,
+        account: GatewayAccount,
+        door: Box<dyn Door>,
+        client: Option<Arc<dyn GatewayClient>>,
+    ) {
+        self.accounts.insert(account, Entry { door, client });
+    }
+
+    /// The door of an account. None: no such account, answer 404.
+    pub fn door(&self, account: &GatewayAccount) -> Option<&dyn Door> {
+        self.accounts.get(account).map(|entry| entry.door.as_ref())
+    }
+
+    /// The client of an account. None: no such account, or one without an API.
+    pub fn client(&self, account: &GatewayAccount) -> Option<&Arc<dyn GatewayClient>> {
+        self.accounts.get(account)?.client.as_ref()
+    }
+
+    /// The configured accounts, in order.
+    pub fn names(&self) -> impl Iterator<Item = &GatewayAccount> {
+        self.accounts.keys()
+    }
+
+    /// The signer of facts that we fetch.
+    pub fn facts(&self) -> &FactSigner {
+        &self.facts
+    }
+
+    /// What the inbox knows a record by.
+    pub fn inbox_key(&self, record: &WebhookRecord) -> InboxKey {
+        // A record of an account that is no longer configured is refused elsewhere; the longer key cannot
+        // hide another event from us meanwhile.
+        let event_ids = self
+            .door_of(record)
+            .map_or(EventIds::Unsigned, Door::event_ids);
+        record.inbox_key(event_ids)
+    }
+
+    /// Verifies a record's signature again, as of the time it was received, and reads it. What comes back is
+    /// the truth about the record: its Kafka headers are not signed.
+    ///
+    /// # Errors
+    /// [`ReverifyError`]. Anything but [`ReverifyError::Unreadable`] is an alarm: somebody else writes the
+    /// topic, or a secret was removed too early.
+    pub fn reverify(&self, record: &WebhookRecord) -> Result<Reading, ReverifyError> {
+        let door = self.door_of(record).ok_or(ReverifyError::UnknownAccount)?;
+        door.verify(&record.headers, &record.body, record.received_at)
+            .map_err(ReverifyError::Refused)?;
+        let reading = door
+            .read(&record.headers, &record.body)
+            .map_err(ReverifyError::Unreadable)?;
+        let spoken_for = match &reading.fact {
+            Fact::Payment(fact) => Some(&fact.account),
+            Fact::Refund(fact) => Some(&fact.account),
+            Fact::Nothing => None,
+        };
+        if spoken_for.is_some_and(|account| *account != record.account) {
+            return Err(ReverifyError::Tampered { what: "account" });
+        }
+        // Received unreadable and readable by now is what a corrected parser is for; any other difference is
+        // a header that somebody changed.
+        let was_unreadable = record.event_id == crate::record::unreadable_id(&record.body);
+        if reading.event_id != record.event_id && !was_unreadable {
+            return Err(ReverifyError::Tampered { what: "event_id" });
+        }
+        Ok(reading)
+    }
+
+    fn door_of(&self, record: &WebhookRecord) -> Option<&dyn Door> {
+        match record.source {
+            Source::Webhook => self.door(&record.account),
+            Source::Fetched => Some(&self.facts),
+        }
+    }
+}
+
+/// Why a record from Kafka is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReverifyError {
+    /// Its account is not configured (any more).
+    #[error("its gateway account is not configured")]
+    UnknownAccount,
+    /// Its signature does not hold.
+    #[error("its signature does not hold: {0}")]
+    Refused(Refusal),
+    /// Genuine, but not to be understood: a person must look, for it may be money.
+    #[error(transparent)]
+    Unreadable(Unreadable),
+    /// A Kafka header says something else than the signed bytes.
+    #[error("its Kafka header `{what}` differs from what is signed")]
+    Tampered {
+        /// Which.
+        what: &'static str,
+    },
+}

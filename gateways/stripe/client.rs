@@ -1,0 +1,394 @@
+//! Calls to Stripe's API (form encoded, pinned to one version of it).
+
+use std::time::Duration;
+
+use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference, RefundFact, RefundState};
+use boxoffice_saga::identity::GatewayAccount;
+use futures::FutureExt;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use reqwest::RequestBuilder;
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+
+use super::answer::{ErrorBody, judge};
+use super::objects::{Page, PaymentIntent, Refund};
+use crate::client::{
+    Answer, CallError, CreatePayment, Created, GatewayClient, RefundOrder, VoidAnswer,
+};
+use crate::config::ApiConfig;
+use crate::reference;
+
+/// The version whose answers `objects.rs` was written for; the account's own default may change.
+const API_VERSION: &str = "2024-06-20";
+/// The largest answer that is read, in bytes. A full page of refunds is a tenth of it.
+const LARGEST_ANSWER: usize = 4 << 20;
+/// Refunds asked for at a time: Stripe's most.
+const PAGE: &str = "100";
+/// More pages than a payment can have refunds for; a gateway that never ends a list is broken.
+const MOST_PAGES: usize = 100;
+
+/// Speaks to one Stripe account.
+#[derive(Clone, Debug)]
+pub struct StripeClient {
+    account: GatewayAccount,
+    live: bool,
+    base_url: String,
+    timeout: Duration,
+    http: reqwest::Client,
+}
+
+struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+type Form = Vec<(&'static str, String)>;
+
+impl StripeClient {
+    /// A client with a connection pool of its own.
+    ///
+    /// # Errors
+    /// In words, when the key cannot stand in a header or the machine has no TLS roots.
+    pub fn new(account: GatewayAccount, live: bool, api: &ApiConfig) -> Result<Self, String> {
+        // Taken only if the process has not chosen a provider itself; without one reqwest would panic.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut key = HeaderValue::from_str(&format!("Bearer {}", api.api_key.expose_secret()))
+            .map_err(|_| "`api_key` has characters that no header can hold".to_owned())?;
+        key.set_sensitive(true);
+        let headers = HeaderMap::from_iter([
+            (header::AUTHORIZATION, key),
+            (
+                header::HeaderName::from_static("stripe-version"),
+                HeaderValue::from_static(API_VERSION),
+            ),
+        ]);
+        let mut http = reqwest::Client::builder()
+            .default_headers(headers)
+            .user_agent(concat!("boxoffice/", env!("CARGO_PKG_VERSION")))
+            .timeout(api.timeout())
+            // A redirected POST becomes a GET, and a repeated one an attempt that nobody wrote down.
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never());
+        if api.plain_http() {
+            // The simulator: on this machine or beside it, so neither a proxy nor TLS roots.
+            http = http.no_proxy().tls_certs_only([]);
+        }
+        let http = http
+            .build()
+            .map_err(|error| format!("its client cannot be built: {}", chain(&error)))?;
+        let base_url = api.base_url.trim_end_matches('/').to_owned();
+        Ok(Self {
+            account,
+            live,
+            base_url,
+            timeout: api.timeout(),
+            http,
+        })
+    }
+
+    fn get(&self, path: &str) -> RequestBuilder {
+        self.http.get(format!("{}{path}", self.base_url))
+    }
+
+    fn post(&self, path: &str, form: &Form) -> RequestBuilder {
+        self.http
+            .post(format!("{}{path}", self.base_url))
+            .form(form)
+    }
+
+    async fn create(&self, order: &CreatePayment) -> Result<Created, CallError> {
+        let form = vec![
+            ("amount", order.amount.minor.to_string()),
+            (
+                "currency",
+                order.amount.currency.code().to_ascii_lowercase(),
+            ),
+            ("automatic_payment_methods[enabled]", "true".into()),
+            ("description", order.description.clone()),
+            ("metadata[booking_id]", order.booking.to_string()),
+            ("metadata[payment_id]", order.payment.to_string()),
+            ("metadata[show_id]", order.show.to_string()),
+        ];
+        let request = self
+            .post("/v1/payment_intents", &form)
+            .header("idempotency-key", order.payment.uuid().simple().to_string());
+        let body = done(exchange(request).await?)?;
+        let intent: PaymentIntent<'_> = decode(&body)?;
+        let ours = Reference::Booking {
+            booking: order.booking,
+            payment: Some(order.payment),
+        };
+        if intent.reference() != ours {
+            return Err(CallError::unknown("the answer is about another payment"));
+        }
+        self.same_mode(intent.livemode)?;
+        Ok(Created {
+            gateway_payment_id: intent.id.into_owned(),
+            client_secret: intent.client_secret.map(std::borrow::Cow::into_owned),
+            checkout_url: None,
+        })
+    }
+
+    async fn fetch(&self, id: &str) -> Result<PaymentFact, CallError> {
+        let request = self.get(&format!("/v1/payment_intents/{}", path_id(id)?));
+        self.payment_fact(&done(exchange(request).await?)?)
+    }
+
+    async fn void(&self, id: &str) -> Result<VoidAnswer, CallError> {
+        let form = vec![("cancellation_reason", "abandoned".into())];
+        // Without a key: cancelling twice is harmless, while a replayed "not now" would be believed for a day.
+        let request = self.post(
+            &format!("/v1/payment_intents/{}/cancel", path_id(id)?),
+            &form,
+        );
+        let reply = exchange(request).await?;
+        let fact = if reply.status.is_success() {
+            self.payment_fact(&reply.body)?
+        } else {
+            let Some(unexpected) = unexpected_state(&reply) else {
+                return Err(judge(reply.status, &reply.headers, &reply.body));
+            };
+            match unexpected.and_then(|raw| self.payment_fact(raw.as_bytes()).ok()) {
+                Some(fact) => fact,
+                None => self.fetch(id).await?,
+            }
+        };
+        if fact.gateway_payment_id != id {
+            return Err(CallError::unknown("the answer is about another payment"));
+        }
+        match fact.state {
+            PaymentState::Cancelled => Ok(VoidAnswer::Cancelled),
+            PaymentState::Captured => Ok(VoidAnswer::AlreadyPaid(fact)),
+            PaymentState::Processing => Ok(VoidAnswer::NotPossible {
+                why: "the bank is at work on it".into(),
+            }),
+            state => Err(CallError::unknown(format!(
+                "asked to cancel, and it is {state:?}"
+            ))),
+        }
+    }
+
+    async fn make_refund(&self, order: &RefundOrder) -> Result<RefundFact, CallError> {
+        let mut form: Form = vec![
+            ("payment_intent", order.gateway_payment_id.clone()),
+            ("amount", order.amount.minor.to_string()),
+            ("metadata[booking_id]", order.booking.to_string()),
+            ("metadata[refund_id]", order.refund.to_string()),
+            ("metadata[generation]", order.generation.to_string()),
+            ("metadata[reason]", order.reason.clone()),
+        ];
+        if let Some(payment) = order.payment {
+            form.push(("metadata[payment_id]", payment.to_string()));
+        }
+        let request = self
+            .post("/v1/refunds", &form)
+            .header("idempotency-key", &order.key);
+        match exchange(request).await.and_then(done) {
+            Ok(body) => {
+                let fact = self.refund_fact(&body)?;
+                if fact.refund != Some(order.refund)
+                    || fact.gateway_payment_id != order.gateway_payment_id
+                {
+                    return Err(CallError::unknown("the answer is about another refund"));
+                }
+                Ok(fact)
+            }
+            // "Already refunded" may well be our own earlier try, whose key the gateway has forgotten.
+            Err(declined @ CallError::Declined { .. }) => {
+                match self.list(&order.gateway_payment_id).await {
+                    Ok(refunds) => refunds
+                        .into_iter()
+                        .find(|fact| {
+                            fact.refund == Some(order.refund) && fact.state != RefundState::Failed
+                        })
+                        .ok_or(declined),
+                    Err(error) => Err(CallError::unknown(format!(
+                        "{declined}; and looking it up did not work: {error}"
+                    ))),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn list(&self, payment: &str) -> Result<Vec<RefundFact>, CallError> {
+        path_id(payment)?;
+        let mut refunds: Vec<RefundFact> = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let mut query = vec![("payment_intent", payment), ("limit", PAGE)];
+            if let Some(last) = refunds.last() {
+                query.push(("starting_after", &last.gateway_refund_id));
+            }
+            let body = done(exchange(self.get("/v1/refunds").query(&query)).await?)?;
+            let page: Page<'_> = decode(&body)?;
+            let before = refunds.len();
+            for raw in &page.data {
+                let fact = self.refund_fact(raw.get().as_bytes())?;
+                if fact.gateway_payment_id != payment {
+                    return Err(CallError::unknown(
+                        "the list holds another payment's refund",
+                    ));
+                }
+                refunds.push(fact);
+            }
+            if !page.has_more {
+                return Ok(refunds);
+            }
+            if refunds.len() == before {
+                return Err(CallError::unknown("an empty page that says there is more"));
+            }
+        }
+        Err(CallError::unknown("the list of refunds does not end"))
+    }
+
+    fn payment_fact(&self, body: &[u8]) -> Result<PaymentFact, CallError> {
+        let intent: PaymentIntent<'_> = decode(body)?;
+        self.same_mode(intent.livemode)?;
+        let state = intent
+            .state()
+            .ok_or_else(|| CallError::unknown("a status that we do not know"))?;
+        intent
+            .fact(&self.account, state, self.live)
+            .map_err(|error| CallError::unknown(error.to_string()))
+    }
+
+    fn refund_fact(&self, body: &[u8]) -> Result<RefundFact, CallError> {
+        let refund: Refund<'_> = decode(body)?;
+        let fact = refund
+            .fact(&self.account, self.live)
+            .map_err(|e| CallError::unknown(e.to_string()))?;
+        fact.ok_or_else(|| CallError::unknown("a refund that names no payment"))
+    }
+
+    fn same_mode(&self, said: Option<bool>) -> Result<(), CallError> {
+        match said {
+            Some(said) if said != self.live => Err(CallError::unknown(
+                "answered in another mode (live or test) than configured",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl GatewayClient for StripeClient {
+    fn account(&self) -> &GatewayAccount {
+        &self.account
+    }
+
+    fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    fn create_payment<'a>(&'a self, order: &'a CreatePayment) -> Answer<'a, Created> {
+        self.create(order).boxed()
+    }
+
+    fn fetch_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, PaymentFact> {
+        self.fetch(gateway_payment_id).boxed()
+    }
+
+    fn void_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, VoidAnswer> {
+        self.void(gateway_payment_id).boxed()
+    }
+
+    fn refund<'a>(&'a self, order: &'a RefundOrder) -> Answer<'a, RefundFact> {
+        self.make_refund(order).boxed()
+    }
+
+    fn fetch_refund<'a>(&'a self, gateway_refund_id: &'a str) -> Answer<'a, RefundFact> {
+        async move {
+            let request = self.get(&format!("/v1/refunds/{}", path_id(gateway_refund_id)?));
+            self.refund_fact(&done(exchange(request).await?)?)
+        }
+        .boxed()
+    }
+
+    fn refunds_of<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, Vec<RefundFact>> {
+        self.list(gateway_payment_id).boxed()
+    }
+}
+
+async fn exchange(request: RequestBuilder) -> Result<Reply, CallError> {
+    let mut response = request.send().await.map_err(|error| lost(error))?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| lost(error))? {
+        if body.len() + chunk.len() > LARGEST_ANSWER {
+            return Err(CallError::unknown("an answer of more than 4 MiB"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Reply {
+        status,
+        headers,
+        body,
+    })
+}
+
+/// No answer. Only where no connection came about has certainly nothing been sent.
+fn lost(error: reqwest::Error) -> CallError {
+    let error = error.without_url();
+    let why = chain(&error);
+    if error.is_connect() || error.is_builder() {
+        CallError::RetryLater { after: None, why }
+    } else {
+        CallError::Unknown { why }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn done(reply: Reply) -> Result<Vec<u8>, CallError> {
+    if reply.status.is_success() {
+        Ok(reply.body)
+    } else {
+        Err(judge(reply.status, &reply.headers, &reply.body))
+    }
+}
+
+fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, CallError> {
+    serde_json::from_slice(body).map_err(|error| {
+        CallError::unknown(format!(
+            "{:?} error in the answer at column {}",
+            error.classify(),
+            error.column()
+        ))
+    })
+}
+
+/// The payment inside "unexpected state". The outer None: another error; the inner: it is not inside.
+fn unexpected_state(reply: &Reply) -> Option<Option<String>> {
+    if reply.status != StatusCode::BAD_REQUEST {
+        return None;
+    }
+    let ErrorBody { error } = serde_json::from_slice(&reply.body).ok()?;
+    (error.code.as_deref() == Some("payment_intent_unexpected_state"))
+        .then(|| error.payment_intent.map(|raw| raw.get().to_owned()))
+}
+
+/// An id that may stand in a path. Any other cannot be one of Stripe's.
+fn path_id(id: &str) -> Result<&str, CallError> {
+    let fits =
+        (1..=255).contains(&id.len()) && id.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
+    if fits {
+        Ok(id)
+    } else {
+        Err(CallError::NotFound)
+    }
+}
+
+const _: () = {
+    // The form's keys and what webhooks are read by are one contract.
+    assert!(matches!(reference::BOOKING.as_bytes(), b"booking_id"));
+    assert!(matches!(reference::PAYMENT.as_bytes(), b"payment_id"));
+    assert!(matches!(reference::REFUND.as_bytes(), b"refund_id"));
+};
