@@ -1,0 +1,108 @@
+//! Which doors there are, by path, each with what is counted about it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use boxoffice_gateways::{Door, GatewayAccount, Gateways};
+use metrics::{Counter, Histogram};
+
+use crate::metric;
+use crate::problem::Refused;
+
+/// The configured gateway accounts by the rest of their path: `stripe`, `stripe/berlin`.
+pub(crate) struct Accounts {
+    gateways: Arc<Gateways>,
+    by_path: HashMap<String, Account>,
+    unknown: Outcomes,
+}
+
+/// One account's name and numbers.
+pub(crate) struct Account {
+    pub(crate) name: GatewayAccount,
+    pub(crate) outcomes: Arc<Outcomes>,
+    pub(crate) bytes: Counter,
+    pub(crate) ack_seconds: Histogram,
+}
+
+/// How a webhook that was taken is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is about money.
+    Accepted,
+    /// Genuine, and of no interest to the saga.
+    NoInterest,
+    /// Genuine, and our parser cannot read it.
+    Unreadable,
+}
+
+/// The counters of one gateway, made once: a look-up by labels would cost more than the count.
+pub(crate) struct Outcomes {
+    taken: [Counter; 3],
+    refused: [Counter; Refused::ALL.len()],
+}
+
+impl Accounts {
+    pub(crate) fn new(gateways: Arc<Gateways>) -> Self {
+        let mut by_gateway: HashMap<&str, Arc<Outcomes>> = HashMap::new();
+        let mut by_path = HashMap::new();
+        for name in gateways.names() {
+            let gateway = name.gateway.as_str();
+            let outcomes = by_gateway
+                .entry(gateway)
+                .or_insert_with(|| Arc::new(Outcomes::new(gateway)));
+            let account = || Account {
+                name: name.clone(),
+                outcomes: Arc::clone(outcomes),
+                bytes: metrics::counter!(metric::BYTES, "gateway" => gateway.to_owned()),
+                ack_seconds: metrics::histogram!(metric::ACK_SECONDS, "gateway" => gateway.to_owned()),
+            };
+            if name.account == GatewayAccount::DEFAULT {
+                by_path.insert(gateway.to_owned(), account());
+            }
+            by_path.insert(format!("{gateway}/{}", name.account), account());
+        }
+        Self {
+            gateways,
+            by_path,
+            unknown: Outcomes::new(metric::UNKNOWN),
+        }
+    }
+
+    /// The account whose path ends so, and its door. Names have no characters that a path would encode.
+    pub(crate) fn find(&self, path: &str) -> Option<(&Account, &dyn Door)> {
+        let account = self.by_path.get(path)?;
+        Some((account, self.gateways.door(&account.name)?))
+    }
+
+    /// Where requests are counted that name no account.
+    pub(crate) fn unknown(&self) -> &Outcomes {
+        &self.unknown
+    }
+}
+
+impl Outcomes {
+    fn new(gateway: &str) -> Self {
+        let counter = |outcome: &'static str| metrics::counter!(metric::WEBHOOKS, "gateway" => gateway.to_owned(), "outcome" => outcome);
+        Self {
+            taken: ["accepted", "no_interest", "unreadable"].map(counter),
+            refused: Refused::ALL.map(|refused| counter(refused.code())),
+        }
+    }
+
+    pub(crate) fn count_taken(&self, taken: Taken) {
+        let [accepted, no_interest, unreadable] = &self.taken;
+        let counter = match taken {
+            Taken::Accepted => accepted,
+            Taken::NoInterest => no_interest,
+            Taken::Unreadable => unreadable,
+        };
+        counter.increment(1);
+    }
+
+    pub(crate) fn count_refused(&self, refused: Refused) {
+        let place = Refused::ALL.iter().position(|each| *each == refused);
+        if let Some(counter) = place.and_then(|place| self.refused.get(place)) {
+            counter.increment(1);
+        }
+    }
+}
