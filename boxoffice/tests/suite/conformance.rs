@@ -1,0 +1,254 @@
+//! The two stores of the turn are one: the same turns, on PostgreSQL and in memory, answer the same and leave
+//! the same behind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use boxoffice_failpoints::Role;
+use boxoffice_saga::booking::{Contact, Terms};
+use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference};
+use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, ShowId, UserId};
+use boxoffice_saga::input::{Input, Outcome};
+use boxoffice_saga::money::{Currency, Money};
+use boxoffice_saga::seat::{Seat, SeatKey, SeatState};
+use boxoffice_saga::world::World;
+use boxoffice_turn::claim::{KeptAnswer, PositionClaim};
+use boxoffice_turn::memory::MemoryStore;
+use boxoffice_turn::postgres::PgStore;
+use boxoffice_turn::{
+    Appends, Claim, Claimed, EventKey, Held, InboxOutcome, KeyClaim, KeyState, Plan, Store, TurnError, Wanted, run,
+};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use time::OffsetDateTime;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::servers;
+
+const SEATS: [&str; 4] = ["A-1", "A-2", "A-3", "A-4"];
+
+fn show() -> ShowId {
+    ShowId::try_from(77_u64).expect("a show")
+}
+
+fn inr() -> Currency {
+    "INR".parse().expect("a currency")
+}
+
+/// One turn of several inputs, with claims of every sort.
+struct Script {
+    inputs: Vec<(BookingId, Input)>,
+    claim: Claim,
+}
+
+impl Plan for Script {
+    type Answer = (Vec<Outcome>, Vec<KeyState>, usize);
+
+    fn role(&self) -> Role {
+        Role::Coordinator
+    }
+
+    fn claim(&self) -> Claim {
+        self.claim.clone()
+    }
+
+    fn wanted(&self, _: &Claimed) -> Wanted {
+        let mut wanted = Wanted { seats_of_bookings: true, ..Wanted::default() };
+        for (booking, input) in &self.inputs {
+            match input {
+                Input::Hold { user, seats, .. } => {
+                    wanted.slots.insert((show(), user.clone()), *booking);
+                    wanted.seats.extend(seats.iter().map(|seat| SeatKey { show: show(), seat: seat.clone() }));
+                }
+                _ => {
+                    wanted.bookings.insert(*booking);
+                }
+            }
+        }
+        wanted
+    }
+
+    fn decide(&self, claimed: &Claimed, _: &Held, world: &mut World, appends: &mut Appends) -> Self::Answer {
+        let outcomes =
+            self.inputs.iter().map(|(booking, input)| world.apply(*booking, input.clone())).collect();
+        for event in &self.claim.events {
+            appends.inbox.push((event.clone(), InboxOutcome::Applied));
+        }
+        for (key, state) in self.claim.keys.iter().zip(&claimed.keys) {
+            if *state == KeyState::Fresh && key.key != "forgotten" {
+                let answer = KeptAnswer::Answer { status: 201, body: b"{}".to_vec() };
+                appends.answers.push((key.clone(), answer));
+            }
+        }
+        (outcomes, claimed.keys.clone(), claimed.known.len())
+    }
+}
+
+async fn both() -> (PgStore, MemoryStore) {
+    let url = servers::shared().database().await;
+    let options = url.parse().expect("a database URL");
+    let postgres = PgStore::new(options, 4, Arc::new(Notify::new()));
+    let memory = MemoryStore::default();
+    sqlx::query(
+        "insert into show_seats (show_id, seat, price_minor) select 77, 'A-' || n, 1000 from generate_series(1, 4) n",
+    )
+    .execute(postgres.pool())
+    .await
+    .expect("seats");
+    sqlx::query("insert into consumer_positions (consumer, topic, partition, epoch) values ('c', 't', 0, 3)")
+        .execute(postgres.pool())
+        .await
+        .expect("a position");
+    let mut tables = memory.tables().await;
+    for name in SEATS {
+        let key = SeatKey { show: show(), seat: name.to_owned() };
+        let seat = Seat {
+            key: key.clone(),
+            state: SeatState::Available,
+            booking: None,
+            reclaim_at: None,
+            price_minor: 1_000,
+        };
+        tables.seats.insert(key, seat);
+    }
+    tables.positions.insert(("c".to_owned(), "t".to_owned(), 0), (3, None));
+    drop(tables);
+    (postgres, memory)
+}
+
+/// Holds end at once, so that the database's real clock and the memory's still one agree on what may be
+/// reclaimed: everything, always.
+fn terms() -> Terms {
+    Terms { hold_ms: 1, grace_ms: 0, extension_ms: 0, extension_limit_ms: 0, warning_ms: 0, ..Terms::usual(inr()) }
+}
+
+fn something(rng: &mut StdRng, known: &mut Vec<BookingId>) -> (BookingId, Input) {
+    if known.is_empty() || rng.random_bool(0.4) {
+        let drawn = known.len() as u64 + 1;
+        let booking = BookingId::pack(drawn, show(), drawn);
+        known.push(booking);
+        let user = UserId(["ann", "bob", "cy"][rng.random_range(0..3)].to_owned());
+        let seats = SEATS.iter().filter(|_| rng.random_bool(0.4)).map(|seat| (*seat).to_owned()).collect();
+        return (booking, Input::Hold { user, seats, contact: Contact::default(), terms: terms() });
+    }
+    let booking = known[rng.random_range(0..known.len())];
+    let state = [PaymentState::Failed, PaymentState::Captured, PaymentState::Captured][rng.random_range(0..3)];
+    let input = match rng.random_range(0..6) {
+        0 => Input::Release,
+        1 => Input::HoldTimer,
+        _ => Input::Payment(PaymentFact {
+            account: GatewayAccount::new("stripe", "default"),
+            gateway_payment_id: format!("pi_{booking}_{}", rng.random_range(0..2)),
+            reference: Reference::Booking { booking, payment: None },
+            state,
+            amount: Money::new([1_000, 2_000][rng.random_range(0..2)], inr()),
+            live: false,
+            reason: None,
+        }),
+    };
+    (booking, input)
+}
+
+async fn turn<S: Store>(store: &S, script: &Script) -> Result<(Vec<Outcome>, Vec<KeyState>, usize), String> {
+    run(store, script).await.map_err(|error| match error {
+        TurnError::PositionLost { .. } => "position lost".to_owned(),
+        TurnError::Data(_) => "data".to_owned(),
+        other => other.to_string(),
+    })
+}
+
+#[tokio::test]
+async fn the_same_turns_do_the_same_on_both_stores() {
+    for seed in 0..12_u64 {
+        let (postgres, memory) = both().await;
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut known = Vec::new();
+        let mut position = None;
+        for step in 0..25_i64 {
+            let inputs = (0..rng.random_range(1..4)).map(|_| something(&mut rng, &mut known)).collect();
+            let mut claim = Claim::default();
+            // Now and then the position is not where the claim says.
+            let from = if rng.random_bool(0.1) { Some(999) } else { position };
+            claim.positions.push(PositionClaim {
+                consumer: "c".to_owned(),
+                topic: "t".to_owned(),
+                partition: 0,
+                epoch: if rng.random_bool(0.1) { 2 } else { 3 },
+                from,
+                to: step + 1,
+            });
+            let event_id = format!("evt_{}", rng.random_range(0..10));
+            claim.events.push(EventKey { source: "stripe/default".to_owned(), event_id });
+            claim.keys.push(KeyClaim {
+                user: UserId("ann".to_owned()),
+                route: "/r".to_owned(),
+                key: ["k1", "k2", "forgotten"][rng.random_range(0..3)].to_owned(),
+                request_hash: vec![rng.random_range(0..2)],
+            });
+            let now = sqlx::query_scalar("select clock_timestamp() + interval '1 hour'")
+                .fetch_one::<OffsetDateTime, _>(postgres.pool())
+                .await;
+            memory.set_now(now.expect("a clock")).await;
+            let script = Script { inputs, claim };
+            let in_postgres = turn(&postgres, &script).await;
+            // Every hold of an earlier turn may be reclaimed by then, on either clock.
+            wait_a_millisecond(&postgres).await;
+            let in_memory = turn(&memory, &script).await;
+            assert_eq!(in_postgres, in_memory, "seed {seed}, step {step}");
+            if in_postgres.is_ok() {
+                position = Some(step + 1);
+            }
+        }
+        compare(&postgres, &memory, seed).await;
+    }
+}
+
+async fn wait_a_millisecond(postgres: &PgStore) {
+    sqlx::query("select pg_sleep(0.002)").execute(postgres.pool()).await.expect("the database waits");
+}
+
+/// What is left behind, without the times, which are two clocks'.
+async fn compare(postgres: &PgStore, memory: &MemoryStore, seed: u64) {
+    let theirs = postgres.books(show()).await.expect("books");
+    let tables = memory.tables().await;
+    let ours = tables.books();
+    assert!(theirs.violations().is_empty(), "seed {seed}: {:?}", theirs.violations());
+    assert!(ours.violations().is_empty(), "seed {seed}: {:?}", ours.violations());
+    let bookings = |books: &boxoffice_saga::promises::Books| -> BTreeMap<BookingId, String> {
+        let row = |row: &boxoffice_saga::booking::Booking| {
+            format!("{:?} {:?} {:?} {} {}", row.state, row.seats, row.amount, row.sequence, row.version)
+        };
+        books.bookings.iter().map(|(id, booking)| (*id, row(booking))).collect()
+    };
+    assert_eq!(bookings(&theirs), bookings(&ours), "seed {seed}");
+    let payments = |books: &boxoffice_saga::promises::Books| -> BTreeMap<PaymentId, String> {
+        let row = |row: &boxoffice_saga::payment::Payment| {
+            format!("{:?} {:?} {:?} {:?}", row.standing, row.captured, row.verdict, row.gateway_payment_id)
+        };
+        books.payments.iter().map(|(id, payment)| (*id, row(payment))).collect()
+    };
+    assert_eq!(payments(&theirs), payments(&ours), "seed {seed}");
+    let seats = |books: &boxoffice_saga::promises::Books| -> BTreeMap<SeatKey, String> {
+        books.seats.iter().map(|seat| (seat.key.clone(), format!("{:?} {:?}", seat.state, seat.booking))).collect()
+    };
+    assert_eq!(seats(&theirs), seats(&ours), "seed {seed}");
+    assert_eq!(theirs.sequences, ours.sequences, "seed {seed}");
+    assert_eq!(theirs.ledger.len(), ours.ledger.len(), "seed {seed}");
+    let tasks: Vec<(String, Uuid, i32)> =
+        sqlx::query_as("select kind, subject, generation from tasks").fetch_all(postgres.pool()).await.expect("tasks");
+    let mut tasks: Vec<_> =
+        tasks.into_iter().map(|(kind, subject, generation)| (kind, subject, generation.cast_unsigned())).collect();
+    tasks.sort();
+    let mut expected: Vec<_> =
+        tables.tasks.keys().map(|key| (key.kind.name().to_owned(), key.subject, key.generation)).collect();
+    expected.sort();
+    assert_eq!(tasks, expected, "seed {seed}");
+    let count = |name: &'static str| async move {
+        sqlx::query_scalar::<_, i64>(name).fetch_one(postgres.pool()).await.expect("a count") as usize
+    };
+    assert_eq!(count("select count(*) from outbox").await, tables.outbox.len(), "seed {seed}");
+    assert_eq!(count("select count(*) from journal").await, tables.journal.len(), "seed {seed}");
+    assert_eq!(count("select count(*) from inbox").await, tables.inbox.len(), "seed {seed}");
+    assert_eq!(count("select count(*) from idempotency_keys").await, tables.keys.len(), "seed {seed}");
+}
