@@ -1,1 +1,32 @@
-//! boxoffice-booking-api
+//! The front ends' door: seat maps, holds, payments, status, tickets.
+//!
+//! Nothing here decides anything about seats or money: a request becomes a turn of the saga, and its outcome
+//! an answer. Where to look: [`routes`] lists the doors; `desk/` gathers holds into batches; `bookings/` are
+//! the other requests that change something; `status/` tells the person who waits; `shows/` is what is for
+//! sale; [`problem`] lists every way in which an answer can be no.
+
+mod access;
+mod addresses;
+mod api;
+mod auth;
+mod bookings;
+mod clock;
+mod contact;
+mod desk;
+mod gather;
+mod health;
+mod idempotency;
+pub mod metric;
+mod options;
+pub mod problem;
+mod request;
+pub mod routes;
+mod serve;
+pub mod shows;
+mod status;
+
+pub use api::{Api, Parts};
+pub use auth::{AuthOptions, TokenVerifier, WeakTokenSecret};
+pub use options::Options;
+pub use routes::router;
+pub use serve::serve;

@@ -1,0 +1,88 @@
+//! What all doors stand on.
+
+use std::sync::Arc;
+
+use boxoffice_gateways::Gateways;
+use boxoffice_saga::identity::BookingId;
+use boxoffice_tickets::{StatusTokens, TicketKeys};
+use boxoffice_turn::postgres::PgStore;
+use time::Duration;
+use tokio_util::sync::CancellationToken;
+
+use crate::addresses::Addresses;
+use crate::auth::TokenVerifier;
+use crate::desk::HoldDesk;
+use crate::health::Health;
+use crate::options::Options;
+use crate::shows::{Catalogue, SeatMaps};
+use crate::status::{Cases, Watchers};
+
+/// What the booking API is made of.
+pub struct Parts {
+    /// Where turns happen.
+    pub store: PgStore,
+    /// The gateways that take payments.
+    pub gateways: Arc<Gateways>,
+    /// Who may ask.
+    pub verifier: TokenVerifier,
+    /// Signs and checks status addresses.
+    pub status_tokens: StatusTokens,
+    /// Signs tickets.
+    pub ticket_keys: TicketKeys,
+    /// How it behaves.
+    pub options: Options,
+}
+
+/// The booking API, shared by all requests.
+pub struct Api {
+    pub(crate) store: PgStore,
+    pub(crate) gateways: Arc<Gateways>,
+    pub(crate) verifier: TokenVerifier,
+    pub(crate) ticket_keys: TicketKeys,
+    pub(crate) addresses: Arc<Addresses>,
+    pub(crate) options: Options,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) seat_maps: SeatMaps,
+    pub(crate) desk: HoldDesk,
+    pub(crate) cases: Cases,
+    pub(crate) watchers: Watchers,
+    pub(crate) health: Health,
+    /// Cancelled when the process is asked to stop: who waits is answered, readiness ends.
+    pub(crate) draining: CancellationToken,
+}
+
+impl Api {
+    /// Puts the parts together. Nothing is connected to or read before the first request.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let life = Duration::days(parts.options.status_link_days.into());
+        let addresses = Arc::new(Addresses::new(&parts.options.public_base_url, parts.status_tokens, life));
+        let db = parts.store.pool().clone();
+        Arc::new(Self {
+            desk: HoldDesk::new(parts.store.clone(), addresses.clone(), &parts.options),
+            catalogue: Catalogue::new(db.clone()),
+            seat_maps: SeatMaps::new(db.clone()),
+            cases: Cases::new(parts.store.clone()),
+            health: Health::new(db),
+            store: parts.store,
+            gateways: parts.gateways,
+            verifier: parts.verifier,
+            ticket_keys: parts.ticket_keys,
+            addresses,
+            options: parts.options,
+            watchers: Watchers::default(),
+            draining: CancellationToken::new(),
+        })
+    }
+
+    /// Tells those who wait for a booking that it has changed. They read it; nothing else is believed. May be
+    /// called for any booking, at any time and from any thread.
+    pub fn wake(&self, booking: BookingId) {
+        self.watchers.wake(booking);
+    }
+
+    /// Tells whether the follower of booking events is alive, for readiness. Until this is called, none is
+    /// expected.
+    pub fn follower_alive(&self, alive: bool) {
+        self.health.follower_alive(alive);
+    }
+}

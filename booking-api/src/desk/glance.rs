@@ -1,0 +1,98 @@
+//! A look at committed rows, without locks: who is sure to lose?
+//!
+//! It may only refuse. A loser's seat belongs, in one snapshot, to somebody else, and will do so for a while
+//! yet. Whoever holds the seat themselves (a newer hold replaces theirs), and whoever may have an answer under
+//! their idempotency key, goes through the turn.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use boxoffice_saga::identity::SeatName;
+use boxoffice_turn::TurnError;
+use sqlx::PgPool;
+
+use super::HoldRequest;
+
+/// For each request, the seats that it is sure to lose; empty for those who may win.
+pub(super) async fn losers(db: &PgPool, requests: &[&HoldRequest]) -> Result<Vec<Vec<SeatName>>, TurnError> {
+    let taken = taken(db, requests).await?;
+    if taken.is_empty() {
+        return Ok(vec![Vec::new(); requests.len()]);
+    }
+    let mut lost: Vec<Vec<SeatName>> = requests
+        .iter()
+        .map(|request| {
+            let show = request.show.as_i64();
+            let is_lost = |seat: &&SeatName| {
+                taken
+                    .get(&(show, (*seat).clone()))
+                    .is_some_and(|holder| holder.as_deref() != Some(request.user.0.as_str()))
+            };
+            request.seats.iter().filter(is_lost).cloned().collect()
+        })
+        .collect();
+    // The keys are read after the seats: a twin that took them has its answer there by now.
+    let answered = answered(db, requests, &lost).await?;
+    for (lost, request) in lost.iter_mut().zip(requests) {
+        let known = request.key.as_ref().is_some_and(|key| {
+            answered.contains(&(key.user.0.clone(), key.route.clone(), key.key.clone()))
+        });
+        if known {
+            lost.clear();
+        }
+    }
+    Ok(lost)
+}
+
+/// Seats that are not for sale, with who holds them, if somebody does.
+async fn taken(
+    db: &PgPool,
+    requests: &[&HoldRequest],
+) -> Result<HashMap<(i64, SeatName), Option<String>>, TurnError> {
+    let wanted: BTreeSet<(i64, &SeatName)> = requests
+        .iter()
+        .flat_map(|request| request.seats.iter().map(|seat| (request.show.as_i64(), seat)))
+        .collect();
+    let shows: Vec<i64> = wanted.iter().map(|(show, _)| *show).collect();
+    let seats: Vec<String> = wanted.iter().map(|(_, seat)| (*seat).clone()).collect();
+    // The margin: a hold that ends within it may be over when its seat would be locked.
+    let rows = sqlx::query!(
+        r#"select s.show_id, s.seat, b.user_id as "holder?"
+           from show_seats s
+           left join bookings b on s.state = 'HELD' and b.booking_id = s.booking_id
+           where (s.show_id, s.seat) in (select * from unnest($1::bigint[], $2::text[]))
+             and (s.state in ('BOOKED', 'BLOCKED', 'CANCELLED')
+                  or s.state = 'HELD' and s.reclaim_at > clock_timestamp() + interval '250 milliseconds')"#,
+        &shows,
+        &seats,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| ((row.show_id, row.seat), row.holder)).collect())
+}
+
+/// The losers' keys that are known.
+async fn answered(
+    db: &PgPool,
+    requests: &[&HoldRequest],
+    lost: &[Vec<SeatName>],
+) -> Result<HashSet<(String, String, String)>, TurnError> {
+    let keys: Vec<_> = requests
+        .iter()
+        .zip(lost)
+        .filter(|(_, lost)| !lost.is_empty())
+        .filter_map(|(request, _)| request.key.as_ref())
+        .collect();
+    if keys.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rows = sqlx::query!(
+        "select user_id, route, key from idempotency_keys
+         where (user_id, route, key) in (select * from unnest($1::text[], $2::text[], $3::text[]))",
+        &keys.iter().map(|key| key.user.0.clone()).collect::<Vec<_>>(),
+        &keys.iter().map(|key| key.route.clone()).collect::<Vec<_>>(),
+        &keys.iter().map(|key| key.key.clone()).collect::<Vec<_>>(),
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.user_id, row.route, row.key)).collect())
+}

@@ -1,0 +1,131 @@
+//! The hold desk: one writer for all holds of this process.
+//!
+//! Requests that arrive while a batch commits form the next one; nobody waits for a batch to fill. Each
+//! batch takes from every show's queue in turn, so that a hot show cannot starve an ordinary one, and is one
+//! turn of the saga. Whoever is sure to lose is told so from committed rows, without a lock. Several
+//! processes are correct because rows are locked; one is fast because it asks once.
+
+mod glance;
+mod queue;
+mod route;
+mod turn;
+mod worker;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use boxoffice_saga::booking::{Contact, Terms};
+use boxoffice_saga::identity::{SeatName, ShowId, UserId};
+use boxoffice_saga::input::Refusal;
+use boxoffice_turn::KeyClaim;
+use boxoffice_turn::postgres::PgStore;
+use tokio::sync::{Notify, oneshot};
+
+use crate::addresses::Addresses;
+use crate::desk::queue::FairQueue;
+use crate::idempotency::Reply;
+use crate::metric;
+use crate::options::Options;
+
+pub(crate) use route::hold;
+
+/// A request for seats.
+#[derive(Clone, Debug)]
+pub(crate) struct HoldRequest {
+    pub(crate) show: ShowId,
+    pub(crate) user: UserId,
+    pub(crate) seats: Vec<SeatName>,
+    pub(crate) contact: Contact,
+    pub(crate) terms: Arc<Terms>,
+    pub(crate) key: Option<KeyClaim>,
+}
+
+/// What comes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum HoldAnswer {
+    /// Placed, now or under the same key before.
+    Reply(Reply),
+    /// No, and nothing has changed.
+    Refused(Refusal),
+    /// The idempotency key belongs to another request.
+    OtherRequest,
+    /// Too many at once.
+    HighDemand,
+    /// The database is not there. After a lost commit the hold may stand nevertheless.
+    Unavailable,
+    /// A bug or a broken row of ours.
+    Internal,
+}
+
+/// A request in the queue.
+struct Waiting {
+    request: HoldRequest,
+    answer: oneshot::Sender<HoldAnswer>,
+}
+
+/// The desk. Its worker ends when it is dropped.
+pub(crate) struct HoldDesk {
+    shared: Arc<Shared>,
+    patience: Duration,
+}
+
+struct Shared {
+    store: PgStore,
+    addresses: Arc<Addresses>,
+    queue: Mutex<Queue>,
+    arrived: Notify,
+    batch: usize,
+    glance_from: usize,
+}
+
+struct Queue {
+    requests: FairQueue<Waiting>,
+    /// Whether a worker is at work. It starts with the first request and ends with the last.
+    open: bool,
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HoldDesk {
+    /// A desk that writes to `store`.
+    pub(crate) fn new(store: PgStore, addresses: Arc<Addresses>, options: &Options) -> Self {
+        let requests = FairQueue::new(options.desk_queue_per_show, options.desk_queue);
+        let shared = Shared {
+            store,
+            addresses,
+            queue: Mutex::new(Queue { requests, open: false }),
+            arrived: Notify::new(),
+            batch: options.desk_batch.max(1),
+            glance_from: options.desk_glance_from,
+        };
+        Self { shared: Arc::new(shared), patience: options.desk_patience() }
+    }
+
+    /// Asks for seats. Dropping the future withdraws the request as long as it is in the queue.
+    pub(crate) async fn ask(&self, request: HoldRequest) -> HoldAnswer {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut queue = self.shared.queue();
+            if queue.requests.push(request.show, Waiting { request, answer }).is_err() {
+                metrics::counter!(metric::HOLDS_TURNED_AWAY).increment(1);
+                return HoldAnswer::HighDemand;
+            }
+            if !queue.open {
+                queue.open = true;
+                tokio::spawn(worker::run(self.shared.clone()));
+            }
+        }
+        self.shared.arrived.notify_one();
+        match tokio::time::timeout(self.patience, answered).await {
+            Ok(answer) => answer.unwrap_or(HoldAnswer::Internal),
+            Err(_) => {
+                metrics::counter!(metric::HOLDS_TURNED_AWAY).increment(1);
+                HoldAnswer::HighDemand
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The desk's worker: takes a batch, refuses the losers, runs the turn, answers.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use boxoffice_saga::input::Refusal;
+use boxoffice_turn::{KeyClaim, TurnError};
+use tokio::time::timeout;
+
+use super::turn::HoldTurn;
+use super::{HoldAnswer, HoldRequest, Shared, Waiting, glance};
+use crate::metric;
+
+/// How long an idle worker stays before it ends.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Works until nobody has come for a while. A request that comes after that starts another worker.
+pub(super) async fn run(desk: Arc<Shared>) {
+    // Requests whose key is also in an earlier batch: they come next, and find that one's answer.
+    let mut twins = Vec::new();
+    loop {
+        let batch = desk.next(std::mem::take(&mut twins));
+        if batch.is_empty() {
+            // Whoever arrives is noted, even between the look and the wait.
+            if timeout(IDLE, desk.arrived.notified()).await.is_err() && desk.close() {
+                return;
+            }
+            continue;
+        }
+        let (batch, later) = without_twins(batch);
+        twins = later;
+        metrics::histogram!(metric::DESK_BATCH).record(batch.len() as f64);
+        // A task of its own: a bug in one batch must not end the desk. Its requests see a closed channel.
+        let batch = tokio::spawn(serve(desk.clone(), batch));
+        if batch.await.is_err() {
+            tracing::error!("a batch of holds panicked; its requests were answered with an internal error");
+        }
+    }
+}
+
+impl Shared {
+    /// The next batch, `first` ahead. Whoever has gone away meanwhile is left out.
+    fn next(&self, first: Vec<Waiting>) -> Vec<Waiting> {
+        let mut batch = first;
+        let mut queue = self.queue();
+        while batch.len() < self.batch {
+            let more = queue.requests.take(self.batch - batch.len());
+            if more.is_empty() {
+                break;
+            }
+            batch.extend(more.into_iter().filter(|waiting| !waiting.answer.is_closed()));
+        }
+        metrics::gauge!(metric::DESK_QUEUE).set(queue.requests.len() as f64);
+        batch
+    }
+
+    /// Ends the worker, unless somebody has come after all.
+    fn close(&self) -> bool {
+        let mut queue = self.queue();
+        queue.open = queue.requests.len() > 0;
+        !queue.open
+    }
+
+    /// The database is away: nobody who waits now will be served in time, so all are told at once.
+    fn send_everybody_away(&self) {
+        let waiting = {
+            let mut queue = self.queue();
+            let all = queue.requests.len();
+            queue.requests.take(all)
+        };
+        answer(waiting.into_iter().map(|waiting| (waiting, HoldAnswer::Unavailable)));
+    }
+}
+
+/// Parts requests whose key another request of the batch has already: two of them in one claim would both
+/// be told that the key is fresh.
+fn without_twins(batch: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
+    let mut seen: HashSet<KeyClaim> = HashSet::new();
+    batch.into_iter().partition(|waiting| match &waiting.request.key {
+        // The hash is no part of what makes a key one.
+        Some(key) => seen.insert(KeyClaim { request_hash: Vec::new(), ..key.clone() }),
+        None => true,
+    })
+}
+
+async fn serve(desk: Arc<Shared>, mut batch: Vec<Waiting>) {
+    if batch.len() >= desk.glance_from {
+        let requests: Vec<&HoldRequest> = batch.iter().map(|waiting| &waiting.request).collect();
+        match glance::losers(desk.store.pool(), &requests).await {
+            Ok(lost) => batch = refuse(batch, lost),
+            Err(TurnError::Unavailable(_)) => {
+                answer(batch.into_iter().map(|waiting| (waiting, HoldAnswer::Unavailable)));
+                desk.send_everybody_away();
+                return;
+            }
+            // The glance may only refuse; without it the turn decides.
+            Err(error) => tracing::warn!(%error, "could not glance at the seats"),
+        }
+    }
+    if !batch.is_empty() {
+        hold(&desk, batch).await;
+    }
+}
+
+/// Answers the losers; gives back the rest.
+fn refuse(batch: Vec<Waiting>, lost: Vec<Vec<String>>) -> Vec<Waiting> {
+    let mut rest = Vec::with_capacity(batch.len());
+    let mut losers = Vec::new();
+    for (waiting, seats) in batch.into_iter().zip(lost) {
+        if seats.is_empty() {
+            rest.push(waiting);
+        } else {
+            losers.push((waiting, HoldAnswer::Refused(Refusal::SeatsTaken { seats })));
+        }
+    }
+    metrics::counter!(metric::HOLD_CONFLICTS_AT_A_GLANCE).increment(losers.len() as u64);
+    answer(losers.into_iter());
+    rest
+}
+
+/// Runs the batch as one turn. If its data is at fault, each half is tried by itself, until the request that
+/// is guilty stands alone.
+async fn hold(desk: &Shared, batch: Vec<Waiting>) {
+    // A request alone whose new id belongs to another booking gets one more draw.
+    let mut parts = vec![(batch, 2_u32)];
+    while let Some((mut part, tries)) = parts.pop() {
+        let requests = part.iter().map(|waiting| waiting.request.clone());
+        let turn = HoldTurn::new(requests, desk.addresses.clone());
+        match boxoffice_turn::run(&desk.store, &turn).await {
+            Ok(answers) => {
+                let mut again = Vec::new();
+                let mut answered = Vec::with_capacity(part.len());
+                for (waiting, told) in part.into_iter().zip(answers) {
+                    match told {
+                        HoldAnswer::Refused(Refusal::IdTaken) => again.push(waiting),
+                        told => answered.push((waiting, told)),
+                    }
+                }
+                answer(answered.into_iter());
+                if !again.is_empty() {
+                    parts.push((again, tries));
+                }
+            }
+            Err(TurnError::Data(_) | TurnError::Corrupt(_)) if part.len() > 1 => {
+                let half = part.split_off(part.len() / 2);
+                parts.push((half, tries));
+                parts.push((part, tries));
+            }
+            Err(TurnError::Data(_)) if tries > 1 => parts.push((part, tries - 1)),
+            Err(error) => {
+                let told = failed(&error);
+                let away = told == HoldAnswer::Unavailable;
+                answer(part.into_iter().map(|waiting| (waiting, told.clone())));
+                if away {
+                    let rest = parts.drain(..).flat_map(|(part, _)| part);
+                    answer(rest.map(|waiting| (waiting, HoldAnswer::Unavailable)));
+                    desk.send_everybody_away();
+                }
+            }
+        }
+    }
+}
+
+fn failed(error: &TurnError) -> HoldAnswer {
+    match error {
+        TurnError::Busy(_) => {
+            tracing::warn!(%error, "a batch of holds lost too many races");
+            HoldAnswer::HighDemand
+        }
+        TurnError::Unavailable(source) => {
+            tracing::warn!(error = source as &dyn std::error::Error, "holds could not be written");
+            HoldAnswer::Unavailable
+        }
+        TurnError::Data(_) | TurnError::Corrupt(_) | TurnError::PositionLost { .. } => {
+            tracing::error!(%error, "a hold could not be written");
+            HoldAnswer::Internal
+        }
+    }
+}
+
+/// Tells each what came of it, and counts.
+fn answer(answers: impl Iterator<Item = (Waiting, HoldAnswer)>) {
+    let (mut placed, mut seats, mut conflicts, mut away, mut failures) = (0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
+    for (waiting, told) in answers {
+        match &told {
+            HoldAnswer::Reply(reply) if !reply.replayed => {
+                placed += 1;
+                seats += waiting.request.seats.len() as u64;
+            }
+            HoldAnswer::Refused(Refusal::SeatsTaken { .. }) => conflicts += 1,
+            HoldAnswer::HighDemand => away += 1,
+            HoldAnswer::Unavailable | HoldAnswer::Internal => failures += 1,
+            HoldAnswer::Reply(_) | HoldAnswer::Refused(_) | HoldAnswer::OtherRequest => {}
+        }
+        // Whoever has gone away needs no answer.
+        let _ = waiting.answer.send(told);
+    }
+    metrics::counter!(metric::BOOKINGS_CREATED).increment(placed);
+    metrics::counter!(metric::SEATS_LOCKED).increment(seats);
+    metrics::counter!(metric::HOLD_CONFLICTS).increment(conflicts);
+    metrics::counter!(metric::HOLDS_TURNED_AWAY).increment(away);
+    metrics::counter!(metric::HOLD_FAILURES).increment(failures);
+}

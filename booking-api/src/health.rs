@@ -1,0 +1,84 @@
+//! Liveness and readiness: which part is not ready, and why.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use http::{StatusCode, header};
+use serde::Serialize;
+use sqlx::PgPool;
+
+use crate::api::Api;
+use crate::gather::{Found, Gather, ReadFailed};
+
+/// The longest that the database may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+const NOT_EXPECTED: u8 = 0;
+const ALIVE: u8 = 1;
+const DEAD: u8 = 2;
+
+/// What readiness is made of.
+pub(crate) struct Health {
+    database: Gather<(), ()>,
+    follower: AtomicU8,
+}
+
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    parts: Vec<Part>,
+}
+
+#[derive(Serialize)]
+struct Part {
+    part: &'static str,
+    ready: bool,
+    why: Option<&'static str>,
+}
+
+impl Health {
+    /// Of this database.
+    pub(crate) fn new(db: PgPool) -> Self {
+        let database = Gather::new(1, 1, move |_| ask(db.clone()).boxed());
+        Self { database, follower: AtomicU8::new(NOT_EXPECTED) }
+    }
+
+    pub(crate) fn follower_alive(&self, alive: bool) {
+        self.follower.store(if alive { ALIVE } else { DEAD }, Ordering::Relaxed);
+    }
+}
+
+async fn ask(db: PgPool) -> Found<(), ()> {
+    match tokio::time::timeout(PATIENCE, sqlx::query!("select 1 as one").fetch_one(&db)).await {
+        Ok(Ok(_)) => Ok(HashMap::from([((), ())])),
+        Ok(Err(_)) | Err(_) => Err(ReadFailed::Unavailable),
+    }
+}
+
+/// `GET /livez`: the process answers.
+pub(crate) async fn livez() -> &'static str {
+    std::future::ready("ok\n").await
+}
+
+/// `GET /readyz`: whether requests should come here, and if not, why.
+pub(crate) async fn readyz(State(api): State<Arc<Api>>) -> Response {
+    let draining = api.draining.is_cancelled();
+    let database = api.health.database.read(()).await.is_ok();
+    let follower = api.health.follower.load(Ordering::Relaxed) != DEAD;
+    let part = |part, ready, why| Part { part, ready, why: (!ready).then_some(why) };
+    let parts = vec![
+        part("process", !draining, "it was asked to stop and finishes what is under way"),
+        part("database", database, "PostgreSQL does not answer within a second"),
+        part("follower", follower, "bookings.events.v1 is not followed; long polls notice changes late"),
+    ];
+    // Long polls without a follower are late, not wrong: that alone takes nobody out of service.
+    let ready = !draining && database;
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(Readiness { ready, parts })).into_response()
+}

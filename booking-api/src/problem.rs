@@ -1,0 +1,287 @@
+//! Every way in which an answer can be no: `application/problem+json` (RFC 9457) with a stable code.
+//!
+//! A detail says what to do. Text of the database or of a library never leaves.
+
+use axum::response::{IntoResponse, Response};
+use boxoffice_saga::identity::SeatName;
+use boxoffice_saga::input::Refusal;
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $status:ident, $title:literal;)+) => {
+        /// The stable codes. What is said of each is its documentation.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Code {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The name on the wire.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// The HTTP status that it comes with.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)+ }
+            }
+
+            /// The problem's title.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)+ }
+            }
+
+            /// What it means, for the documentation.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Somebody else has at least one of the seats, or it is not for sale. `seats` names them. Nothing was
+    /// held; choose others.
+    SeatsUnavailable = "seats_unavailable", CONFLICT, "Seats are no longer available";
+    /// The show has no such seats; `seats` names them. Read the seat map again.
+    UnknownSeats = "unknown_seats", UNPROCESSABLE_ENTITY, "No such seats";
+    /// More seats than the show allows in one hold.
+    TooManySeats = "too_many_seats", UNPROCESSABLE_ENTITY, "Too many seats";
+    /// No seat was named.
+    NoSeats = "no_seats", UNPROCESSABLE_ENTITY, "No seats";
+    /// A seat was named twice; `seats` names it.
+    SeatTwice = "seat_twice", UNPROCESSABLE_ENTITY, "A seat was named twice";
+    /// The caller's earlier hold for this show has an open payment, so it is not replaced. Wait for that
+    /// payment, or release the earlier hold.
+    PaymentInProgress = "payment_in_progress", CONFLICT, "A payment is in progress";
+    /// Too many people want this show right now, and nothing was done. Ask again after `Retry-After`.
+    HighDemand = "high_demand", SERVICE_UNAVAILABLE, "High demand, try again";
+    /// The hold is over: its time ran out or it was given up. Hold seats again.
+    HoldOver = "hold_over", CONFLICT, "The hold is over";
+    /// The booking is paid and confirmed.
+    AlreadyPaid = "already_paid", CONFLICT, "Already paid";
+    /// There is no such thing, or it is somebody else's.
+    NotFound = "not_found", NOT_FOUND, "Not found";
+    /// The caller's token is missing, wrong or expired; the detail says which.
+    Unauthorised = "unauthorised", UNAUTHORIZED, "Not authorised";
+    /// The request cannot be read; the detail says where.
+    InvalidRequest = "invalid_request", BAD_REQUEST, "Invalid request";
+    /// The contact is missing or cannot be right; the detail says which part.
+    ContactInvalid = "contact_invalid", UNPROCESSABLE_ENTITY, "Invalid contact";
+    /// The `Idempotency-Key` was used before for a request with another body. Use a fresh key for a new
+    /// request.
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "Idempotency key reused";
+    /// No gateway of this name takes payments here.
+    UnknownGateway = "unknown_gateway", UNPROCESSABLE_ENTITY, "Unknown gateway";
+    /// The gateway will not open a payment for this amount and currency; `gateway_code` says why. Nothing was
+    /// taken; another gateway may do.
+    GatewayDeclined = "gateway_declined", UNPROCESSABLE_ENTITY, "The gateway declined";
+    /// The gateway does not answer. Nothing is known to have failed: ask again after `Retry-After` under the
+    /// same `Idempotency-Key`, which goes on with the same attempt.
+    GatewayUnavailable = "gateway_unavailable", SERVICE_UNAVAILABLE, "The gateway does not answer";
+    /// The service cannot reach its database. Ask again after `Retry-After`; under the same `Idempotency-Key`
+    /// nothing happens twice.
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Temporarily unavailable";
+    /// The body is larger than 64 KiB.
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body too large";
+    /// The body did not arrive in time.
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
+    /// This path does not take this method.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
+    /// A bug or a broken row of ours. It has been logged; asking again will hardly help.
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Internal error";
+}
+
+/// One answer that is no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    seats: Vec<SeatName>,
+    gateway_code: Option<String>,
+    retry_after_s: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    seats: &'a [SeatName],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway_code: Option<&'a str>,
+}
+
+impl Problem {
+    /// A problem. `detail` is for the caller: what is wrong and what to do.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        let retry_after_s = match code {
+            Code::HighDemand => Some(2),
+            Code::Unavailable | Code::GatewayUnavailable => Some(5),
+            _ => None,
+        };
+        Self { code, detail: detail.into(), seats: Vec::new(), gateway_code: None, retry_after_s }
+    }
+
+    /// Names the seats that it is about.
+    #[must_use]
+    pub fn about_seats(mut self, seats: Vec<SeatName>) -> Self {
+        self.seats = seats;
+        self
+    }
+
+    /// Adds the gateway's own code.
+    #[must_use]
+    pub fn gateway_code(mut self, code: String) -> Self {
+        self.gateway_code = Some(code);
+        self
+    }
+
+    /// Asks for so many seconds of patience (`Retry-After`).
+    #[must_use]
+    pub const fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// Its code.
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// No such thing here, or it is somebody else's.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Code::NotFound, format!("There is no such {what}."))
+    }
+
+    /// The database is not there.
+    pub fn unavailable() -> Self {
+        Self::new(
+            Code::Unavailable,
+            "The service cannot reach its database. Ask again in a few seconds, under the same \
+             Idempotency-Key if you used one.",
+        )
+    }
+
+    /// A bug or a broken row of ours.
+    pub fn internal() -> Self {
+        Self::new(Code::Internal, "Something is wrong on our side. It has been logged.")
+    }
+
+    /// Too many at once.
+    pub fn high_demand() -> Self {
+        Self::new(Code::HighDemand, "Many people want this show right now. Nothing was held; try again in a moment.")
+    }
+
+    /// The body, as kept under idempotency keys.
+    pub fn body(&self) -> Vec<u8> {
+        let body = Body {
+            r#type: format!("urn:boxoffice:error:{}", self.code.name()),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            detail: &self.detail,
+            code: self.code.name(),
+            seats: &self.seats,
+            gateway_code: self.gateway_code.as_deref(),
+        };
+        // Strings and numbers only: this cannot fail.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoSuchBooking => Self::not_found("booking"),
+            Refusal::NoSeats => Self::new(Code::NoSeats, "Name at least one seat in `seats`."),
+            Refusal::TooManySeats { limit } => {
+                Self::new(Code::TooManySeats, format!("This show allows at most {limit} seats in one hold."))
+            }
+            Refusal::SeatTwice { seat } => {
+                Self::new(Code::SeatTwice, "Name each seat once.").about_seats(vec![seat])
+            }
+            Refusal::UnknownSeats { seats } => {
+                Self::new(Code::UnknownSeats, "This show has no such seats. Read the seat map again.")
+                    .about_seats(seats)
+            }
+            Refusal::SeatsTaken { seats } => Self::new(
+                Code::SeatsUnavailable,
+                "Somebody else has these seats. Nothing was held; choose others.",
+            )
+            .about_seats(seats),
+            Refusal::PaymentInProgress => Self::new(
+                Code::PaymentInProgress,
+                "Your earlier hold for this show has an open payment. Wait for it, or release that hold first.",
+            ),
+            Refusal::HoldOver => Self::new(Code::HoldOver, "The hold is over. Hold seats again."),
+            Refusal::AlreadyPaid => Self::new(Code::AlreadyPaid, "This booking is paid and confirmed."),
+            // The desk draws another id; who sees this nevertheless met a bug.
+            Refusal::IdTaken => Self::internal(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (
+            self.code.status(),
+            [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")],
+            self.body(),
+        )
+            .into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.code == Code::Unauthorised {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"boxoffice\""));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_documented_and_errors() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert!(code.name().bytes().all(|c| c.is_ascii_lowercase() || c == b'_'), "{}", code.name());
+            assert!(code.meaning().len() > 20 && !code.title().is_empty(), "{}", code.name());
+            assert!(code.status().is_client_error() || code.status().is_server_error());
+        }
+    }
+
+    #[test]
+    fn a_conflict_names_the_seats_and_nothing_that_is_not_there() {
+        let problem = Problem::from(Refusal::SeatsTaken { seats: vec!["A-1".into()] });
+        let body: serde_json::Value = serde_json::from_slice(&problem.body()).unwrap();
+        assert_eq!(body["code"], "seats_unavailable");
+        assert_eq!(body["status"], 409);
+        assert_eq!(body["seats"], serde_json::json!(["A-1"]));
+        assert!(body.get("gateway_code").is_none());
+        assert!(!problem.into_response().headers().contains_key(header::RETRY_AFTER));
+    }
+
+    #[test]
+    fn what_may_be_asked_again_says_when() {
+        for code in Code::ALL.iter().filter(|code| code.status() == StatusCode::SERVICE_UNAVAILABLE) {
+            let response = Problem::new(*code, "").into_response();
+            assert!(response.headers().contains_key(header::RETRY_AFTER), "{}", code.name());
+        }
+        let response = Problem::new(Code::Unauthorised, "").into_response();
+        assert!(response.headers().contains_key(header::WWW_AUTHENTICATE));
+    }
+}

@@ -1,0 +1,51 @@
+//! Reading requests: bodies within bounds, JSON with the place of what is wrong.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use crate::problem::{Code, Problem};
+
+/// The largest body, in bytes.
+pub const LARGEST_BODY: usize = 64 * 1024;
+/// The longest that a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// The whole body.
+///
+/// # Errors
+/// `body_too_large`, `request_timeout`, or `invalid_request` if the connection broke.
+pub async fn body(body: Body) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(BODY_TIME, Limited::new(body, LARGEST_BODY).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::new(
+            Code::BodyTooLarge,
+            format!("The body may have at most {LARGEST_BODY} bytes."),
+        )),
+        Ok(Err(_)) => Err(Problem::new(Code::InvalidRequest, "The body broke off.")),
+        Err(_) => Err(Problem::new(Code::RequestTimeout, "The body did not arrive within 10 seconds.")),
+    }
+}
+
+/// JSON of a known shape.
+///
+/// # Errors
+/// `invalid_request`, with the place and what is wrong there.
+pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if body.is_empty() {
+        return Err(Problem::new(Code::InvalidRequest, "The body is empty; it must be a JSON object."));
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| Problem::new(Code::InvalidRequest, format!("The body cannot be read: {error}.")))
+}
+
+/// Something in the path; what is not even of its shape does not exist.
+///
+/// # Errors
+/// `not_found`.
+pub fn path<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| Problem::not_found(what))
+}

@@ -1,0 +1,59 @@
+//! All doors of the booking API.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::Method;
+
+use crate::api::Api;
+use crate::problem::{Code, Problem};
+use crate::{bookings, desk, health, metric, shows, status};
+
+/// The router. Metrics are the process's own affair, so `/metrics` is not among its paths.
+pub fn router(api: Arc<Api>) -> Router {
+    Router::new()
+        .route("/v1/shows/{show}/seats", get(shows::seats))
+        .route("/v1/shows/{show}/holds", post(desk::hold))
+        .route("/v1/bookings/{booking}", get(status::status))
+        .route("/v1/bookings/{booking}/release", post(bookings::release))
+        .route("/v1/bookings/{booking}/payments", post(bookings::pay))
+        .route("/v1/bookings/{booking}/ticket", get(status::ticket))
+        .route("/v1/bookings/{booking}/ticket.png", get(status::ticket_picture))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(measured))
+        .with_state(api)
+}
+
+async fn no_such_path() -> Problem {
+    std::future::ready(Problem::not_found("path")).await
+}
+
+async fn wrong_method(method: Method) -> Problem {
+    let detail = format!("This path does not take {method}.");
+    std::future::ready(Problem::new(Code::MethodNotAllowed, detail)).await
+}
+
+/// Latency by route. The route is the pattern, never the path, so that ids make no series.
+async fn measured(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    // Methods that nobody routes could be anything.
+    let method = match *request.method() {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        _ => "other",
+    };
+    let response = next.run(request).await;
+    let status = response.status().as_str().to_owned();
+    metrics::histogram!(metric::HTTP_SECONDS, "route" => route, "method" => method, "status" => status)
+        .record(started.elapsed());
+    response
+}
