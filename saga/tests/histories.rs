@@ -12,7 +12,7 @@ use boxoffice_saga::payment::Verdict;
 use boxoffice_saga::status::Status;
 use hall::Hall;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 
 fn histories() -> Vec<u64> {
     if let Ok(seed) = std::env::var("BOXOFFICE_SEED") {

@@ -1,5 +1,7 @@
 //! A small hall with two customers: the saga's functions on rows in memory, nothing else.
 
+#![allow(dead_code, reason = "each test binary uses its part of the hall")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use boxoffice_saga::booking::{BookingState, Contact, Terms};
@@ -189,6 +191,10 @@ impl Hall {
 
     pub fn events_of(&self, booking: BookingId) -> Vec<&'static str> {
         self.events.iter().filter(|event| event.booking_id == booking).map(|event| event.body.name()).collect()
+    }
+
+    pub fn events(&self) -> &[Event] {
+        &self.events
     }
 
     pub fn attention(&self) -> Vec<&'static str> {
