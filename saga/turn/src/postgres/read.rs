@@ -27,10 +27,12 @@ pub struct Case {
     pub refunds: Vec<Refund>,
 }
 
+/// Begins a read of one snapshot. A transaction of sqlx's, so that a reader who goes away in the middle does
+/// not leave it open on a connection that a turn gets next.
+const SNAPSHOT: &str = "begin isolation level repeatable read read only";
+
 impl super::PgStore {
-    /// Reads bookings with their money, and the database's clock. Unknown ids are left out. Each case is
-    /// consistent in itself: bookings are read last, so a case is never newer in its version than in its
-    /// money.
+    /// Reads bookings with their money in one snapshot, and the database's clock. Unknown ids are left out.
     ///
     /// # Errors
     /// [`TurnError::Unavailable`]; reading again is safe.
@@ -39,13 +41,12 @@ impl super::PgStore {
         ids: &[BookingId],
     ) -> Result<(OffsetDateTime, BTreeMap<BookingId, Case>), TurnError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
-        // One statement is one snapshot. JSON aggregates would save nothing here: most bookings have one
-        // payment and no refund.
-        let mut db = self.pool.acquire().await?;
-        sqlx::query!("begin isolation level repeatable read read only").execute(&mut *db).await?;
-        let read = read_cases(&mut db, &ids).await;
-        sqlx::query!("commit").execute(&mut *db).await?;
-        read
+        // JSON aggregates in one statement would save nothing here: most bookings have one payment and no
+        // refund.
+        let mut snapshot = self.pool.begin_with(SNAPSHOT).await?;
+        let read = read_cases(&mut snapshot, &ids).await?;
+        snapshot.commit().await?;
+        Ok(read)
     }
 
     /// Reads everything about the bookings of `show`, in one snapshot, for the promises to be checked.
@@ -53,11 +54,10 @@ impl super::PgStore {
     /// # Errors
     /// [`TurnError::Unavailable`]; reading again is safe. [`TurnError::Corrupt`] for rows that cannot be read.
     pub async fn books(&self, show: ShowId) -> Result<Books, TurnError> {
-        let mut db = self.pool.acquire().await?;
-        sqlx::query!("begin isolation level repeatable read read only").execute(&mut *db).await?;
-        let read = read_books(&mut db, show).await;
-        sqlx::query!("commit").execute(&mut *db).await?;
-        read
+        let mut snapshot = self.pool.begin_with(SNAPSHOT).await?;
+        let read = read_books(&mut snapshot, show).await?;
+        snapshot.commit().await?;
+        Ok(read)
     }
 }
 
