@@ -147,7 +147,7 @@ async fn whatever_kafka_says_is_503() {
         (SendError::UnknownTopic, "broker_refused"),
         (SendError::NotAuthorized, "broker_refused"),
     ] {
-        kafka.from_now(Kafka::Refuses(error));
+        kafka.does(Kafka::Refuses(error));
         let response = ask(&door, signed(PAID)).await;
         assert_eq!(response.headers()["retry-after"], "5");
         assert_eq!(refusal(response).await, refused(503, code));

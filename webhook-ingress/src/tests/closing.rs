@@ -58,7 +58,7 @@ async fn not_ready_without_a_broker_and_ready_again_without_any_webhook() {
     assert_eq!(document["ready"], false);
     assert_eq!(part(&document, "broker")["why"], "Kafka does not answer");
     assert_eq!(part(&document, "door")["ready"], true);
-    kafka.from_now(Kafka::Acknowledges);
+    kafka.does(Kafka::Acknowledges);
     tokio::time::advance(Duration::from_secs(4)).await;
     assert_eq!(ready(&door).await.0, 200);
 }
@@ -68,7 +68,7 @@ async fn a_webhook_that_was_not_acknowledged_makes_it_unready_until_one_is_or_ti
     let kafka = TestKafka::new(Kafka::Acknowledges);
     let door = door(&kafka);
     assert_eq!(ready(&door).await.0, 200);
-    kafka.from_now(Kafka::Refuses(SendError::NotAuthorized));
+    kafka.does(Kafka::Refuses(SendError::NotAuthorized));
     ask(&door, signed(PAID)).await;
     let (status, document) = ready(&door).await;
     assert_eq!(status, 503);
@@ -77,12 +77,12 @@ async fn a_webhook_that_was_not_acknowledged_makes_it_unready_until_one_is_or_ti
         SendError::NotAuthorized.to_string()
     );
 
-    kafka.from_now(Kafka::Acknowledges);
+    kafka.does(Kafka::Acknowledges);
     tokio::time::advance(Duration::from_millis(10)).await;
     ask(&door, signed(PAID)).await;
     assert_eq!(ready(&door).await.0, 200);
 
-    kafka.from_now(Kafka::Refuses(SendError::QueueFull));
+    kafka.does(Kafka::Refuses(SendError::QueueFull));
     tokio::time::advance(Duration::from_millis(10)).await;
     ask(&door, signed(PAID)).await;
     assert_eq!(

@@ -67,7 +67,7 @@ async fn every_answer_is_counted_by_gateway_and_outcome() {
         )
         .await;
     }
-    kafka.from_now(Kafka::Refuses(SendError::QueueFull));
+    kafka.does(Kafka::Refuses(SendError::QueueFull));
     ask(&door, signed(PAID)).await;
 
     assert_eq!(counters.of("generic", "accepted"), 2);

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use axum::body::HttpBody;
 use futures::{FutureExt, StreamExt, stream};
-use http_body::{Frame, SizeHint};
+use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -151,7 +151,7 @@ async fn too_many_at_a_time_are_503_and_the_place_comes_back() {
     );
     // The first one's gateway hangs up: its place must come back too.
     drop(first);
-    kafka.from_now(Kafka::Acknowledges);
+    kafka.does(Kafka::Acknowledges);
     assert_eq!(ask(&door, signed(PAID)).await.status(), 200);
 }
 

@@ -73,7 +73,7 @@ impl TestKafka {
         }))
     }
 
-    pub fn from_now(&self, does: Kafka) {
+    pub fn does(&self, does: Kafka) {
         *self.0.does.lock().unwrap() = does;
     }
 
