@@ -310,10 +310,10 @@ impl GatewayClient for StripeClient {
 }
 
 async fn exchange(request: RequestBuilder) -> Result<Reply, CallError> {
-    let mut response = request.send().await.map_err(|error| lost(error))?;
+    let mut response = request.send().await.map_err(lost)?;
     let (status, headers) = (response.status(), response.headers().clone());
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| lost(error))? {
+    while let Some(chunk) = response.chunk().await.map_err(lost)? {
         if body.len() + chunk.len() > LARGEST_ANSWER {
             return Err(CallError::unknown("an answer of more than 4 MiB"));
         }
