@@ -270,10 +270,18 @@ create table dead_letters (
 
 -- The outbox. The columns id, aggregatetype, aggregateid, type and payload are those that Debezium's outbox
 -- router expects. `position` comes from one sequence without a cache, `xact` is the writer's transaction.
+-- `xact` stands first because defaults are taken in the order of the columns: who has drawn a position has
+-- an id already, and the relay's lower bounds rest on that.
+--
+-- Eight tables in a ring, each for 2^20 positions and then again: the relay truncates the oldest once it is
+-- wholly published. Nothing is ever created, attached or dropped while writers are at work (each of these
+-- locks all of them out for a moment), and no position is ever without a table. TRUNCATE locks only its own
+-- table, in which nobody writes any more. The order of positions is kept by an index per table; there is none
+-- on `xact`, which would cost every insert.
 create sequence outbox_position cache 1;
 create table outbox (
-    position      bigint not null default nextval('outbox_position'),
     xact          xid8 not null default pg_current_xact_id(),
+    position      bigint not null default nextval('outbox_position'),
     id            uuid not null,
     aggregatetype text not null,
     aggregateid   text not null,
@@ -283,21 +291,35 @@ create table outbox (
     at            timestamptz not null,
     -- Null for booking events, whose headers follow from the columns; else the record's own headers.
     headers       bytea,
-    payload       bytea not null,
-    primary key (position)
-) partition by range (position);
-create table outbox_rest partition of outbox default;
+    payload       bytea not null
+) partition by list (((position >> 20) & 7));
+do $$
+begin
+    for slot in 0..7 loop
+        -- Rows are only inserted, and the table is truncated before they would need to be frozen.
+        execute format('create table outbox_%1$s partition of outbox for values in (%1$s)
+                        with (autovacuum_vacuum_insert_threshold = -1)', slot);
+        execute format('create unique index outbox_%1$s_position on outbox_%1$s (position)', slot);
+    end loop;
+end $$;
 
 -- How far the relay has published. One row per database.
 create table relay_cursor (
     only_one          boolean primary key default true check (only_one),
     -- Everything that S1 saw is published; the window in hand is what S2 sees and S1 did not.
     s1                pg_snapshot not null,
+    -- Transactions from S1's xmax on draw only positions above this one.
+    s1_drawn          bigint not null,
+    -- The same for each transaction that S1 saw in progress, in the order of their ids.
+    s1_floors         bigint[] not null,
     s2                pg_snapshot,
+    s2_drawn          bigint,
+    -- Of the window in hand, this much is published.
     last_position     bigint not null default 0,
     epoch             bigint not null default 0,
     lease_until       timestamptz,
     system_identifier bigint not null,
     timeline          integer not null,
-    updated_at        timestamptz not null default clock_timestamp()
+    updated_at        timestamptz not null default clock_timestamp(),
+    check ((s2 is null) = (s2_drawn is null))
 );
