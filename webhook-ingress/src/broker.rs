@@ -15,8 +15,8 @@ use crate::publisher::Publisher;
 const TELLING: Duration = Duration::from_secs(5);
 /// For so long an answer about the cluster is used again: `readyz` is open to everybody.
 const PROBE_KEPT: Duration = Duration::from_secs(3);
-/// So long the cluster may think about it.
-const PROBE_WITHIN: Duration = Duration::from_secs(2);
+/// So long the cluster may think about it. Whoever asks for readiness mostly waits for a second.
+const PROBE_WITHIN: Duration = Duration::from_millis(800);
 
 type Probe = Result<Vec<String>, String>;
 
@@ -58,20 +58,25 @@ impl BrokerWatch {
         Some(self.began + Duration::from_millis(millis))
     }
 
+    /// What the last webhook failed with, if that was lately and none was acknowledged since.
+    fn failed_since(&self, acknowledged: Option<Instant>) -> Option<SendError> {
+        let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, error) = failed?;
+        (at.elapsed() < TELLING && acknowledged.is_none_or(|ack| ack < at)).then_some(error)
+    }
+
     /// How things stand.
     pub(crate) async fn part<P: Publisher>(&self, publisher: &P) -> Part {
-        let probe = self.probe(publisher).await;
         let acknowledged = self.last_acknowledged();
-        let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        let failed = failed
-            .filter(|(at, _)| at.elapsed() < TELLING && acknowledged.is_none_or(|ack| ack < *at));
-        let (why, warnings) = match (failed, probe) {
-            (Some((_, error)), probe) => (Some(error.to_string()), probe.unwrap_or_default()),
-            (None, Ok(warnings)) => (None, warnings),
-            (None, Err(why)) => {
-                let lately = acknowledged.is_some_and(|at| at.elapsed() < TELLING);
-                (Some(why).filter(|_| !lately), Vec::new())
-            }
+        let (why, warnings) = match self.failed_since(acknowledged) {
+            Some(error) => (Some(error.to_string()), Vec::new()),
+            None => match self.probe(publisher).await {
+                Ok(warnings) => (None, warnings),
+                Err(why) => {
+                    let lately = acknowledged.is_some_and(|at| at.elapsed() < TELLING);
+                    (Some(why).filter(|_| !lately), Vec::new())
+                }
+            },
         };
         Part {
             name: "broker",

@@ -40,7 +40,7 @@ pub struct Part {
 
 impl<P: Publisher> Ingress<P> {
     /// How things stand. Kafka is asked at most once in 3 s, however often this is called, and for at most
-    /// 2 s.
+    /// 0.8 s.
     pub async fn readiness(&self) -> Readiness {
         let draining = self.is_draining();
         let door = Part {
