@@ -48,8 +48,10 @@ pub struct ProducerOptions {
     pub client_id: String,
     /// How long records wait for others to share a request with. 1 ms; none for the lowest latency.
     pub linger: Duration,
-    /// After how long a record without acknowledgement is given up. `None`: never, as the relay needs it,
-    /// for a record that timed out followed by one that was delivered breaks the order.
+    /// A record without acknowledgement is given up after at most so long, and at the earliest a second
+    /// before, for librdkafka looks once a second. Below 2 s it may take up to half as long again and a
+    /// second. `None`: never, as the relay needs it, for a record that timed out followed by one that was
+    /// delivered breaks the order.
     pub delivery_timeout: Option<Duration>,
     /// How batches are compressed.
     pub compression: Compression,
@@ -74,9 +76,12 @@ impl ProducerOptions {
     }
 
     fn client_config(&self) -> rdkafka::ClientConfig {
+        // How long is left before librdkafka's own look, which comes up to a second late.
+        let patience =
+            |bound: Duration| bound.saturating_sub(Duration::from_secs(1)).max(bound / 2);
         let timeout_ms = self
             .delivery_timeout
-            .map_or(0, |timeout| timeout.as_millis().max(1));
+            .map_or(0, |bound| patience(bound).as_millis().max(1));
         let linger_ms = self.linger.as_secs_f64() * 1_000.0;
         let mut config = self.connection.config(&self.client_id);
         config
@@ -96,12 +101,7 @@ impl ProducerOptions {
             .set("retry.backoff.ms", "20")
             .set("retry.backoff.max.ms", "500");
         if timeout_ms > 0 {
-            // An unanswered request may not outlive the records in it.
-            config.set("request.timeout.ms", timeout_ms.min(30_000).to_string());
-            config.set(
-                "socket.timeout.ms",
-                timeout_ms.clamp(1_000, 60_000).to_string(),
-            );
+            // A topic that is not known yet may not keep a record longer than that.
             config.set(
                 "topic.metadata.propagation.max.ms",
                 timeout_ms.min(30_000).to_string(),
@@ -133,7 +133,8 @@ pub struct OutgoingRecord<'a> {
 /// An idempotent producer that waits for all in-sync replicas. Clones share it.
 ///
 /// Records of one partition reach it in the order of the [`Producer::send`] calls, each once, as long as
-/// none of them fails. Dropping the last clone throws away what is still under way, and blocks for up to
+/// none of them fails. In its first second a record may wait for as long, for librdkafka asks for a producer
+/// id only half a second after the start: make the producer before there is something to send. Dropping the last clone throws away what is still under way, and blocks for up to
 /// 0.6 s: call [`Producer::flush`] first, or [`Producer::purge`].
 #[derive(Clone)]
 pub struct Producer {
@@ -151,6 +152,21 @@ impl Producer {
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// Connects, and learns where the topics' partitions are, so that the first record need not wait for it.
+    /// Returns whether all of them are there; each question takes at most `at_most`.
+    pub async fn warm_up(&self, topics: &[&str], at_most: Duration) -> bool {
+        let inner = Arc::clone(&self.inner);
+        let topics: Vec<String> = topics.iter().map(|topic| (*topic).to_owned()).collect();
+        let known = move || {
+            topics.iter().all(|topic| {
+                let metadata = inner.client().fetch_metadata(Some(topic), at_most);
+                metadata
+                    .is_ok_and(|found| found.topics().iter().all(|found| found.error().is_none()))
+            })
+        };
+        tokio::task::spawn_blocking(known).await.unwrap_or(false)
     }
 
     /// Enqueues a record at once, and never blocks. The order of calls is the order in the partition. The

@@ -1,4 +1,7 @@
 //! The topics: their names, what they must be set to, and whether they are.
+//!
+//! Brokers should run with `auto.create.topics.enable=false`: else a record for a topic that is not there
+//! makes one, with the broker's defaults.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 

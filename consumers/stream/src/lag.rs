@@ -1,7 +1,7 @@
 //! How far partitions reach, asked over a connection of its own: on the consumer's, each question would wait
 //! behind the fetch that is under way.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::config::FromClientConfigAndContext;
@@ -28,21 +28,17 @@ impl ClientContext for Quiet {
 
 impl ConsumerContext for Quiet {}
 
-/// Asks for the beginnings and ends of partitions. The client is made at the first question.
+/// Asks for the beginnings and ends of partitions.
 #[derive(Clone)]
 pub(crate) struct Reach {
-    config: Arc<ClientConfig>,
-    client: Arc<OnceLock<BaseConsumer<Quiet>>>,
+    client: Arc<BaseConsumer<Quiet>>,
     reachable: Arc<Reachable>,
 }
 
 impl Reach {
-    pub(crate) fn new(config: ClientConfig, reachable: Arc<Reachable>) -> Self {
-        Self {
-            config: Arc::new(config),
-            client: Arc::default(),
-            reachable,
-        }
+    pub(crate) fn new(config: &ClientConfig, reachable: Arc<Reachable>) -> KafkaResult<Self> {
+        let client = Arc::new(BaseConsumer::from_config_and_context(config, Quiet)?);
+        Ok(Self { client, reachable })
     }
 
     /// The offset that the next record of each partition will get. Partitions that gave no answer are left out.
@@ -78,18 +74,11 @@ impl Reach {
         partitions: &[Partition],
         which: Offset,
     ) -> KafkaResult<Vec<(Partition, i64)>> {
-        let client = match self.client.get() {
-            Some(client) => client,
-            None => {
-                let client = BaseConsumer::from_config_and_context(&self.config, Quiet)?;
-                self.client.get_or_init(|| client)
-            }
-        };
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for partition in partitions {
             list.add_partition_offset(&partition.topic, partition.number, which)?;
         }
-        let answers = client.offsets_for_times(list, ANSWER_WITHIN)?;
+        let answers = self.client.offsets_for_times(list, ANSWER_WITHIN)?;
         self.reachable.network();
         let offset_of = |partition: &Partition| {
             let found = answers.find_partition(&partition.topic, partition.number)?;

@@ -4,10 +4,11 @@
 //! client and polls it, whatever the database does; [`run()`] is the tokio side: it claims partitions
 //! ([`Positions`]), gathers what has arrived into a [`Batch`], and gives it to a [`Handler`] as one turn.
 //!
-//! Where to look: `ownership.rs` is the pure state machine of one partition's life; `intake.rs` is the
-//! thread; `turns.rs` is retrying, halving and dead-lettering; `owner.rs` puts them together.
+//! Where to look: `ownership.rs` is the pure state machine of one partition's life; `polling.rs` is
+//! the thread; `turns.rs` is retrying, halving and dead-lettering; `owner.rs` puts them together.
 //! [`follower::Follower`] is something else: a reader without a group, for wake-ups.
 
+mod asking;
 pub mod error;
 mod flow;
 pub mod follower;
@@ -18,6 +19,7 @@ pub mod metric;
 pub mod options;
 mod owner;
 mod ownership;
+mod polling;
 pub mod position;
 mod reachable;
 mod rebalance;

@@ -135,7 +135,11 @@ impl StreamOptions {
         let mut config = self.bare_config();
         config.set("client.id", format!("{}-lag", self.client_id));
         for (name, value) in &self.extra {
-            if !name.starts_with("group.") {
+            // What is about groups is checked against what this client does not set.
+            if !["group.", "session.", "heartbeat.", "max.poll."]
+                .iter()
+                .any(|of_groups| name.starts_with(of_groups))
+            {
                 config.set(name, value);
             }
         }

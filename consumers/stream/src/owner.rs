@@ -1,10 +1,9 @@
 //! The tokio side of a stream: it claims, gathers, makes turns, and tells the thread what to do.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::StreamExt;
 use futures::future::OptionFuture;
@@ -13,6 +12,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::asking::{Answer, Asking, claim, complain, pause};
 use crate::error::StreamError;
 use crate::handler::Handler;
 use crate::intake::{Command, Intake, Told};
@@ -20,10 +20,10 @@ use crate::lag::Reach;
 use crate::metric;
 use crate::options::StreamOptions;
 use crate::ownership::{Order, Ownership};
-use crate::position::{Assignment, Owned, Partition, Positions, PositionsError};
+use crate::position::{Owned, Partition, Positions};
 use crate::reachable::Reachable;
 use crate::record::{Batch, Record, Run};
-use crate::turns::{Outcome, Turns, backoff, chain};
+use crate::turns::{Outcome, Turns};
 
 /// Consumes until `shutdown`: joins the group, claims what it is given, and gives what arrives to `handler`,
 /// one turn at a time over all partitions. While one turn runs, the next batch gathers; an idle stream adds
@@ -43,8 +43,9 @@ pub async fn run<P: Positions, H: Handler>(
 ) -> Result<(), StreamError> {
     options.validate()?;
     let reachable = Arc::new(Reachable::new(options.client_id.clone()));
-    let intake = Intake::start(&options, Arc::clone(&reachable))?;
-    let reach = Reach::new(options.lag_config(), reachable);
+    let reach =
+        Reach::new(&options.lag_config(), Arc::clone(&reachable)).map_err(StreamError::Start)?;
+    let intake = Intake::start(&options, reachable)?;
     let turns = Turns {
         handler: &handler,
         group: &options.group,
@@ -66,23 +67,6 @@ pub async fn run<P: Positions, H: Handler>(
     intake.leave().await;
     ended
 }
-
-/// The answer to a question that was asked beside the turns.
-enum Answer {
-    Claimed(Partition, u64, Option<Owned>),
-    Read(Partition, u64, Result<Option<Owned>, ()>),
-    Ends(Vec<(Partition, i64)>),
-    Jumped {
-        partition: Partition,
-        expected: i64,
-        found: i64,
-        beginning: Option<i64>,
-    },
-    /// It no longer matters.
-    Void,
-}
-
-type Asking<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
 struct Owner<'a, P> {
     options: &'a StreamOptions,
@@ -217,7 +201,7 @@ impl<'a, P: Positions> Owner<'a, P> {
             next_offset: offset,
             epoch,
         } = owned;
-        tracing::info!(group = self.options.group, %partition, epoch, offset, generation, "partition claimed");
+        tracing::info!(group = self.options.group, %partition, epoch, offset, generation, "records flow");
         let (records, queue) = channel(self.options.queue);
         self.queues.insert(partition.clone(), (generation, queue));
         // A thread that is gone is noticed at its other channel.
@@ -388,40 +372,5 @@ impl<'a, P: Positions> Owner<'a, P> {
     #[expect(clippy::cast_precision_loss, reason = "a histogram takes floats")]
     fn histogram(&self, name: &'static str, value: usize) {
         metrics::histogram!(name, "group" => self.options.group.clone()).record(value as f64);
-    }
-}
-
-async fn pause(attempt: u32, longest: Duration) {
-    if let Some(earlier) = attempt.checked_sub(1) {
-        let earlier = usize::try_from(earlier.min(20)).unwrap_or(20);
-        tokio::time::sleep(backoff(longest).nth(earlier).unwrap_or(longest)).await;
-    }
-}
-
-async fn claim<P: Positions>(
-    positions: &P,
-    group: &str,
-    partition: Partition,
-    assignment: Assignment,
-    attempt: u32,
-) -> Answer {
-    if !assignment.is_present() {
-        return Answer::Void;
-    }
-    match positions.claim(group, &partition, &assignment).await {
-        Ok(owned) => Answer::Claimed(partition, assignment.generation(), Some(owned)),
-        Err(PositionsError::Revoked) => Answer::Void,
-        Err(error) => {
-            complain(group, &partition, &error, attempt);
-            Answer::Claimed(partition, assignment.generation(), None)
-        }
-    }
-}
-
-/// Says it the first time only.
-fn complain(group: &str, partition: &Partition, error: &PositionsError, attempt: u32) {
-    if attempt == 0 {
-        let error = chain(error);
-        tracing::warn!(group, %partition, error, "the position could not be had; trying until it can");
     }
 }

@@ -16,7 +16,9 @@ pub(crate) fn backoff(longest: Duration) -> ExponentialBackoff {
     ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(50).min(longest))
         .with_max_delay(longest)
+        // Without a seed of its own the jitter is the same in every process, and so none.
         .with_jitter()
+        .with_jitter_seed(rand::random())
         .without_max_times()
         .build()
 }
