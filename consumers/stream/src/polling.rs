@@ -30,6 +30,9 @@ const BURST: usize = 512;
 const COMMIT_EVERY: Duration = Duration::from_millis(500);
 /// A seek only waits for librdkafka's own thread, not for a broker.
 const SEEK_WITHIN: Duration = Duration::from_millis(500);
+/// How long the thread waits at most for the answer to a question that is only to wake librdkafka.
+const WAKE_WITHIN: Duration = Duration::from_millis(5);
+
 /// A partition that is ours.
 pub(crate) struct Slot {
     partition: Partition,
@@ -252,8 +255,8 @@ impl Thread {
                 }
             }
         }
-        if let Err(error) = self.consumer.resume(&resumed) {
-            tracing::error!(%error, "Kafka would not resume partitions");
+        if resumed.count() > 0 {
+            self.resume(resumed);
         }
     }
 
@@ -273,11 +276,21 @@ impl Thread {
         }
         if resumed.count() > 0 {
             self.arrived.notify_one();
-            if let Err(error) = self.consumer.resume(&resumed) {
-                tracing::error!(%error, "Kafka would not resume partitions");
-            }
+            self.resume(resumed);
         }
         paused
+    }
+
+    /// Resumes partitions, and sees to it that they are fetched now. librdkafka's thread for a broker does not
+    /// notice a resume: where it has no fetch under way it sleeps for up to a second (2.12.1). A question that
+    /// passes through it wakes it, and the answer does not matter.
+    fn resume(&self, mut list: TopicPartitionList) {
+        if let Err(error) = self.consumer.resume(&list) {
+            tracing::error!(%error, "Kafka would not resume partitions");
+        }
+        if list.set_all_offsets(Offset::End).is_ok() {
+            let _ = self.consumer.offsets_for_times(list, WAKE_WITHIN);
+        }
     }
 
     fn commit_due(&mut self) {
