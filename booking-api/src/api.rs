@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use boxoffice_gateways::Gateways;
 use boxoffice_saga::identity::BookingId;
+use boxoffice_stream::StreamError;
 use boxoffice_tickets::{StatusTokens, TicketKeys};
 use boxoffice_turn::postgres::PgStore;
 use time::Duration;
@@ -15,7 +16,7 @@ use crate::desk::HoldDesk;
 use crate::health::Health;
 use crate::options::Options;
 use crate::shows::{Catalogue, SeatMaps};
-use crate::status::{Cases, Watchers};
+use crate::status::{self, Cases, Watchers};
 
 /// What the booking API is made of.
 pub struct Parts {
@@ -80,9 +81,16 @@ impl Api {
         self.watchers.wake(booking);
     }
 
-    /// Tells whether the follower of booking events is alive, for readiness. Until this is called, none is
-    /// expected.
-    pub fn follower_alive(&self, alive: bool) {
-        self.health.follower_alive(alive);
+    /// Follows booking events from now on, so that long polls are answered when something happens rather than
+    /// at their end. Returns at once, also while Kafka is away; it ends with this API. A second call
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// If librdkafka refuses a setting, or no thread can be started.
+    pub fn follow(self: &Arc<Self>, brokers: &str, extra: &[(String, String)]) -> Result<(), StreamError> {
+        if self.health.follower().is_none() {
+            self.health.follows(status::follow(self, brokers, extra)?);
+        }
+        Ok(())
     }
 }

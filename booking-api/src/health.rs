@@ -1,13 +1,13 @@
 //! Liveness and readiness: which part is not ready, and why.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use boxoffice_stream::Follower;
 use futures::FutureExt;
 use http::{StatusCode, header};
 use serde::Serialize;
@@ -19,14 +19,11 @@ use crate::gather::{Found, Gather, ReadFailed};
 /// The longest that the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-const NOT_EXPECTED: u8 = 0;
-const ALIVE: u8 = 1;
-const DEAD: u8 = 2;
-
 /// What readiness is made of.
 pub(crate) struct Health {
     database: Gather<(), ()>,
-    follower: AtomicU8,
+    /// Of booking events, once there is one.
+    follower: OnceLock<Follower>,
 }
 
 #[derive(Serialize)]
@@ -46,11 +43,17 @@ impl Health {
     /// Of this database.
     pub(crate) fn new(db: PgPool) -> Self {
         let database = Gather::new(1, 1, move |_| ask(db.clone()).boxed());
-        Self { database, follower: AtomicU8::new(NOT_EXPECTED) }
+        Self { database, follower: OnceLock::new() }
     }
 
-    pub(crate) fn follower_alive(&self, alive: bool) {
-        self.follower.store(if alive { ALIVE } else { DEAD }, Ordering::Relaxed);
+    /// The follower of booking events, if there is one.
+    pub(crate) fn follower(&self) -> Option<&Follower> {
+        self.follower.get()
+    }
+
+    /// Keeps the follower. One that comes second is dropped, and ends.
+    pub(crate) fn follows(&self, follower: Follower) {
+        let _ = self.follower.set(follower);
     }
 }
 
@@ -70,7 +73,7 @@ pub(crate) async fn livez() -> &'static str {
 pub(crate) async fn readyz(State(api): State<Arc<Api>>) -> Response {
     let draining = api.draining.is_cancelled();
     let database = api.health.database.read(()).await.is_ok();
-    let follower = api.health.follower.load(Ordering::Relaxed) != DEAD;
+    let follower = api.health.follower().is_none_or(Follower::is_alive);
     let part = |part, ready, why| Part { part, ready, why: (!ready).then_some(why) };
     let parts = vec![
         part("process", !draining, "it was asked to stop and finishes what is under way"),

@@ -13,9 +13,9 @@ pub struct Options {
     pub public_base_url: String,
     /// At most so many holds make a turn. 200.
     pub desk_batch: usize,
-    /// At most so many holds wait per show; the next is told `high_demand`. 5,000.
+    /// At most so many holds wait per show; the next is told `high_demand`. 10,000.
     pub desk_queue_per_show: usize,
-    /// At most so many holds wait in all. 20,000.
+    /// At most so many holds wait in all. 50,000.
     pub desk_queue: usize,
     /// From so many requests in a batch on, committed rows are looked at without locks first, and whoever is
     /// sure to lose is told so. 8.
@@ -33,8 +33,8 @@ impl Default for Options {
         Self {
             public_base_url: String::new(),
             desk_batch: 200,
-            desk_queue_per_show: 5_000,
-            desk_queue: 20_000,
+            desk_queue_per_show: 10_000,
+            desk_queue: 50_000,
             desk_glance_from: 8,
             desk_patience_ms: 5_000,
             status_link_days: 30,

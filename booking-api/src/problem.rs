@@ -51,7 +51,7 @@ codes! {
     UnknownSeats = "unknown_seats", UNPROCESSABLE_ENTITY, "No such seats";
     /// More seats than the show allows in one hold.
     TooManySeats = "too_many_seats", UNPROCESSABLE_ENTITY, "Too many seats";
-    /// No seat was named.
+    /// No seat was named. Name at least one in `seats`.
     NoSeats = "no_seats", UNPROCESSABLE_ENTITY, "No seats";
     /// A seat was named twice; `seats` names it.
     SeatTwice = "seat_twice", UNPROCESSABLE_ENTITY, "A seat was named twice";

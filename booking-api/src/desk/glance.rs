@@ -21,11 +21,9 @@ pub(super) async fn losers(db: &PgPool, requests: &[&HoldRequest]) -> Result<Vec
     let mut lost: Vec<Vec<SeatName>> = requests
         .iter()
         .map(|request| {
-            let show = request.show.as_i64();
+            let Some(taken) = taken.get(&request.show.as_i64()) else { return Vec::new() };
             let is_lost = |seat: &&SeatName| {
-                taken
-                    .get(&(show, (*seat).clone()))
-                    .is_some_and(|holder| holder.as_deref() != Some(request.user.0.as_str()))
+                taken.get(*seat).is_some_and(|holder| holder.as_deref() != Some(request.user.0.as_str()))
             };
             request.seats.iter().filter(is_lost).cloned().collect()
         })
@@ -43,11 +41,10 @@ pub(super) async fn losers(db: &PgPool, requests: &[&HoldRequest]) -> Result<Vec
     Ok(lost)
 }
 
-/// Seats that are not for sale, with who holds them, if somebody does.
-async fn taken(
-    db: &PgPool,
-    requests: &[&HoldRequest],
-) -> Result<HashMap<(i64, SeatName), Option<String>>, TurnError> {
+/// By show, the seats that are not for sale, with who holds them, if somebody does.
+type Taken = HashMap<i64, HashMap<SeatName, Option<String>>>;
+
+async fn taken(db: &PgPool, requests: &[&HoldRequest]) -> Result<Taken, TurnError> {
     let wanted: BTreeSet<(i64, &SeatName)> = requests
         .iter()
         .flat_map(|request| request.seats.iter().map(|seat| (request.show.as_i64(), seat)))
@@ -67,7 +64,11 @@ async fn taken(
     )
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(|row| ((row.show_id, row.seat), row.holder)).collect())
+    let mut taken = Taken::new();
+    for row in rows {
+        taken.entry(row.show_id).or_default().insert(row.seat, row.holder);
+    }
+    Ok(taken)
 }
 
 /// The losers' keys that are known.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use boxoffice_saga::identity::{SeatName, ShowId};
 use boxoffice_saga::input::Refusal;
 use boxoffice_turn::{KeyClaim, TurnError};
 use tokio::time::timeout;
@@ -14,13 +15,17 @@ use crate::metric;
 
 /// How long an idle worker stays before it ends.
 const IDLE: Duration = Duration::from_secs(30);
+/// While those who wait want the same few seats, so many batches are glanced at together.
+const BATCHES_AT_A_GLANCE: usize = 10;
+/// More than so many seats per request of a batch are not the same few.
+const SEATS_PER_REQUEST: usize = 2;
 
 /// Works until nobody has come for a while. A request that comes after that starts another worker.
 pub(super) async fn run(desk: Arc<Shared>) {
-    // Requests whose key is also in an earlier batch: they come next, and find that one's answer.
-    let mut twins = Vec::new();
+    // Requests that come next, ahead of the queue.
+    let mut ahead = Vec::new();
     loop {
-        let batch = desk.next(std::mem::take(&mut twins));
+        let batch = desk.next(std::mem::take(&mut ahead));
         if batch.is_empty() {
             // Whoever arrives is noted, even between the look and the wait.
             if timeout(IDLE, desk.arrived.notified()).await.is_err() && desk.close() {
@@ -28,28 +33,36 @@ pub(super) async fn run(desk: Arc<Shared>) {
             }
             continue;
         }
-        let (batch, later) = without_twins(batch);
-        twins = later;
+        let (batch, twins) = without_twins(batch);
         metrics::histogram!(metric::DESK_BATCH).record(batch.len() as f64);
         // A task of its own: a bug in one batch must not end the desk. Its requests see a closed channel.
-        let batch = tokio::spawn(serve(desk.clone(), batch));
-        if batch.await.is_err() {
-            tracing::error!("a batch of holds panicked; its requests were answered with an internal error");
+        match tokio::spawn(serve(desk.clone(), batch)).await {
+            Ok(later) => ahead = later,
+            Err(_) => tracing::error!("a batch of holds panicked; its requests were told of an internal error"),
         }
+        ahead.extend(twins);
     }
 }
 
 impl Shared {
-    /// The next batch, `first` ahead. Whoever has gone away meanwhile is left out.
-    fn next(&self, first: Vec<Waiting>) -> Vec<Waiting> {
-        let mut batch = first;
+    /// The next batch, `ahead` first; more than a batch if it is about few seats, for then most are refused at
+    /// a glance. Whoever has gone away meanwhile is left out.
+    fn next(&self, ahead: Vec<Waiting>) -> Vec<Waiting> {
+        let mut batch = ahead;
+        batch.retain(|waiting| !waiting.answer.is_closed());
+        let mut seats: HashSet<(ShowId, SeatName)> = batch.iter().flat_map(seats_of).collect();
         let mut queue = self.queue();
-        while batch.len() < self.batch {
-            let more = queue.requests.take(self.batch - batch.len());
+        while batch.len() < self.batch
+            || batch.len() < self.batch * BATCHES_AT_A_GLANCE && seats.len() < self.batch * SEATS_PER_REQUEST
+        {
+            let more = queue.requests.take(self.batch);
             if more.is_empty() {
                 break;
             }
-            batch.extend(more.into_iter().filter(|waiting| !waiting.answer.is_closed()));
+            let more = more.into_iter().filter(|waiting| !waiting.answer.is_closed());
+            let known = batch.len();
+            batch.extend(more);
+            seats.extend(batch[known..].iter().flat_map(seats_of));
         }
         metrics::gauge!(metric::DESK_QUEUE).set(queue.requests.len() as f64);
         batch
@@ -84,23 +97,48 @@ fn without_twins(batch: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
     })
 }
 
-async fn serve(desk: Arc<Shared>, mut batch: Vec<Waiting>) {
+fn seats_of(waiting: &Waiting) -> impl Iterator<Item = (ShowId, SeatName)> {
+    waiting.request.seats.iter().map(|seat| (waiting.request.show, seat.clone()))
+}
+
+/// Serves a batch. Gives back those who come next.
+async fn serve(desk: Arc<Shared>, mut batch: Vec<Waiting>) -> Vec<Waiting> {
+    let mut later = Vec::new();
     if batch.len() >= desk.glance_from {
         let requests: Vec<&HoldRequest> = batch.iter().map(|waiting| &waiting.request).collect();
         match glance::losers(desk.store.pool(), &requests).await {
-            Ok(lost) => batch = refuse(batch, lost),
+            Ok(lost) => (batch, later) = one_per_seat(refuse(batch, lost), desk.batch),
             Err(TurnError::Unavailable(_)) => {
                 answer(batch.into_iter().map(|waiting| (waiting, HoldAnswer::Unavailable)));
                 desk.send_everybody_away();
-                return;
+                return later;
             }
             // The glance may only refuse; without it the turn decides.
             Err(error) => tracing::warn!(%error, "could not glance at the seats"),
         }
     }
+    if batch.len() > desk.batch {
+        later.splice(0..0, batch.split_off(desk.batch));
+    }
     if !batch.is_empty() {
         hold(&desk, batch).await;
     }
+    later
+}
+
+/// The first who wants each seat, up to `most`; and the others, who come next: if the first has got the seat
+/// they are refused at a glance.
+fn one_per_seat(batch: Vec<Waiting>, most: usize) -> (Vec<Waiting>, Vec<Waiting>) {
+    let mut wanted: HashSet<(ShowId, SeatName)> = HashSet::new();
+    let mut chosen = 0;
+    batch.into_iter().partition(|waiting| {
+        let now = chosen < most && seats_of(waiting).all(|seat| !wanted.contains(&seat));
+        if now {
+            chosen += 1;
+            wanted.extend(seats_of(waiting));
+        }
+        now
+    })
 }
 
 /// Answers the losers; gives back the rest.
@@ -201,4 +239,72 @@ fn answer(answers: impl Iterator<Item = (Waiting, HoldAnswer)>) {
     metrics::counter!(metric::HOLD_CONFLICTS).increment(conflicts);
     metrics::counter!(metric::HOLDS_TURNED_AWAY).increment(away);
     metrics::counter!(metric::HOLD_FAILURES).increment(failures);
+}
+
+#[cfg(test)]
+mod tests {
+    use boxoffice_saga::booking::{Contact, Terms};
+    use boxoffice_saga::identity::UserId;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn waiting(user: &str, seats: &[&str], key: Option<&str>) -> Waiting {
+        let user = UserId(user.into());
+        let request = HoldRequest {
+            show: ShowId::try_from(7_u64).unwrap(),
+            seats: seats.iter().map(|seat| (*seat).to_owned()).collect(),
+            contact: Contact::default(),
+            terms: Arc::new(Terms::usual("INR".parse().unwrap())),
+            key: key.map(|key| KeyClaim {
+                user: user.clone(),
+                route: "POST /v1/shows/7/holds".into(),
+                key: key.into(),
+                request_hash: seats.concat().into_bytes(),
+            }),
+            user,
+        };
+        Waiting { request, answer: oneshot::channel().0 }
+    }
+
+    fn users(waiting: &[Waiting]) -> Vec<&str> {
+        waiting.iter().map(|waiting| waiting.request.user.0.as_str()).collect()
+    }
+
+    #[test]
+    fn the_first_who_wants_a_seat_goes_first_and_the_others_keep_their_order() {
+        let batch = vec![
+            waiting("a", &["A-1", "A-2"], None),
+            waiting("b", &["A-2", "A-3"], None),
+            waiting("c", &["A-3"], None),
+            waiting("d", &["A-1"], None),
+            waiting("e", &["B-1"], None),
+        ];
+        let (now, later) = one_per_seat(batch, 2);
+        assert_eq!((users(&now), users(&later)), (vec!["a", "c"], vec!["b", "d", "e"]));
+    }
+
+    #[test]
+    fn of_two_with_one_key_the_second_waits_whatever_it_asks_for() {
+        let batch = vec![
+            waiting("a", &["A-1"], Some("k")),
+            waiting("b", &["A-1"], Some("k")),
+            waiting("a", &["A-2"], Some("k")),
+            waiting("a", &["A-3"], None),
+        ];
+        let (now, later) = without_twins(batch);
+        assert_eq!((users(&now), users(&later)), (vec!["a", "b", "a"], vec!["a"]));
+        assert_eq!(later[0].request.seats, ["A-2"]);
+    }
+
+    #[test]
+    fn losers_are_told_and_the_rest_goes_on() {
+        let (answer, mut answered) = oneshot::channel();
+        let mut loser = waiting("a", &["A-1"], None);
+        loser.answer = answer;
+        let rest = refuse(vec![loser, waiting("b", &["A-2"], None)], vec![vec!["A-1".into()], Vec::new()]);
+        assert_eq!(users(&rest), ["b"]);
+        let told = answered.try_recv().unwrap();
+        assert_eq!(told, HoldAnswer::Refused(Refusal::SeatsTaken { seats: vec!["A-1".into()] }));
+    }
 }
