@@ -1,1 +1,147 @@
-//! boxoffice-gateway-sim
+//! A payment gateway with a mind of its own: it speaks Stripe's wire format for what we use, keeps its own
+//! books, has a movable clock, and can be told, per payment, to be late, to repeat itself, to lose an
+//! answer or to refuse.
+//!
+//! It shares no code with the `gateways` crate: it is the other side, and signs by itself.
+//!
+//! | path | what |
+//! |---|---|
+//! | `/v1/payment_intents`, `…/{id}`, `…/{id}/confirm`, `…/{id}/cancel` | as Stripe |
+//! | `/v1/refunds`, `/v1/refunds/{id}`, `/v1/events` | as Stripe |
+//! | `POST /_sim/payments/{id}` | a [`Behaviour`] for one payment: by its id, or by the `payment_id` or `booking_id` in its metadata, even before it exists |
+//! | `POST /_sim/defaults` | the [`Behaviour`] of payments that come later and are not told one |
+//! | `POST /_sim/payments/{id}/settle` | `{"outcome": "succeeded" \| "failed"}`: the bank has finished |
+//! | `POST /_sim/refunds/{id}` | `{"status": "succeeded" \| "failed"}`: the bank has finished, or changed its mind |
+//! | `POST /_sim/outage` | `{"status": 503}` answers every call so, without effect; `{"status": null}` ends it |
+//! | `GET`, `POST /_sim/clock` | the time there; `{"advance_seconds": n}` |
+//! | `GET /_sim/books?payment=` | captured, refunded and every call received, per payment |
+//! | `GET /_sim/deliveries?payment=` | webhooks and their attempts |
+
+mod act;
+mod answer;
+mod behaviour;
+mod books;
+mod call;
+mod clock;
+mod delivery;
+mod form;
+mod payments;
+mod persist;
+mod refunds;
+mod routes;
+mod signing;
+mod sim;
+mod told;
+mod wire;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use behaviour::{Behaviour, Call, LoseHow, RefundFate, Refusal, WebhookBehaviour};
+
+use sim::Sim;
+
+/// How the simulator is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The secret key that callers must bear.
+    pub api_key: String,
+    /// Where webhooks go. None: nowhere, and they stay listed as not delivered.
+    pub webhook: Option<Webhook>,
+    /// Where the books are kept over a restart. None: in memory only.
+    pub state_file: Option<PathBuf>,
+    /// How long after a failed webhook the first repetition comes; doubled each time, with jitter, up to an
+    /// hour. Waits follow the movable clock.
+    pub retry_base: Duration,
+    /// How long a webhook is repeated before it is given up. Stripe: three days.
+    pub retry_for: Duration,
+    /// Send webhooks in random order, up to `retry_base` late.
+    pub unordered: bool,
+}
+
+/// Where webhooks go.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// The whole URL.
+    pub url: String,
+    /// What they are signed with, as Stripe shows it (`whsec_…`).
+    pub secret: String,
+}
+
+impl Options {
+    /// In memory, without webhooks, first repetition after one second.
+    pub fn new(api_key: impl Into<String>) -> Self {
+        Self {
+            api_key: api_key.into(),
+            webhook: None,
+            state_file: None,
+            retry_base: Duration::from_secs(1),
+            retry_for: Duration::from_secs(3 * 24 * 3_600),
+            unordered: false,
+        }
+    }
+}
+
+/// What can keep the simulator from running.
+#[derive(Debug, thiserror::Error)]
+pub enum SimError {
+    /// The books cannot be read: better no gateway than one that has forgotten its payments.
+    #[error("cannot read the simulator's books at {path}")]
+    Load {
+        /// The state file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The books cannot be written.
+    #[error("cannot write the simulator's books to {path}")]
+    Save {
+        /// The state file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The HTTP client for webhooks cannot be built.
+    #[error("cannot build the HTTP client for webhooks")]
+    Client(#[source] reqwest::Error),
+    /// The server ended.
+    #[error("the simulator's server ended")]
+    Serve(#[source] std::io::Error),
+}
+
+/// How long open answers may take after the shutdown began.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// Serves until `shutdown`, then writes the books one last time. Answers that are held on purpose do not
+/// delay the end by more than a second.
+///
+/// # Errors
+/// [`SimError`]
+pub async fn serve(
+    listener: TcpListener,
+    options: Options,
+    shutdown: CancellationToken,
+) -> Result<(), SimError> {
+    let sim = Arc::new(Sim::open(options, shutdown.clone()).await?);
+    delivery::resume(&sim);
+    let saver = tokio::spawn(persist::keep_saving(Arc::clone(&sim)));
+    let router = routes::router(Arc::clone(&sim));
+    let graceful = shutdown.clone();
+    let server = axum::serve(listener, router)
+        .with_graceful_shutdown(async move { graceful.cancelled().await });
+    let served = tokio::select! {
+        served = server => served.map_err(SimError::Serve),
+        () = async { shutdown.cancelled().await; tokio::time::sleep(DRAIN).await } => Ok(()),
+    };
+    // A server that ended by itself must end the rest too.
+    sim.shutdown.cancel();
+    let _ = saver.await;
+    persist::save(&sim).await?;
+    served
+}

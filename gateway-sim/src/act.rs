@@ -1,0 +1,148 @@
+//! What each call does to the books.
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::answer::Answer;
+use crate::behaviour::{Behaviour, Call};
+use crate::books::Books;
+use crate::form::Form;
+use crate::{payments, refunds, wire};
+
+/// A call as it came in.
+pub(crate) struct Asked {
+    pub(crate) call: Call,
+    /// The id in the path, if there is one.
+    pub(crate) id: Option<String>,
+    /// Body or query.
+    pub(crate) form: Form,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) api_key: Option<String>,
+}
+
+/// An event to be told to the world.
+pub(crate) struct Happened {
+    pub(crate) kind: &'static str,
+    pub(crate) payment: String,
+    pub(crate) object: Value,
+}
+
+/// What a call came to.
+pub(crate) struct Acted {
+    pub(crate) answer: Answer,
+    pub(crate) happened: Vec<Happened>,
+}
+
+impl Happened {
+    pub(crate) fn new(kind: &'static str, payment: &str, object: Value) -> Self {
+        Self { kind, payment: payment.to_owned(), object }
+    }
+}
+
+impl From<Answer> for Acted {
+    fn from(answer: Answer) -> Self {
+        Self { answer, happened: Vec::new() }
+    }
+}
+
+/// Does what is asked. `fresh` is the id of the payment that a `Create` makes.
+pub(crate) fn act(
+    books: &mut Books,
+    asked: &Asked,
+    fresh: &str,
+    behaviour: &Behaviour,
+    now: OffsetDateTime,
+) -> Acted {
+    let id = asked.id.as_deref().unwrap_or_default();
+    match asked.call {
+        Call::Create => payments::create(books, asked, fresh, now),
+        Call::Fetch => payments::fetch(books, id),
+        Call::Confirm => payments::confirm(books, asked, id, behaviour),
+        Call::Cancel => payments::cancel(books, asked, id),
+        Call::Refund => refunds::create(books, asked, behaviour, now),
+        Call::FetchRefund => refunds::fetch(books, id),
+        Call::List => list(
+            &asked.form,
+            "/v1/payment_intents",
+            books.payment_order.iter().rev().filter_map(|id| {
+                let payment = books.payments.get(id)?;
+                Some((id.as_str(), payment.created, payment))
+            }),
+            wire::payment,
+        ),
+        Call::ListRefunds => {
+            let of = asked.form.get("payment_intent");
+            // By payment, as callers mostly ask, without a walk through everything.
+            let ids = match of.map(|id| books.payments.get(id)) {
+                None => &books.refund_order,
+                Some(Some(payment)) => &payment.refunds,
+                Some(None) => return Answer::missing("payment_intent", of.unwrap_or_default()).into(),
+            };
+            let refunds = ids.iter().rev().filter_map(|id| {
+                let refund = books.refunds.get(id)?;
+                Some((id.as_str(), refund.created, refund))
+            });
+            list(&asked.form, "/v1/refunds", refunds, wire::refund)
+        }
+        Call::ListEvents => {
+            let mut kinds = asked.form.list("types");
+            kinds.extend(asked.form.get("type").map(str::to_owned));
+            let delivered = asked.form.get("delivery_success").map(|wanted| wanted == "true");
+            let events = books.events.iter().rev().filter(|event| {
+                (kinds.is_empty() || kinds.contains(&event.kind))
+                    && delivered.is_none_or(|wanted| wanted == books.delivered(event))
+            });
+            let events = events.map(|event| (event.id.as_str(), event.created, event));
+            list(&asked.form, "/v1/events", events, |event| event.body.clone())
+        }
+    }
+}
+
+/// A page, newest first, of `items` (id, created, object).
+fn list<'a, T: 'a>(
+    form: &Form,
+    url: &str,
+    items: impl Iterator<Item = (&'a str, i64, &'a T)>,
+    render: impl Fn(&T) -> Value,
+) -> Acted {
+    let limit = match form.get("limit").map(str::parse::<usize>) {
+        None => 10,
+        Some(Ok(limit)) if (1..=100).contains(&limit) => limit,
+        Some(_) => return Answer::invalid(None, "Invalid limit: it must be from 1 to 100").into(),
+    };
+    let mut bounds = Vec::new();
+    for (name, value) in form.map("created") {
+        match (name.as_str(), value.parse::<i64>()) {
+            ("gte" | "gt" | "lte" | "lt", Ok(bound)) => bounds.push((name, bound)),
+            _ => return Answer::invalid(None, "Invalid created").into(),
+        }
+    }
+    let after = form.get("starting_after");
+    let mut seen = after.is_none();
+    let mut page = Vec::new();
+    let mut more = false;
+    for (id, created, object) in items {
+        if !seen {
+            seen = Some(id) == after;
+            continue;
+        }
+        let inside = bounds.iter().all(|(name, bound)| match name.as_str() {
+            "gte" => created >= *bound,
+            "gt" => created > *bound,
+            "lte" => created <= *bound,
+            _ => created < *bound,
+        });
+        if !inside {
+            continue;
+        }
+        if page.len() == limit {
+            more = true;
+            break;
+        }
+        page.push(render(object));
+    }
+    match after {
+        Some(after) if !seen => Answer::missing("object", after).into(),
+        _ => Answer::ok(wire::list(url, &page, more)).into(),
+    }
+}

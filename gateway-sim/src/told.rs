@@ -1,0 +1,230 @@
+//! `/_sim`: what tests and people tell the simulator, and what it tells them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
+
+use crate::behaviour::Behaviour;
+use crate::books::{Books, Payment, RefundStatus};
+use crate::sim::Sim;
+use crate::{delivery, payments, refunds};
+
+type Told<T> = Result<Json<T>, JsonRejection>;
+
+#[derive(Deserialize)]
+pub(crate) struct About {
+    payment: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Advance {
+    advance_seconds: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settle {
+    outcome: Outcome,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SettleRefund {
+    status: Outcome,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Outage {
+    status: Option<u16>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    Succeeded,
+    Failed,
+}
+
+pub(crate) async fn payment(
+    State(sim): State<Arc<Sim>>,
+    Path(id): Path<String>,
+    told: Told<Behaviour>,
+) -> Response {
+    with(told, |behaviour| {
+        let answer = Json(&behaviour).into_response();
+        sim.books().behaviours.insert(id, behaviour);
+        sim.dirty.notify_one();
+        answer
+    })
+}
+
+pub(crate) async fn defaults(State(sim): State<Arc<Sim>>, told: Told<Behaviour>) -> Response {
+    with(told, |behaviour| {
+        let answer = Json(&behaviour).into_response();
+        sim.books().defaults = behaviour;
+        sim.dirty.notify_one();
+        answer
+    })
+}
+
+pub(crate) async fn settle(
+    State(sim): State<Arc<Sim>>,
+    Path(id): Path<String>,
+    told: Told<Settle>,
+) -> Response {
+    with(told, |Settle { outcome }| {
+        let mut books = sim.books();
+        let Some(behaviour) = behaviour_of(&mut books, &id) else { return none(&id) };
+        let happened = payments::settle(&mut books, &id, outcome == Outcome::Succeeded, &behaviour);
+        told_of(&sim, &mut books, happened, &behaviour)
+    })
+}
+
+pub(crate) async fn refund(
+    State(sim): State<Arc<Sim>>,
+    Path(id): Path<String>,
+    told: Told<SettleRefund>,
+) -> Response {
+    with(told, |SettleRefund { status }| {
+        let status = match status {
+            Outcome::Succeeded => RefundStatus::Succeeded,
+            Outcome::Failed => RefundStatus::Failed,
+        };
+        let mut books = sim.books();
+        let Some(behaviour) = behaviour_of(&mut books, &id) else { return none(&id) };
+        let happened = refunds::settle(&mut books, &id, status);
+        told_of(&sim, &mut books, happened, &behaviour)
+    })
+}
+
+pub(crate) async fn outage(State(sim): State<Arc<Sim>>, told: Told<Outage>) -> Response {
+    with(told, |Outage { status }| match status {
+        Some(status) if !(400..600).contains(&status) => wrong("an outage's status is from 400 to 599"),
+        status => {
+            sim.books().outage = status;
+            Json(json!({ "status": status })).into_response()
+        }
+    })
+}
+
+pub(crate) async fn advance(State(sim): State<Arc<Sim>>, told: Told<Advance>) -> Response {
+    with(told, |Advance { advance_seconds: by }| {
+        // Ten years at a time: enough for any test, and far from where dates end.
+        if !(0..=315_360_000).contains(&by) {
+            return wrong("the clock moves forward only, by ten years at most");
+        }
+        sim.clock.advance(by * 1_000);
+        sim.dirty.notify_one();
+        time(&sim).into_response()
+    })
+}
+
+pub(crate) async fn clock(State(sim): State<Arc<Sim>>) -> Json<Value> {
+    time(&sim)
+}
+
+pub(crate) async fn books(State(sim): State<Arc<Sim>>, Query(about): Query<About>) -> Json<Value> {
+    let books = sim.books();
+    let wanted = about.payment.as_deref();
+    let payments: Vec<&Payment> = books
+        .payment_order
+        .iter()
+        .filter_map(|id| books.payments.get(id))
+        .filter(|payment| {
+            wanted.is_none_or(|wanted| payment.id == wanted || payment.metadata.values().any(|v| v == wanted))
+        })
+        .collect();
+    let sum = |of: &dyn Fn(&Payment) -> i64| payments.iter().map(|payment| of(payment)).sum::<i64>();
+    Json(json!({
+        "clock": sim.now().format(&Rfc3339).unwrap_or_default(),
+        "captured": sum(&|payment| payment.received),
+        "refunded": sum(&|payment| books.refunded(payment)),
+        "payments": payments.iter().map(|payment| page(&books, payment)).collect::<Vec<_>>(),
+        "other_calls": books.other_calls,
+    }))
+}
+
+pub(crate) async fn deliveries(State(sim): State<Arc<Sim>>, Query(about): Query<About>) -> Json<Value> {
+    let books = sim.books();
+    let listed: Vec<Value> = books
+        .deliveries
+        .iter()
+        .filter_map(|delivery| {
+            let event = books.events.get(delivery.event)?;
+            about.payment.as_ref().is_none_or(|wanted| *wanted == event.payment).then(|| {
+                json!({
+                    "event": event.id,
+                    "type": event.kind,
+                    "payment": event.payment,
+                    "lost": delivery.lost,
+                    "over": delivery.over,
+                    "attempts": delivery.attempts,
+                })
+            })
+        })
+        .collect();
+    Json(json!({ "deliveries": listed }))
+}
+
+fn page(books: &Books, payment: &Payment) -> Value {
+    let refunds: Vec<Value> = books.refunds_of(payment).map(crate::wire::refund).collect();
+    json!({
+        "id": payment.id,
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "status": payment.status,
+        "captured": payment.received,
+        "refunded": books.refunded(payment),
+        "metadata": payment.metadata,
+        "refunds": refunds,
+        "calls": payment.calls,
+    })
+}
+
+fn behaviour_of(books: &mut Books, id: &str) -> Option<Behaviour> {
+    let payment = books.payment_of(id)?;
+    let name = books.behaviour_name(&payment.id, &payment.metadata);
+    Some(books.behaviour(&name).clone())
+}
+
+fn told_of(
+    sim: &Arc<Sim>,
+    books: &mut Books,
+    happened: Option<crate::act::Happened>,
+    behaviour: &Behaviour,
+) -> Response {
+    let Some(happened) = happened else { return wrong("it is not in a state that can end so") };
+    let object = happened.object.clone();
+    delivery::publish(sim, books, happened, &behaviour.webhook);
+    sim.dirty.notify_one();
+    Json(object).into_response()
+}
+
+fn time(sim: &Sim) -> Json<Value> {
+    let ahead = sim.clock.ahead_ms() / 1_000;
+    Json(json!({ "now": sim.now().format(&Rfc3339).unwrap_or_default(), "ahead_seconds": ahead }))
+}
+
+fn with<T>(told: Told<T>, act: impl FnOnce(T) -> Response) -> Response {
+    match told {
+        Ok(Json(told)) => act(told),
+        Err(rejection) => wrong(&rejection.body_text()),
+    }
+}
+
+fn wrong(why: &str) -> Response {
+    (StatusCode::BAD_REQUEST, Json(json!({ "error": why }))).into_response()
+}
+
+fn none(id: &str) -> Response {
+    (StatusCode::NOT_FOUND, Json(json!({ "error": format!("there is no {id} here") }))).into_response()
+}
