@@ -35,13 +35,20 @@ pub(crate) struct Acted {
 
 impl Happened {
     pub(crate) fn new(kind: &'static str, payment: &str, object: Value) -> Self {
-        Self { kind, payment: payment.to_owned(), object }
+        Self {
+            kind,
+            payment: payment.to_owned(),
+            object,
+        }
     }
 }
 
 impl From<Answer> for Acted {
     fn from(answer: Answer) -> Self {
-        Self { answer, happened: Vec::new() }
+        Self {
+            answer,
+            happened: Vec::new(),
+        }
     }
 }
 
@@ -61,48 +68,89 @@ pub(crate) fn act(
         Call::Cancel => payments::cancel(books, asked, id),
         Call::Refund => refunds::create(books, asked, behaviour, now),
         Call::FetchRefund => refunds::fetch(books, id),
-        Call::List => list(
-            &asked.form,
-            "/v1/payment_intents",
-            books.payment_order.iter().rev().filter_map(|id| {
-                let payment = books.payments.get(id)?;
-                Some((id.as_str(), payment.created, payment))
-            }),
-            wire::payment,
-        ),
+        Call::List => {
+            let upto = match asked.form.get("starting_after") {
+                None => books.payment_order.len(),
+                Some(after) => match books.payments.get(after) {
+                    Some(payment) => payment.place,
+                    None => return Answer::missing("payment_intent", after).into(),
+                },
+            };
+            let ids = books.payment_order.get(..upto).unwrap_or_default();
+            let payments = ids.iter().rev().filter_map(|id| books.payments.get(id));
+            list(
+                &asked.form,
+                "/v1/payment_intents",
+                payments.map(|p| (p.created, p)),
+                wire::payment,
+            )
+        }
         Call::ListRefunds => {
             let of = asked.form.get("payment_intent");
             // By payment, as callers mostly ask, without a walk through everything.
             let ids = match of.map(|id| books.payments.get(id)) {
                 None => &books.refund_order,
                 Some(Some(payment)) => &payment.refunds,
-                Some(None) => return Answer::missing("payment_intent", of.unwrap_or_default()).into(),
+                Some(None) => {
+                    return Answer::missing("payment_intent", of.unwrap_or_default()).into();
+                }
             };
-            let refunds = ids.iter().rev().filter_map(|id| {
-                let refund = books.refunds.get(id)?;
-                Some((id.as_str(), refund.created, refund))
-            });
-            list(&asked.form, "/v1/refunds", refunds, wire::refund)
+            let upto = match asked.form.get("starting_after") {
+                None => ids.len(),
+                Some(after) => match (of, books.refunds.get(after)) {
+                    (None, Some(refund)) => refund.place,
+                    (Some(_), Some(_)) => ids.iter().position(|id| id == after).unwrap_or(0),
+                    (_, None) => return Answer::missing("refund", after).into(),
+                },
+            };
+            let ids = ids.get(..upto).unwrap_or_default();
+            let refunds = ids.iter().rev().filter_map(|id| books.refunds.get(id));
+            list(
+                &asked.form,
+                "/v1/refunds",
+                refunds.map(|r| (r.created, r)),
+                wire::refund,
+            )
         }
         Call::ListEvents => {
             let mut kinds = asked.form.list("types");
             kinds.extend(asked.form.get("type").map(str::to_owned));
-            let delivered = asked.form.get("delivery_success").map(|wanted| wanted == "true");
-            let events = books.events.iter().rev().filter(|event| {
-                (kinds.is_empty() || kinds.contains(&event.kind))
-                    && delivered.is_none_or(|wanted| wanted == books.delivered(event))
-            });
-            let events = events.map(|event| (event.id.as_str(), event.created, event));
-            list(&asked.form, "/v1/events", events, |event| event.body.clone())
+            let delivered = asked
+                .form
+                .get("delivery_success")
+                .map(|wanted| wanted == "true");
+            let upto = match asked.form.get("starting_after") {
+                None => books.events.len(),
+                Some(after) => match books.events.iter().rposition(|event| event.id == after) {
+                    Some(place) => place,
+                    None => return Answer::missing("event", after).into(),
+                },
+            };
+            let events = books
+                .events
+                .get(..upto)
+                .unwrap_or_default()
+                .iter()
+                .rev()
+                .filter(|event| {
+                    (kinds.is_empty() || kinds.contains(&event.kind))
+                        && delivered.is_none_or(|wanted| wanted == books.delivered(event))
+                });
+            list(
+                &asked.form,
+                "/v1/events",
+                events.map(|e| (e.created, e)),
+                |event| event.body.clone(),
+            )
         }
     }
 }
 
-/// A page, newest first, of `items` (id, created, object).
+/// A page of `items` (created, object): newest first, and already behind `starting_after`.
 fn list<'a, T: 'a>(
     form: &Form,
     url: &str,
-    items: impl Iterator<Item = (&'a str, i64, &'a T)>,
+    items: impl Iterator<Item = (i64, &'a T)>,
     render: impl Fn(&T) -> Value,
 ) -> Acted {
     let limit = match form.get("limit").map(str::parse::<usize>) {
@@ -117,15 +165,9 @@ fn list<'a, T: 'a>(
             _ => return Answer::invalid(None, "Invalid created").into(),
         }
     }
-    let after = form.get("starting_after");
-    let mut seen = after.is_none();
     let mut page = Vec::new();
     let mut more = false;
-    for (id, created, object) in items {
-        if !seen {
-            seen = Some(id) == after;
-            continue;
-        }
+    for (created, object) in items {
         let inside = bounds.iter().all(|(name, bound)| match name.as_str() {
             "gte" => created >= *bound,
             "gt" => created > *bound,
@@ -141,8 +183,5 @@ fn list<'a, T: 'a>(
         }
         page.push(render(object));
     }
-    match after {
-        Some(after) if !seen => Answer::missing("object", after).into(),
-        _ => Answer::ok(wire::list(url, &page, more)).into(),
-    }
+    Answer::ok(wire::list(url, &page, more)).into()
 }

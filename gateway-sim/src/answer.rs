@@ -18,16 +18,28 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn ok(body: Value) -> Self {
-        Self { status: 200, body, retry_after: None }
+        Self {
+            status: 200,
+            body,
+            retry_after: None,
+        }
     }
 
     pub(crate) fn error(status: u16, kind: &str, code: Option<&str>, message: &str) -> Self {
         let mut error = json!({ "type": kind, "message": message });
         if let Some(code) = code {
             error["code"] = code.into();
-            error["doc_url"] = format!("https://stripe.com/docs/error-codes/{}", code.replace('_', "-")).into();
+            error["doc_url"] = format!(
+                "https://stripe.com/docs/error-codes/{}",
+                code.replace('_', "-")
+            )
+            .into();
         }
-        Self { status, body: json!({ "error": error }), retry_after: None }
+        Self {
+            status,
+            body: json!({ "error": error }),
+            retry_after: None,
+        }
     }
 
     pub(crate) fn invalid(code: Option<&str>, message: &str) -> Self {
@@ -36,7 +48,12 @@ impl Answer {
 
     pub(crate) fn missing(what: &str, id: &str) -> Self {
         let message = format!("No such {what}: '{id}'");
-        Self::error(404, "invalid_request_error", Some("resource_missing"), &message)
+        Self::error(
+            404,
+            "invalid_request_error",
+            Some("resource_missing"),
+            &message,
+        )
     }
 
     /// Adds a field to the error object.
@@ -56,8 +73,16 @@ impl Answer {
             _ => ("api_error", None),
         };
         let code = refusal.code.as_deref().or(code);
-        let answer = Self::error(refusal.status, kind, code, "The simulator was told to refuse this.");
-        Self { retry_after: refusal.retry_after, ..answer }
+        let answer = Self::error(
+            refusal.status,
+            kind,
+            code,
+            "The simulator was told to refuse this.",
+        );
+        Self {
+            retry_after: refusal.retry_after,
+            ..answer
+        }
     }
 
     /// Whether Stripe keeps it under the idempotency key. What was turned away at the door is not kept.

@@ -19,9 +19,10 @@ pub(crate) const KEYS_LIVE_SECONDS: i64 = 24 * 3_600;
 pub(crate) struct Books {
     pub(crate) clock_ahead_ms: i64,
     pub(crate) payments: HashMap<String, Payment>,
-    /// Ids in the order of creation; an object's `place` points here.
+    /// Ids in the order of creation. A payment's `place` is its place here.
     pub(crate) payment_order: Vec<String>,
     pub(crate) refunds: HashMap<String, Refund>,
+    /// Likewise.
     pub(crate) refund_order: Vec<String>,
     pub(crate) events: Vec<Event>,
     pub(crate) deliveries: Vec<Delivery>,
@@ -149,42 +150,70 @@ pub(crate) struct KeptAnswer {
 impl Books {
     /// The payment that a refund returns, or the payment itself.
     pub(crate) fn payment_of(&self, id: &str) -> Option<&Payment> {
-        self.payments.get(id).or_else(|| self.payments.get(&self.refunds.get(id)?.payment))
+        self.payments
+            .get(id)
+            .or_else(|| self.payments.get(&self.refunds.get(id)?.payment))
     }
 
     /// What of a payment went back or is on its way back.
     pub(crate) fn refunded(&self, payment: &Payment) -> i64 {
-        self.refunds_of(payment).filter(|refund| refund.status != RefundStatus::Failed).map(|r| r.amount).sum()
+        self.refunds_of(payment)
+            .filter(|refund| refund.status != RefundStatus::Failed)
+            .map(|r| r.amount)
+            .sum()
     }
 
-    pub(crate) fn refunds_of<'a>(&'a self, payment: &'a Payment) -> impl Iterator<Item = &'a Refund> {
+    pub(crate) fn refunds_of<'a>(
+        &'a self,
+        payment: &'a Payment,
+    ) -> impl Iterator<Item = &'a Refund> {
         payment.refunds.iter().filter_map(|id| self.refunds.get(id))
     }
 
     /// The name under which this payment's behaviour is kept: as it was told, or else its own id.
     pub(crate) fn behaviour_name(&self, id: &str, metadata: &BTreeMap<String, String>) -> String {
-        let told = [Some(id), metadata.get("payment_id").map(String::as_str), metadata.get("booking_id").map(String::as_str)];
-        told.into_iter().flatten().find(|name| self.behaviours.contains_key(*name)).unwrap_or(id).to_owned()
+        let told = [
+            Some(id),
+            metadata.get("payment_id").map(String::as_str),
+            metadata.get("booking_id").map(String::as_str),
+        ];
+        told.into_iter()
+            .flatten()
+            .find(|name| self.behaviours.contains_key(*name))
+            .unwrap_or(id)
+            .to_owned()
     }
 
     /// The behaviour of that name. One that was not told starts as the defaults are now.
     pub(crate) fn behaviour(&mut self, name: &str) -> &mut Behaviour {
         if !self.behaviours.contains_key(name) {
-            self.behaviours.insert(name.to_owned(), self.defaults.clone());
+            self.behaviours
+                .insert(name.to_owned(), self.defaults.clone());
         }
         self.behaviours.entry(name.to_owned()).or_default()
     }
 
     /// Whether the event was taken by its receiver.
     pub(crate) fn delivered(&self, event: &Event) -> bool {
-        event.deliveries.iter().filter_map(|&number| self.deliveries.get(number)).any(|delivery| {
-            delivery.attempts.iter().any(|attempt| attempt.status.is_some_and(|s| (200..300).contains(&s)))
-        })
+        event
+            .deliveries
+            .iter()
+            .filter_map(|&number| self.deliveries.get(number))
+            .any(|delivery| {
+                delivery
+                    .attempts
+                    .iter()
+                    .any(|attempt| attempt.status.is_some_and(|s| (200..300).contains(&s)))
+            })
     }
 }
 
 /// A fresh id such as `pi_…`, with 24 random letters and digits.
 pub(crate) fn fresh_id(prefix: &str) -> String {
-    let random: String = rand::rng().sample_iter(Alphanumeric).take(24).map(char::from).collect();
+    let random: String = rand::rng()
+        .sample_iter(Alphanumeric)
+        .take(24)
+        .map(char::from)
+        .collect();
     format!("{prefix}_{random}")
 }

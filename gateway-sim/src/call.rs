@@ -32,14 +32,19 @@ pub(crate) async fn serve(sim: Arc<Sim>, asked: Asked) -> Response {
             let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
             Response::new(Body::from_stream(stream::iter([Err::<Bytes, _>(broken)])))
         }
-        Err(_) => Answer::error(500, "api_error", None, "The simulator failed.").into_response(false),
+        Err(_) => {
+            Answer::error(500, "api_error", None, "The simulator failed.").into_response(false)
+        }
     }
 }
 
 async fn run(sim: Arc<Sim>, asked: Asked) -> Seen {
     let fresh = fresh_id("pi");
     // Only POSTs take keys, as at Stripe.
-    let writes = matches!(asked.call, Call::Create | Call::Confirm | Call::Cancel | Call::Refund);
+    let writes = matches!(
+        asked.call,
+        Call::Create | Call::Confirm | Call::Cancel | Call::Refund
+    );
     let key = asked.idempotency_key.clone().filter(|_| writes);
     let asked_text = format!("{:?} {:?} {:?}", asked.call, asked.id, asked.form.sorted());
 
@@ -53,11 +58,21 @@ async fn run(sim: Arc<Sim>, asked: Asked) -> Seen {
     let (name, act_after) = {
         let mut books = sim.books();
         if let Some(status) = books.outage {
-            let refusal = Refusal { times: 1, status, code: None, retry_after: None };
+            let refusal = Refusal {
+                times: 1,
+                status,
+                code: None,
+                retry_after: None,
+            };
             return note(&sim, &mut books, &asked, Answer::refused(&refusal));
         }
         if !allowed(&sim, &books, &asked) {
-            let answer = Answer::error(401, "invalid_request_error", None, "Invalid API Key provided.");
+            let answer = Answer::error(
+                401,
+                "invalid_request_error",
+                None,
+                "Invalid API Key provided.",
+            );
             return note(&sim, &mut books, &asked, answer);
         }
         if let Some(key) = &key
@@ -66,7 +81,9 @@ async fn run(sim: Arc<Sim>, asked: Asked) -> Seen {
             return seen;
         }
         let name = behaviour_name(&books, &asked, &fresh);
-        let after = name.as_ref().and_then(|name| books.behaviour(name).act_after_ms.get(&asked.call).copied());
+        let after = name
+            .as_ref()
+            .and_then(|name| books.behaviour(name).act_after_ms.get(&asked.call).copied());
         (name, after)
     };
     if let Some(after) = act_after {
@@ -74,7 +91,15 @@ async fn run(sim: Arc<Sim>, asked: Asked) -> Seen {
     }
     let (seen, hold) = {
         let mut books = sim.books();
-        effect(&sim, &mut books, &asked, name.as_deref(), &fresh, key.as_deref(), asked_text)
+        effect(
+            &sim,
+            &mut books,
+            &asked,
+            name.as_deref(),
+            &fresh,
+            key.as_deref(),
+            asked_text,
+        )
     };
     sim.dirty.notify_one();
     if hold > 0 {
@@ -95,13 +120,22 @@ fn effect(
 ) -> (Seen, u64) {
     let now = sim.now();
     let refusal = name.and_then(|name| {
-        let refusal = books.behaviour(name).refuse.get_mut(&asked.call).filter(|refusal| refusal.times > 0)?;
+        let refusal = books
+            .behaviour(name)
+            .refuse
+            .get_mut(&asked.call)
+            .filter(|refusal| refusal.times > 0)?;
         refusal.times -= 1;
         Some(refusal.clone())
     });
-    let behaviour = name.map(|name| books.behaviour(name).clone()).unwrap_or_default();
+    let behaviour = name
+        .map(|name| books.behaviour(name).clone())
+        .unwrap_or_default();
     let refused = refusal.is_some();
-    let Acted { mut answer, happened } = match &refusal {
+    let Acted {
+        mut answer,
+        happened,
+    } = match &refusal {
         Some(refusal) => Answer::refused(refusal).into(),
         None => act(books, asked, fresh, &behaviour, now),
     };
@@ -118,17 +152,32 @@ fn effect(
     if let Some(key) = key
         && answer.kept()
     {
-        let kept = KeptAnswer { asked: asked_text, answer: answer.clone(), at: now };
+        let kept = KeptAnswer {
+            asked: asked_text,
+            answer: answer.clone(),
+            at: now,
+        };
         books.keys.insert(key.to_owned(), kept);
     }
     let payment = payment_of(asked, fresh);
-    log(sim, books, asked, payment.as_deref(), answer.status, false, lost.is_some());
+    log(
+        sim,
+        books,
+        asked,
+        payment.as_deref(),
+        answer.status,
+        false,
+        lost.is_some(),
+    );
     for event in happened {
         delivery::publish(sim, books, event, &behaviour.webhook);
     }
     let seen = match lost {
         Some(how @ (LoseHow::Drop | LoseHow::Hang)) => Seen::Lost(how),
-        Some(LoseHow::Status500) | None => Seen::Answer { answer, replayed: false },
+        Some(LoseHow::Status500) | None => Seen::Answer {
+            answer,
+            replayed: false,
+        },
     };
     (seen, behaviour.hold_answer_ms)
 }
@@ -147,23 +196,58 @@ fn before(sim: &Sim, books: &mut Books, asked: &Asked, key: &str, text: &str) ->
     }
     let answer = kept.answer.clone();
     // A replayed creation is about the payment that the first one made.
-    let made = answer.body.get("id").and_then(|id| id.as_str()).map(str::to_owned);
-    let payment = if asked.call == Call::Create { made } else { payment_of(asked, "") };
-    log(sim, books, asked, payment.as_deref(), answer.status, true, false);
-    Some(Seen::Answer { answer, replayed: true })
+    let made = answer
+        .body
+        .get("id")
+        .and_then(|id| id.as_str())
+        .map(str::to_owned);
+    let payment = if asked.call == Call::Create {
+        made
+    } else {
+        payment_of(asked, "")
+    };
+    log(
+        sim,
+        books,
+        asked,
+        payment.as_deref(),
+        answer.status,
+        true,
+        false,
+    );
+    Some(Seen::Answer {
+        answer,
+        replayed: true,
+    })
 }
 
 fn in_use(sim: &Sim, asked: &Asked) -> Seen {
     let message = "There is currently another in-progress request using this Idempotent Key.";
-    let answer = Answer::error(409, "idempotency_error", Some("idempotency_key_in_use"), message);
+    let answer = Answer::error(
+        409,
+        "idempotency_error",
+        Some("idempotency_key_in_use"),
+        message,
+    );
     note(sim, &mut sim.books(), asked, answer)
 }
 
 /// An answer from the door, without effect, but written down.
 fn note(sim: &Sim, books: &mut Books, asked: &Asked, answer: Answer) -> Seen {
     let payment = payment_of(asked, "");
-    log(sim, books, asked, payment.as_deref(), answer.status, false, false);
-    Seen::Answer { answer, replayed: false }
+    log(
+        sim,
+        books,
+        asked,
+        payment.as_deref(),
+        answer.status,
+        false,
+        false,
+    );
+    Seen::Answer {
+        answer,
+        replayed: false,
+    }
 }
 
 fn log(
@@ -183,7 +267,9 @@ fn log(
         replayed,
         answer_lost,
     };
-    let id = payment.and_then(|id| books.payment_of(id)).map(|payment| payment.id.clone());
+    let id = payment
+        .and_then(|id| books.payment_of(id))
+        .map(|payment| payment.id.clone());
     match id.and_then(|id| books.payments.get_mut(&id)) {
         Some(payment) => payment.calls.push(record),
         None => books.other_calls.push(record),
@@ -211,7 +297,11 @@ fn behaviour_name(books: &Books, asked: &Asked, fresh: &str) -> Option<String> {
 /// The secret key, or for what the browser does, the payment's own client secret.
 fn allowed(sim: &Sim, books: &Books, asked: &Asked) -> bool {
     let same = |a: &str, b: &str| bool::from(a.as_bytes().ct_eq(b.as_bytes()));
-    if asked.api_key.as_deref().is_some_and(|key| same(key, &sim.options.api_key)) {
+    if asked
+        .api_key
+        .as_deref()
+        .is_some_and(|key| same(key, &sim.options.api_key))
+    {
         return true;
     }
     let browser = matches!(asked.call, Call::Confirm | Call::Fetch);

@@ -14,11 +14,17 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new(ahead_ms: i64) -> Self {
-        Self { ahead_ms: AtomicI64::new(ahead_ms), moved: watch::Sender::new(()) }
+        Self {
+            ahead_ms: AtomicI64::new(ahead_ms),
+            moved: watch::Sender::new(()),
+        }
     }
 
     /// The machine's time: signatures bear it, because those who check them have no movable clock.
-    #[expect(clippy::disallowed_methods, reason = "a gateway has a clock of its own; this is the one place")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a gateway has a clock of its own; this is the one place"
+    )]
     pub(crate) fn machine() -> OffsetDateTime {
         OffsetDateTime::now_utc()
     }
@@ -42,7 +48,9 @@ impl Clock {
     pub(crate) async fn sleep_until(&self, due: OffsetDateTime) {
         let mut moved = self.moved.subscribe();
         loop {
-            let Ok(left) = Duration::try_from(due - self.now()) else { return };
+            let Ok(left) = Duration::try_from(due - self.now()) else {
+                return;
+            };
             if left.is_zero() {
                 return;
             }

@@ -18,17 +18,29 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 const HELD_BACK: Duration = Duration::from_secs(2);
 
 /// Writes an event into the books and sends it as the payment's behaviour says.
-pub(crate) fn publish(sim: &Arc<Sim>, books: &mut Books, event: Happened, behaviour: &WebhookBehaviour) {
+pub(crate) fn publish(
+    sim: &Arc<Sim>,
+    books: &mut Books,
+    event: Happened,
+    behaviour: &WebhookBehaviour,
+) {
     let now = sim.now();
     let id = fresh_id("evt");
     let behaviour = behaviour.for_kind(event.kind);
     let lost = behaviour.lose || sim.options.webhook.is_none();
-    let due = now + time::Duration::milliseconds(i64::try_from(behaviour.delay_ms).unwrap_or(i64::MAX / 2));
+    let due = now
+        + time::Duration::milliseconds(i64::try_from(behaviour.delay_ms).unwrap_or(i64::MAX / 2));
     let place = books.events.len();
     let times = if lost { 1 } else { 1 + behaviour.duplicates };
     let numbers: Vec<usize> = (0..times)
         .map(|_| {
-            books.deliveries.push(Delivery { event: place, due, lost, over: lost, attempts: Vec::new() });
+            books.deliveries.push(Delivery {
+                event: place,
+                due,
+                lost,
+                over: lost,
+                attempts: Vec::new(),
+            });
             books.deliveries.len() - 1
         })
         .collect();
@@ -51,7 +63,11 @@ pub(crate) fn publish(sim: &Arc<Sim>, books: &mut Books, event: Happened, behavi
         let sim = Arc::clone(sim);
         tokio::spawn(async move {
             tokio::time::sleep(HELD_BACK).await;
-            let late = sim.held_back.lock().unwrap_or_else(PoisonError::into_inner).remove(&event.payment);
+            let late = sim
+                .held_back
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&event.payment);
             start(&sim, late.unwrap_or_default(), Vec::new());
         });
         return;
@@ -64,7 +80,9 @@ pub(crate) fn publish(sim: &Arc<Sim>, books: &mut Books, event: Happened, behavi
 pub(crate) fn resume(sim: &Arc<Sim>) {
     let open: Vec<usize> = {
         let books = sim.books();
-        (0..books.deliveries.len()).filter(|&n| books.deliveries.get(n).is_some_and(|d| !d.over)).collect()
+        (0..books.deliveries.len())
+            .filter(|&n| books.deliveries.get(n).is_some_and(|d| !d.over))
+            .collect()
     };
     if sim.options.webhook.is_some() {
         start(sim, open, Vec::new());
@@ -91,7 +109,14 @@ async fn deliver(sim: &Arc<Sim>, number: usize, mut then: Vec<usize>) {
         tokio::time::sleep(sim.options.retry_base.mul_f64(rand::random())).await;
     }
     loop {
-        let Some(due) = sim.books().deliveries.get(number).map(|delivery| delivery.due) else { return };
+        let Some(due) = sim
+            .books()
+            .deliveries
+            .get(number)
+            .map(|delivery| delivery.due)
+        else {
+            return;
+        };
         sim.clock.sleep_until(due).await;
         let status = attempt(sim, number).await;
         let over = record(sim, number, status);
@@ -111,7 +136,11 @@ async fn attempt(sim: &Sim, number: usize) -> Option<u16> {
         event.body.to_string()
     };
     let _slot = sim.sending.acquire().await.ok()?;
-    let signature = signing::header(&webhook.secret, Clock::machine().unix_timestamp(), body.as_bytes());
+    let signature = signing::header(
+        &webhook.secret,
+        Clock::machine().unix_timestamp(),
+        body.as_bytes(),
+    );
     let request = sim
         .http
         .post(&webhook.url)
@@ -132,7 +161,9 @@ async fn attempt(sim: &Sim, number: usize) -> Option<u16> {
 fn record(sim: &Sim, number: usize, status: Option<u16>) -> bool {
     let now = sim.now();
     let mut books = sim.books();
-    let Some(delivery) = books.deliveries.get_mut(number) else { return true };
+    let Some(delivery) = books.deliveries.get_mut(number) else {
+        return true;
+    };
     delivery.attempts.push(Attempt { at: now, status });
     let taken = status.is_some_and(|status| (200..300).contains(&status));
     let first = delivery.attempts.first().map_or(now, |attempt| attempt.at);
@@ -143,7 +174,9 @@ fn record(sim: &Sim, number: usize, status: Option<u16>) -> bool {
 
 /// The base doubled each time, up to an hour, give or take a quarter.
 fn next(now: OffsetDateTime, attempts: usize, base: Duration) -> OffsetDateTime {
-    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX).min(20);
+    let doublings = u32::try_from(attempts.saturating_sub(1))
+        .unwrap_or(u32::MAX)
+        .min(20);
     let plain = base.saturating_mul(1 << doublings).min(LONGEST_WAIT);
     now + plain.mul_f64(0.75 + rand::random::<f64>() / 2.0)
 }

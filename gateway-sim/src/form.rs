@@ -8,7 +8,9 @@ pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
     pub(crate) fn parse(text: &[u8]) -> Self {
-        let pairs = text.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty());
+        let pairs = text
+            .split(|&byte| byte == b'&')
+            .filter(|pair| !pair.is_empty());
         Self(
             pairs
                 .map(|pair| {
@@ -21,7 +23,11 @@ impl Form {
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .rev()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
     }
 
     /// `key[a]=…&key[b]=…`
@@ -29,7 +35,10 @@ impl Form {
         self.0
             .iter()
             .filter_map(|(name, value)| {
-                let inner = name.strip_prefix(key)?.strip_prefix('[')?.strip_suffix(']')?;
+                let inner = name
+                    .strip_prefix(key)?
+                    .strip_prefix('[')?
+                    .strip_suffix(']')?;
                 Some((inner.to_owned(), value.clone()))
             })
             .collect()
@@ -40,7 +49,8 @@ impl Form {
         self.0
             .iter()
             .filter(|(name, _)| {
-                name.strip_prefix(key).is_some_and(|rest| rest.starts_with('[') && rest.ends_with(']'))
+                name.strip_prefix(key)
+                    .is_some_and(|rest| rest.starts_with('[') && rest.ends_with(']'))
             })
             .map(|(_, value)| value.clone())
             .collect()
@@ -75,7 +85,9 @@ fn decode(text: &[u8]) -> String {
 }
 
 fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]
@@ -84,7 +96,9 @@ mod tests {
 
     #[test]
     fn brackets_escapes_and_plus_are_understood() {
-        let form = Form::parse(b"a=1+2%2B&metadata%5Bbooking_id%5D=x%zz&metadata[b]=&types[]=p&types[1]=q&&e");
+        let form = Form::parse(
+            b"a=1+2%2B&metadata%5Bbooking_id%5D=x%zz&metadata[b]=&types[]=p&types[1]=q&&e",
+        );
         assert_eq!(form.get("a"), Some("1 2+"));
         assert_eq!(form.get("e"), Some(""));
         let metadata = form.map("metadata");

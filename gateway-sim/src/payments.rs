@@ -10,14 +10,23 @@ use crate::wire;
 
 pub(crate) fn create(books: &mut Books, asked: &Asked, id: &str, now: OffsetDateTime) -> Acted {
     let Some(amount) = asked.form.get("amount") else {
-        return Answer::invalid(Some("parameter_missing"), "Missing required param: amount.").into();
+        return Answer::invalid(Some("parameter_missing"), "Missing required param: amount.")
+            .into();
     };
     let Some(amount) = amount.parse::<i64>().ok().filter(|&amount| amount > 0) else {
-        return Answer::invalid(Some("parameter_invalid_integer"), "Invalid positive integer: amount").into();
+        return Answer::invalid(
+            Some("parameter_invalid_integer"),
+            "Invalid positive integer: amount",
+        )
+        .into();
     };
     let currency = asked.form.get("currency").unwrap_or_default().to_owned();
     if currency.len() != 3 || !currency.bytes().all(|c| c.is_ascii_lowercase()) {
-        return Answer::invalid(None, "Invalid currency: it must be three lower-case letters").into();
+        return Answer::invalid(
+            None,
+            "Invalid currency: it must be three lower-case letters",
+        )
+        .into();
     }
     let payment = Payment {
         id: id.to_owned(),
@@ -60,10 +69,18 @@ pub(crate) fn confirm(books: &mut Books, asked: &Asked, id: &str, behaviour: &Be
         Some("pm_card_chargeDeclined") => {
             payment.declined = true;
             let object = wire::payment(payment);
-            let error = Answer::error(402, "card_error", Some("card_declined"), "Your card was declined.")
-                .with("decline_code", "generic_decline".into())
-                .with("payment_intent", object.clone());
-            Acted { answer: error, happened: vec![Happened::new("payment_intent.payment_failed", id, object)] }
+            let error = Answer::error(
+                402,
+                "card_error",
+                Some("card_declined"),
+                "Your card was declined.",
+            )
+            .with("decline_code", "generic_decline".into())
+            .with("payment_intent", object.clone());
+            Acted {
+                answer: error,
+                happened: vec![Happened::new("payment_intent.payment_failed", id, object)],
+            }
         }
         Some(method) if method.starts_with("pm_card_") => {
             payment.declined = false;
@@ -75,15 +92,27 @@ pub(crate) fn confirm(books: &mut Books, asked: &Asked, id: &str, behaviour: &Be
                 "payment_intent.succeeded"
             };
             let object = wire::payment(payment);
-            Acted { answer: Answer::ok(object.clone()), happened: vec![Happened::new(kind, id, object)] }
+            Acted {
+                answer: Answer::ok(object.clone()),
+                happened: vec![Happened::new(kind, id, object)],
+            }
         }
         Some(method) => Answer::missing("PaymentMethod", method).into(),
-        None => Answer::invalid(Some("parameter_missing"), "Missing required param: payment_method.").into(),
+        None => Answer::invalid(
+            Some("parameter_missing"),
+            "Missing required param: payment_method.",
+        )
+        .into(),
     }
 }
 
 /// The bank has finished with a payment that was processing.
-pub(crate) fn settle(books: &mut Books, id: &str, succeeded: bool, behaviour: &Behaviour) -> Option<Happened> {
+pub(crate) fn settle(
+    books: &mut Books,
+    id: &str,
+    succeeded: bool,
+    behaviour: &Behaviour,
+) -> Option<Happened> {
     let payment = books.payments.get_mut(id)?;
     if payment.status != PaymentStatus::Processing {
         return None;
@@ -124,5 +153,6 @@ fn capture(payment: &mut Payment, behaviour: &Behaviour) {
 fn unexpected(payment: &Payment, verb: &str) -> Answer {
     let object = wire::payment(payment);
     let message = format!("You cannot {verb} this PaymentIntent because of its status.");
-    Answer::invalid(Some("payment_intent_unexpected_state"), &message).with("payment_intent", object)
+    Answer::invalid(Some("payment_intent_unexpected_state"), &message)
+        .with("payment_intent", object)
 }

@@ -13,8 +13,13 @@ const GATHER: Duration = Duration::from_millis(200);
 
 /// The books at `path`; empty ones if there is no file.
 pub(crate) async fn load(path: Option<&Path>) -> Result<Books, SimError> {
-    let Some(path) = path else { return Ok(Books::default()) };
-    let failed = |source| SimError::Load { path: path.to_owned(), source };
+    let Some(path) = path else {
+        return Ok(Books::default());
+    };
+    let failed = |source| SimError::Load {
+        path: path.to_owned(),
+        source,
+    };
     match tokio::fs::read(path).await {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| failed(error.into())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Books::default()),
@@ -24,8 +29,13 @@ pub(crate) async fn load(path: Option<&Path>) -> Result<Books, SimError> {
 
 /// Writes the books beside the file, then renames: a kill leaves the old books or the new ones.
 pub(crate) async fn save(sim: &Sim) -> Result<(), SimError> {
-    let Some(path) = &sim.options.state_file else { return Ok(()) };
-    let failed = |source| SimError::Save { path: path.clone(), source };
+    let Some(path) = &sim.options.state_file else {
+        return Ok(());
+    };
+    let failed = |source| SimError::Save {
+        path: path.clone(),
+        source,
+    };
     let bytes = {
         let mut books = sim.books();
         books.clock_ahead_ms = sim.clock.ahead_ms();
@@ -48,7 +58,10 @@ pub(crate) async fn keep_saving(sim: Arc<Sim>) {
             () = sim.shutdown.cancelled() => return,
         }
         if let Err(error) = save(&sim).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the simulator's books are not saved");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the simulator's books are not saved"
+            );
         }
         tokio::select! {
             () = tokio::time::sleep(GATHER) => {}

@@ -8,7 +8,12 @@ use crate::behaviour::{Behaviour, RefundFate};
 use crate::books::{Books, PaymentStatus, Refund, RefundStatus, fresh_id};
 use crate::wire;
 
-pub(crate) fn create(books: &mut Books, asked: &Asked, behaviour: &Behaviour, now: OffsetDateTime) -> Acted {
+pub(crate) fn create(
+    books: &mut Books,
+    asked: &Asked,
+    behaviour: &Behaviour,
+    now: OffsetDateTime,
+) -> Acted {
     let Some(id) = asked.form.get("payment_intent") else {
         let message = "One of the following params should be provided: payment_intent or charge.";
         return Answer::invalid(Some("parameter_missing"), message).into();
@@ -17,7 +22,8 @@ pub(crate) fn create(books: &mut Books, asked: &Asked, behaviour: &Behaviour, no
         return Answer::missing("payment_intent", id).into();
     };
     let (PaymentStatus::Succeeded, Some(charge)) = (payment.status, payment.charge.clone()) else {
-        let message = format!("This PaymentIntent ({id}) does not have a successful charge to refund.");
+        let message =
+            format!("This PaymentIntent ({id}) does not have a successful charge to refund.");
         return Answer::invalid(None, &message).into();
     };
     let left = payment.received - books.refunded(payment);
@@ -29,14 +35,21 @@ pub(crate) fn create(books: &mut Books, asked: &Asked, behaviour: &Behaviour, no
         None => left,
         Some(Ok(amount)) if amount > 0 => amount,
         Some(_) => {
-            return Answer::invalid(Some("parameter_invalid_integer"), "Invalid positive integer: amount")
-                .with("param", "amount".into())
-                .into();
+            return Answer::invalid(
+                Some("parameter_invalid_integer"),
+                "Invalid positive integer: amount",
+            )
+            .with("param", "amount".into())
+            .into();
         }
     };
     if amount > left {
-        let message = format!("Refund amount ({amount}) is greater than unrefunded amount on charge ({left})");
-        return Answer::invalid(None, &message).with("param", "amount".into()).into();
+        let message = format!(
+            "Refund amount ({amount}) is greater than unrefunded amount on charge ({left})"
+        );
+        return Answer::invalid(None, &message)
+            .with("param", "amount".into())
+            .into();
     }
     let status = match behaviour.refund {
         RefundFate::Succeeds => RefundStatus::Succeeded,
@@ -69,7 +82,10 @@ pub(crate) fn create(books: &mut Books, asked: &Asked, behaviour: &Behaviour, no
     if behaviour.refund == RefundFate::Fails {
         happened.extend(settle(books, &refund_id, RefundStatus::Failed));
     }
-    Acted { answer: Answer::ok(object), happened }
+    Acted {
+        answer: Answer::ok(object),
+        happened,
+    }
 }
 
 pub(crate) fn fetch(books: &Books, id: &str) -> Acted {
@@ -87,6 +103,10 @@ pub(crate) fn settle(books: &mut Books, id: &str, status: RefundStatus) -> Optio
         return None;
     }
     refund.status = status;
-    let kind = if status == RefundStatus::Failed { "refund.failed" } else { "refund.updated" };
+    let kind = if status == RefundStatus::Failed {
+        "refund.failed"
+    } else {
+        "refund.updated"
+    };
     Some(Happened::new(kind, &refund.payment, wire::refund(refund)))
 }

@@ -21,11 +21,17 @@ use crate::{call, told};
 
 pub(crate) fn router(sim: Arc<Sim>) -> Router {
     Router::new()
-        .route("/v1/payment_intents", posts(Call::Create).merge(gets(Call::List)))
+        .route(
+            "/v1/payment_intents",
+            posts(Call::Create).merge(gets(Call::List)),
+        )
         .route("/v1/payment_intents/{id}", gets_one(Call::Fetch))
         .route("/v1/payment_intents/{id}/confirm", posts_one(Call::Confirm))
         .route("/v1/payment_intents/{id}/cancel", posts_one(Call::Cancel))
-        .route("/v1/refunds", posts(Call::Refund).merge(gets(Call::ListRefunds)))
+        .route(
+            "/v1/refunds",
+            posts(Call::Refund).merge(gets(Call::ListRefunds)),
+        )
         .route("/v1/refunds/{id}", gets_one(Call::FetchRefund))
         .route("/v1/events", gets(Call::ListEvents))
         .route("/_sim/payments/{id}", post(told::payment))
@@ -51,27 +57,55 @@ fn posts(call: Call) -> MethodRouter<Arc<Sim>> {
 }
 
 fn posts_one(call: Call) -> MethodRouter<Arc<Sim>> {
-    post(move |State(sim): At, Path(id): Path<String>, headers: HeaderMap, body: Bytes| {
-        call::serve(sim, asked(call, Some(id), &headers, &body))
-    })
+    post(
+        move |State(sim): At, Path(id): Path<String>, headers: HeaderMap, body: Bytes| {
+            call::serve(sim, asked(call, Some(id), &headers, &body))
+        },
+    )
 }
 
 fn gets(call: Call) -> MethodRouter<Arc<Sim>> {
     get(move |State(sim): At, headers: HeaderMap, uri: Uri| {
-        call::serve(sim, asked(call, None, &headers, uri.query().unwrap_or_default().as_bytes()))
+        call::serve(
+            sim,
+            asked(
+                call,
+                None,
+                &headers,
+                uri.query().unwrap_or_default().as_bytes(),
+            ),
+        )
     })
 }
 
 fn gets_one(call: Call) -> MethodRouter<Arc<Sim>> {
-    get(move |State(sim): At, Path(id): Path<String>, headers: HeaderMap, uri: Uri| {
-        call::serve(sim, asked(call, Some(id), &headers, uri.query().unwrap_or_default().as_bytes()))
-    })
+    get(
+        move |State(sim): At, Path(id): Path<String>, headers: HeaderMap, uri: Uri| {
+            call::serve(
+                sim,
+                asked(
+                    call,
+                    Some(id),
+                    &headers,
+                    uri.query().unwrap_or_default().as_bytes(),
+                ),
+            )
+        },
+    )
 }
 
 fn asked(call: Call, id: Option<String>, headers: &HeaderMap, form: &[u8]) -> Asked {
-    let idempotency_key =
-        headers.get("idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Asked { call, id, form: Form::parse(form), idempotency_key, api_key: api_key(headers) }
+    let idempotency_key = headers
+        .get("idempotency-key")
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    Asked {
+        call,
+        id,
+        form: Form::parse(form),
+        idempotency_key,
+        api_key: api_key(headers),
+    }
 }
 
 /// `Bearer KEY`, or Basic with the key as the user, as Stripe takes both.
@@ -101,7 +135,10 @@ async fn browsers(request: Request, next: Next) -> Response {
     for (name, value) in [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, idempotency-key"),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, content-type, idempotency-key",
+        ),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }

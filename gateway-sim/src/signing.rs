@@ -21,6 +21,9 @@ mod tests {
     fn signs_as_stripe_does() {
         // The MAC of "1.{}" with the key "k", made with another program (openssl dgst -sha256 -hmac).
         let signed = super::header("k", 1, b"{}");
-        assert_eq!(signed, "t=1,v1=3dd49b2593d0f9a349e9e71c4bde3e2b862c2be4003fe9b4ba81332029310158");
+        assert_eq!(
+            signed,
+            "t=1,v1=3dd49b2593d0f9a349e9e71c4bde3e2b862c2be4003fe9b4ba81332029310158"
+        );
     }
 }

@@ -33,7 +33,10 @@ pub(crate) struct Sim {
 }
 
 impl Sim {
-    pub(crate) async fn open(options: Options, shutdown: CancellationToken) -> Result<Self, SimError> {
+    pub(crate) async fn open(
+        options: Options,
+        shutdown: CancellationToken,
+    ) -> Result<Self, SimError> {
         let books = persist::load(options.state_file.as_deref()).await?;
         // Taken only if the process has not chosen a provider itself; without one reqwest would panic.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -41,7 +44,11 @@ impl Sim {
             .timeout(PATIENCE)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());
-        if options.webhook.as_ref().is_none_or(|webhook| webhook.url.starts_with("http://")) {
+        if options
+            .webhook
+            .as_ref()
+            .is_none_or(|webhook| webhook.url.starts_with("http://"))
+        {
             http = http.no_proxy().tls_certs_only([]);
         }
         let http = http.build().map_err(SimError::Client)?;
@@ -69,8 +76,14 @@ impl Sim {
 
     /// Claims an idempotency key while its call is under way. None: another call has it.
     pub(crate) fn claim(&self, key: &str) -> Option<Claim<'_>> {
-        let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        in_flight.insert(key.to_owned()).then(|| Claim { sim: self, key: key.to_owned() })
+        let mut in_flight = self
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        in_flight.insert(key.to_owned()).then(|| Claim {
+            sim: self,
+            key: key.to_owned(),
+        })
     }
 }
 
@@ -82,6 +95,10 @@ pub(crate) struct Claim<'a> {
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.sim.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.sim
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.key);
     }
 }

@@ -83,7 +83,9 @@ pub(crate) async fn settle(
 ) -> Response {
     with(told, |Settle { outcome }| {
         let mut books = sim.books();
-        let Some(behaviour) = behaviour_of(&mut books, &id) else { return none(&id) };
+        let Some(behaviour) = behaviour_of(&mut books, &id) else {
+            return none(&id);
+        };
         let happened = payments::settle(&mut books, &id, outcome == Outcome::Succeeded, &behaviour);
         told_of(&sim, &mut books, happened, &behaviour)
     })
@@ -100,7 +102,9 @@ pub(crate) async fn refund(
             Outcome::Failed => RefundStatus::Failed,
         };
         let mut books = sim.books();
-        let Some(behaviour) = behaviour_of(&mut books, &id) else { return none(&id) };
+        let Some(behaviour) = behaviour_of(&mut books, &id) else {
+            return none(&id);
+        };
         let happened = refunds::settle(&mut books, &id, status);
         told_of(&sim, &mut books, happened, &behaviour)
     })
@@ -108,7 +112,9 @@ pub(crate) async fn refund(
 
 pub(crate) async fn outage(State(sim): State<Arc<Sim>>, told: Told<Outage>) -> Response {
     with(told, |Outage { status }| match status {
-        Some(status) if !(400..600).contains(&status) => wrong("an outage's status is from 400 to 599"),
+        Some(status) if !(400..600).contains(&status) => {
+            wrong("an outage's status is from 400 to 599")
+        }
         status => {
             sim.books().outage = status;
             Json(json!({ "status": status })).into_response()
@@ -117,15 +123,20 @@ pub(crate) async fn outage(State(sim): State<Arc<Sim>>, told: Told<Outage>) -> R
 }
 
 pub(crate) async fn advance(State(sim): State<Arc<Sim>>, told: Told<Advance>) -> Response {
-    with(told, |Advance { advance_seconds: by }| {
-        // Ten years at a time: enough for any test, and far from where dates end.
-        if !(0..=315_360_000).contains(&by) {
-            return wrong("the clock moves forward only, by ten years at most");
-        }
-        sim.clock.advance(by * 1_000);
-        sim.dirty.notify_one();
-        time(&sim).into_response()
-    })
+    with(
+        told,
+        |Advance {
+             advance_seconds: by,
+         }| {
+            // Ten years at a time: enough for any test, and far from where dates end.
+            if !(0..=315_360_000).contains(&by) {
+                return wrong("the clock moves forward only, by ten years at most");
+            }
+            sim.clock.advance(by * 1_000);
+            sim.dirty.notify_one();
+            time(&sim).into_response()
+        },
+    )
 }
 
 pub(crate) async fn clock(State(sim): State<Arc<Sim>>) -> Json<Value> {
@@ -140,10 +151,13 @@ pub(crate) async fn books(State(sim): State<Arc<Sim>>, Query(about): Query<About
         .iter()
         .filter_map(|id| books.payments.get(id))
         .filter(|payment| {
-            wanted.is_none_or(|wanted| payment.id == wanted || payment.metadata.values().any(|v| v == wanted))
+            wanted.is_none_or(|wanted| {
+                payment.id == wanted || payment.metadata.values().any(|v| v == wanted)
+            })
         })
         .collect();
-    let sum = |of: &dyn Fn(&Payment) -> i64| payments.iter().map(|payment| of(payment)).sum::<i64>();
+    let sum =
+        |of: &dyn Fn(&Payment) -> i64| payments.iter().map(|payment| of(payment)).sum::<i64>();
     Json(json!({
         "clock": sim.now().format(&Rfc3339).unwrap_or_default(),
         "captured": sum(&|payment| payment.received),
@@ -153,23 +167,30 @@ pub(crate) async fn books(State(sim): State<Arc<Sim>>, Query(about): Query<About
     }))
 }
 
-pub(crate) async fn deliveries(State(sim): State<Arc<Sim>>, Query(about): Query<About>) -> Json<Value> {
+pub(crate) async fn deliveries(
+    State(sim): State<Arc<Sim>>,
+    Query(about): Query<About>,
+) -> Json<Value> {
     let books = sim.books();
     let listed: Vec<Value> = books
         .deliveries
         .iter()
         .filter_map(|delivery| {
             let event = books.events.get(delivery.event)?;
-            about.payment.as_ref().is_none_or(|wanted| *wanted == event.payment).then(|| {
-                json!({
-                    "event": event.id,
-                    "type": event.kind,
-                    "payment": event.payment,
-                    "lost": delivery.lost,
-                    "over": delivery.over,
-                    "attempts": delivery.attempts,
+            about
+                .payment
+                .as_ref()
+                .is_none_or(|wanted| *wanted == event.payment)
+                .then(|| {
+                    json!({
+                        "event": event.id,
+                        "type": event.kind,
+                        "payment": event.payment,
+                        "lost": delivery.lost,
+                        "over": delivery.over,
+                        "attempts": delivery.attempts,
+                    })
                 })
-            })
         })
         .collect();
     Json(json!({ "deliveries": listed }))
@@ -202,7 +223,9 @@ fn told_of(
     happened: Option<crate::act::Happened>,
     behaviour: &Behaviour,
 ) -> Response {
-    let Some(happened) = happened else { return wrong("it is not in a state that can end so") };
+    let Some(happened) = happened else {
+        return wrong("it is not in a state that can end so");
+    };
     let object = happened.object.clone();
     delivery::publish(sim, books, happened, &behaviour.webhook);
     sim.dirty.notify_one();
@@ -226,5 +249,9 @@ fn wrong(why: &str) -> Response {
 }
 
 fn none(id: &str) -> Response {
-    (StatusCode::NOT_FOUND, Json(json!({ "error": format!("there is no {id} here") }))).into_response()
+    (
+        StatusCode::NOT_FOUND,
+        Json(json!({ "error": format!("there is no {id} here") })),
+    )
+        .into_response()
 }

@@ -1,0 +1,229 @@
+//! A simulator on a port of its own, a place that takes webhooks, and the real Stripe client.
+
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use boxoffice_gateway_sim::{Options, SimError, Webhook, serve};
+use boxoffice_gateways::{
+    AccountConfig, ApiConfig, CreatePayment, GatewayAccount, GatewayClient, Gateways, RefundOrder,
+    SigningSecret,
+};
+use boxoffice_saga::identity::{BookingId, PaymentId, RefundId, ShowId};
+use boxoffice_saga::money::Money;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub const SECRET: &str = "whsec_simulated";
+pub const KEY: &str = "sk_test_simulated";
+
+pub struct Sim {
+    pub base: String,
+    pub gateways: Gateways,
+    pub http: reqwest::Client,
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), SimError>>,
+}
+
+impl Sim {
+    pub async fn start() -> Self {
+        Self::with(Options::new(KEY), 5_000).await
+    }
+
+    pub async fn with(options: Options, timeout_ms: u32) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(serve(listener, options, stop.clone()));
+        let mut config = AccountConfig::new("stripe", SigningSecret::new(SECRET));
+        config.api = Some(ApiConfig {
+            base_url: base.clone(),
+            api_key: KEY.into(),
+            timeout_ms,
+        });
+        let gateways = Gateways::new(vec![config], vec![]).unwrap();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only([])
+            .build()
+            .unwrap();
+        Self {
+            base,
+            gateways,
+            http,
+            stop,
+            task,
+        }
+    }
+
+    pub fn client(&self) -> &Arc<dyn GatewayClient> {
+        self.gateways
+            .client(&GatewayAccount::new("stripe", "default"))
+            .unwrap()
+    }
+
+    pub async fn post(&self, path: &str, told: Value) -> Value {
+        let answer = self
+            .http
+            .post(format!("{}{path}", self.base))
+            .json(&told)
+            .send()
+            .await
+            .unwrap();
+        assert!(
+            answer.status().is_success(),
+            "{path}: {}",
+            answer.text().await.unwrap()
+        );
+        answer.json().await.unwrap()
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let request = self
+            .http
+            .get(format!("{}{path}", self.base))
+            .bearer_auth(KEY);
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    /// As the browser does it: without our key.
+    pub async fn confirm(&self, id: &str, secret: &str, card: &str) -> (u16, Value) {
+        let url = format!("{}/v1/payment_intents/{id}/confirm", self.base);
+        let form = [("client_secret", secret), ("payment_method", card)];
+        let answer = self.http.post(url).form(&form).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// Opened and paid.
+    pub async fn paid(&self) -> (CreatePayment, String) {
+        let order = order();
+        let created = self.client().create_payment(&order).await.unwrap();
+        let (status, _) = self
+            .confirm(
+                &created.gateway_payment_id,
+                &created.client_secret.unwrap(),
+                "pm_card_visa",
+            )
+            .await;
+        assert_eq!(status, 200);
+        (order, created.gateway_payment_id)
+    }
+
+    /// The books' page of one payment.
+    pub async fn page(&self, payment: &str) -> Value {
+        let books = self.get(&format!("/_sim/books?payment={payment}")).await;
+        books["payments"][0].clone()
+    }
+
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+pub fn order() -> CreatePayment {
+    let payment = PaymentId::from(Uuid::new_v4());
+    let show = ShowId::try_from(7_u64).unwrap();
+    CreatePayment {
+        payment,
+        booking: BookingId::pack(1_700_000_000_000, show, payment.uuid().as_u64_pair().1),
+        show,
+        amount: Money::new(45_000, "INR".parse().unwrap()),
+        description: "Two seats & a café, 100%".into(),
+    }
+}
+
+pub fn refund_of(order: &CreatePayment, gateway_payment_id: &str, generation: u32) -> RefundOrder {
+    let refund = RefundId::of(order.payment, 1);
+    RefundOrder {
+        refund,
+        generation,
+        key: refund.gateway_key(generation),
+        gateway_payment_id: gateway_payment_id.into(),
+        amount: order.amount,
+        booking: order.booking,
+        payment: Some(order.payment),
+        reason: "seats_lost".into(),
+    }
+}
+
+/// Takes webhooks, answering with the statuses given first and 200 afterwards.
+pub struct Receiver {
+    pub webhook: Webhook,
+    received: mpsc::UnboundedReceiver<(HeaderMap, Bytes)>,
+}
+
+struct Door {
+    first: std::sync::Mutex<Vec<u16>>,
+    received: mpsc::UnboundedSender<(HeaderMap, Bytes)>,
+}
+
+impl Receiver {
+    pub async fn start(first: &[u16]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/webhooks/stripe", listener.local_addr().unwrap());
+        let (sender, received) = mpsc::unbounded_channel();
+        let door = Door {
+            first: std::sync::Mutex::new(first.iter().rev().copied().collect()),
+            received: sender,
+        };
+        let router = Router::new()
+            .route("/webhooks/stripe", post(take))
+            .with_state(Arc::new(door));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self {
+            webhook: Webhook {
+                url,
+                secret: SECRET.into(),
+            },
+            received,
+        }
+    }
+
+    pub async fn next(&mut self) -> (HeaderMap, Bytes) {
+        tokio::time::timeout(Duration::from_secs(20), self.received.recv())
+            .await
+            .expect("no webhook")
+            .unwrap()
+    }
+
+    pub async fn next_kind(&mut self) -> (String, String) {
+        let (_, body) = self.next().await;
+        let event: Value = serde_json::from_slice(&body).unwrap();
+        (
+            event["id"].as_str().unwrap().to_owned(),
+            event["type"].as_str().unwrap().to_owned(),
+        )
+    }
+
+    pub fn nothing_more(&mut self) {
+        assert!(self.received.try_recv().is_err());
+    }
+}
+
+async fn take(State(door): State<Arc<Door>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    door.received.send((headers, body)).unwrap();
+    let status = door.first.lock().unwrap().pop().unwrap_or(200);
+    StatusCode::from_u16(status).unwrap()
+}
+
+pub fn calls(page: &Value, call: &str) -> Vec<Value> {
+    page["calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|record| record["call"] == json!(call))
+        .cloned()
+        .collect()
+}
