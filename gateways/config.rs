@@ -127,12 +127,16 @@ impl AccountConfig {
                 "it has no signing secret, so none of its webhooks could be believed",
             ));
         }
-        if self
-            .secrets
-            .iter()
-            .any(|secret| secret.secret.expose_secret().trim().is_empty())
-        {
-            return Err(bad("a signing secret is empty: anybody could sign with it"));
+        for secret in &self.secrets {
+            let text = secret.secret.expose_secret();
+            if text.is_empty() {
+                return Err(bad("a signing secret is empty: anybody could sign with it"));
+            }
+            if text.trim() != text {
+                return Err(bad(
+                    "a signing secret has a space or a line break around it",
+                ));
+            }
         }
         if let Some(api) = &self.api {
             api.validate(self.live).map_err(|what| bad(&what))?;

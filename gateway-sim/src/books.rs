@@ -27,7 +27,10 @@ pub(crate) struct Books {
     pub(crate) events: Vec<Event>,
     pub(crate) deliveries: Vec<Delivery>,
     pub(crate) keys: HashMap<String, KeptAnswer>,
+    /// As told, by whatever id they were told under.
     pub(crate) behaviours: HashMap<String, Behaviour>,
+    /// Of payments that nobody told anything: the defaults at first contact, less what is used up.
+    pub(crate) untold: HashMap<String, Behaviour>,
     pub(crate) defaults: Behaviour,
     /// Calls about no payment that is known here.
     pub(crate) other_calls: Vec<CallRecord>,
@@ -186,11 +189,13 @@ impl Books {
 
     /// The behaviour of that name. One that was not told starts as the defaults are now.
     pub(crate) fn behaviour(&mut self, name: &str) -> &mut Behaviour {
-        if !self.behaviours.contains_key(name) {
-            self.behaviours
-                .insert(name.to_owned(), self.defaults.clone());
+        match self.behaviours.get_mut(name) {
+            Some(told) => told,
+            None => self
+                .untold
+                .entry(name.to_owned())
+                .or_insert_with(|| self.defaults.clone()),
         }
-        self.behaviours.entry(name.to_owned()).or_default()
     }
 
     /// Whether the event was taken by its receiver.

@@ -128,7 +128,7 @@ pub async fn serve(
     options: Options,
     shutdown: CancellationToken,
 ) -> Result<(), SimError> {
-    let sim = Arc::new(Sim::open(options, shutdown.clone()).await?);
+    let sim = Arc::new(Sim::open(options, shutdown.child_token()).await?);
     delivery::resume(&sim);
     let saver = tokio::spawn(persist::keep_saving(Arc::clone(&sim)));
     let router = routes::router(Arc::clone(&sim));

@@ -102,7 +102,7 @@ async fn after_a_day_the_same_key_refunds_again_so_one_must_look_first() {
 #[tokio::test]
 async fn a_lost_answer_is_unknown_and_a_look_finds_exactly_one() {
     for how in ["drop", "hang", "status500"] {
-        let sim = Sim::with(Options::new(KEY), 300).await;
+        let sim = Sim::with(Options::new(KEY), 1_000).await;
         let (order, id) = sim.paid().await;
         sim.post(
             &format!("/_sim/payments/{id}"),
@@ -195,11 +195,11 @@ async fn what_was_turned_away_at_the_door_may_be_repeated_with_the_same_key() {
 
 #[tokio::test]
 async fn an_effect_may_come_after_the_caller_has_given_up() {
-    let sim = Sim::with(Options::new(KEY), 100).await;
+    let sim = Sim::with(Options::new(KEY), 1_000).await;
     let (order, id) = sim.paid().await;
     sim.post(
         &format!("/_sim/payments/{id}"),
-        json!({ "act_after_ms": { "refund": 400 } }),
+        json!({ "act_after_ms": { "refund": 2_000 } }),
     )
     .await;
     assert!(unknown(

@@ -44,7 +44,11 @@ fn mistakes_are_told_in_words_and_without_secrets() {
     let told = |account: serde_json::Value| built(json!([account])).err().unwrap();
     for (account, words) in [
         (json!({ "gateway": "stripe" }), "no signing secret"),
-        (json!({ "gateway": "stripe", "secrets": [" "] }), "empty"),
+        (json!({ "gateway": "stripe", "secrets": [""] }), "empty"),
+        (
+            json!({ "gateway": "stripe", "secrets": ["hush\n"] }),
+            "line break",
+        ),
         (
             json!({ "gateway": "strype", "secrets": ["hush"] }),
             "set `scheme`",
