@@ -4,7 +4,7 @@
 //! what the rest of the product holds. Verifying and reading are pure: no I/O and no clock, so the
 //! coordinator can do both again, years later, from the bytes that Kafka kept ([`record`]).
 //!
-//! To add a gateway: a folder with a [`port::Door`], a [`port::GatewayClient`] if it has an API that we
+//! To add a gateway: a folder with a [`port::Door`], a [`GatewayClient`] if it has an API that we
 //! call, and one line in [`config::Scheme`] and in [`registry`].
 
 pub mod client;

@@ -183,6 +183,19 @@ async fn a_lost_creation_is_the_same_payment_when_asked_again() {
         sim.client().void_payment(&id).await,
         Ok(VoidAnswer::Cancelled)
     );
+    // Told by our booking after it was met already.
+    let order = stage::order();
+    let id = sim
+        .client()
+        .create_payment(&order)
+        .await
+        .unwrap()
+        .gateway_payment_id;
+    let told = json!({ "refuse": { "fetch": { "times": 1, "status": 500 } } });
+    sim.post(&format!("/_sim/payments/{}", order.booking), told)
+        .await;
+    assert!(unknown(&sim.client().fetch_payment(&id).await));
+    assert!(sim.client().fetch_payment(&id).await.is_ok());
     sim.stop().await;
 }
 

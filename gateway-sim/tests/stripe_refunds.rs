@@ -266,6 +266,14 @@ async fn pending_and_failing_refunds_are_followed_by_asking() {
             .state,
         RefundState::Failed
     );
+    // Somebody else returns the money: our dead refunds are no answer to a decline.
+    sim.post(&format!("/_sim/payments/{id}"), json!({})).await;
+    let mut elsewhere = refund_of(&order, &id, 1);
+    elsewhere.refund = boxoffice_saga::identity::RefundId::of(order.payment, 2);
+    elsewhere.key = elsewhere.refund.gateway_key(1);
+    sim.client().refund(&elsewhere).await.unwrap();
+    let told = sim.client().refund(&refund_of(&order, &id, 3)).await;
+    assert!(matches!(told, Err(CallError::Declined { .. })), "{told:?}");
     sim.stop().await;
 }
 
