@@ -1,4 +1,10 @@
 //! Locks in the one order, then reads.
+//!
+//! Rows are locked one by one, in the order of the arrays (sorted by key), each by a `lateral` subquery with a
+//! `for update` of its own. A join or an `in (select …)` must not stand beside `for update`: a row that another
+//! transaction has changed meanwhile is looked at again through the whole join, and from the second such row
+//! on PostgreSQL finds no partner for it and drops it from the answer. A seat that is missing is a seat that
+//! is lost, and a good booking would be refunded.
 
 use std::collections::BTreeMap;
 
@@ -92,11 +98,12 @@ async fn slots(
         return Ok(BTreeMap::new());
     }
     let rows = sqlx::query!(
-        r#"select s.show_id, s.user_id, s.booking_id
-           from hold_slots s
-           where (s.show_id, s.user_id) in (select * from unnest($1::bigint[], $2::text[]))
-           order by s.show_id, s.user_id
-           for update of s"#,
+        r#"select s.show_id as "show_id!", s.user_id as "user_id!", s.booking_id as "booking_id!"
+           from unnest($1::bigint[], $2::text[]) as wanted (show_id, user_id)
+           cross join lateral (
+               select show_id, user_id, booking_id from hold_slots
+               where show_id = wanted.show_id and user_id = wanted.user_id for update
+           ) s"#,
         &shows,
         &users,
     )
@@ -137,11 +144,13 @@ async fn seats(db: &mut PgConnection, keys: &[SeatKey]) -> Result<Vec<Seat>, Tur
     let names: Vec<String> = keys.iter().map(|key| key.seat.clone()).collect();
     let rows = sqlx::query_as!(
         SeatRow,
-        r#"select s.show_id, s.seat, s.state, s.booking_id, s.reclaim_at, s.price_minor
-           from show_seats s
-           where (s.show_id, s.seat) in (select * from unnest($1::bigint[], $2::text[]))
-           order by s.show_id, s.seat
-           for update of s"#,
+        r#"select s.show_id as "show_id!", s.seat as "seat!", s.state as "state!", s.booking_id, s.reclaim_at,
+                  s.price_minor as "price_minor!"
+           from unnest($1::bigint[], $2::text[]) as wanted (show_id, seat)
+           cross join lateral (
+               select show_id, seat, state, booking_id, reclaim_at, price_minor from show_seats
+               where show_id = wanted.show_id and seat = wanted.seat for update
+           ) s"#,
         &shows,
         &names,
     )
@@ -158,11 +167,12 @@ async fn tasks(db: &mut PgConnection, wanted: &BTreeMap<TaskKey, Uuid>) -> Resul
     let subjects: Vec<Uuid> = wanted.keys().map(|key| key.subject).collect();
     let generations: Vec<i32> = wanted.keys().map(|key| key.generation.cast_signed()).collect();
     let rows = sqlx::query!(
-        r#"select t.kind, t.subject, t.generation, t.lease_token
-           from tasks t
-           where (t.kind, t.subject, t.generation) in (select * from unnest($1::text[], $2::uuid[], $3::int[]))
-           order by t.kind, t.subject, t.generation
-           for update of t"#,
+        r#"select t.kind as "kind!", t.subject as "subject!", t.generation as "generation!", t.lease_token
+           from unnest($1::text[], $2::uuid[], $3::int[]) as wanted (kind, subject, generation)
+           cross join lateral (
+               select kind, subject, generation, lease_token from tasks
+               where kind = wanted.kind and subject = wanted.subject and generation = wanted.generation for update
+           ) t"#,
         &kinds,
         &subjects,
         &generations,
