@@ -23,16 +23,29 @@ impl Access {
     ///
     /// # Errors
     /// `unauthorised`.
-    pub fn of(api: &Api, booking: BookingId, token: Option<&str>, headers: &HeaderMap) -> Result<Self, Problem> {
-        let Some(token) = token else { return Ok(Self::User(api.verifier.caller(headers)?)) };
-        match api.addresses.tokens().check(token, booking.uuid(), clock::now()) {
+    pub fn of(
+        api: &Api,
+        booking: BookingId,
+        token: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Result<Self, Problem> {
+        let Some(token) = token else {
+            return Ok(Self::User(api.verifier.caller(headers)?));
+        };
+        match api
+            .addresses
+            .tokens()
+            .check(token, booking.uuid(), clock::now())
+        {
             Ok(()) => Ok(Self::Link),
-            Err(StatusTokenError::Expired) => {
-                Err(Problem::new(Code::Unauthorised, "This link has expired. Log in to see the booking."))
-            }
-            Err(StatusTokenError::Malformed | StatusTokenError::Forged) => {
-                Err(Problem::new(Code::Unauthorised, "This link's token is not valid for this booking."))
-            }
+            Err(StatusTokenError::Expired) => Err(Problem::new(
+                Code::Unauthorised,
+                "This link has expired. Log in to see the booking.",
+            )),
+            Err(StatusTokenError::Malformed | StatusTokenError::Forged) => Err(Problem::new(
+                Code::Unauthorised,
+                "This link's token is not valid for this booking.",
+            )),
         }
     }
 

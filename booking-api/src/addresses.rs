@@ -16,7 +16,11 @@ pub struct Addresses {
 impl Addresses {
     /// Addresses below `base` (empty: plain paths) that open for `life` after the hold was placed.
     pub fn new(base: &str, tokens: StatusTokens, life: Duration) -> Self {
-        Self { base: base.trim_end_matches('/').to_owned(), tokens, life }
+        Self {
+            base: base.trim_end_matches('/').to_owned(),
+            tokens,
+            life,
+        }
     }
 
     /// What checks the tokens.
@@ -40,7 +44,12 @@ impl Addresses {
     }
 
     fn address(&self, booking: &Booking, what: &str) -> String {
-        let token = self.tokens.issue(booking.id.uuid(), booking.held_at + self.life);
-        format!("{}/v1/bookings/{}{what}?token={token}", self.base, booking.id)
+        let token = self
+            .tokens
+            .issue(booking.id.uuid(), booking.held_at + self.life);
+        format!(
+            "{}/v1/bookings/{}{what}?token={token}",
+            self.base, booking.id
+        )
     }
 }

@@ -56,7 +56,11 @@ impl Api {
     /// Puts the parts together. Nothing is connected to or read before the first request.
     pub fn new(parts: Parts) -> Arc<Self> {
         let life = Duration::days(parts.options.status_link_days.into());
-        let addresses = Arc::new(Addresses::new(&parts.options.public_base_url, parts.status_tokens, life));
+        let addresses = Arc::new(Addresses::new(
+            &parts.options.public_base_url,
+            parts.status_tokens,
+            life,
+        ));
         let db = parts.store.pool().clone();
         Arc::new(Self {
             desk: HoldDesk::new(parts.store.clone(), addresses.clone(), &parts.options),
@@ -87,7 +91,11 @@ impl Api {
     ///
     /// # Errors
     /// If librdkafka refuses a setting, or no thread can be started.
-    pub fn follow(self: &Arc<Self>, brokers: &str, extra: &[(String, String)]) -> Result<(), StreamError> {
+    pub fn follow(
+        self: &Arc<Self>,
+        brokers: &str,
+        extra: &[(String, String)],
+    ) -> Result<(), StreamError> {
         if self.health.follower().is_none() {
             self.health.follows(status::follow(self, brokers, extra)?);
         }

@@ -32,7 +32,9 @@ pub struct AuthOptions {
 
 /// A secret that can be guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the token secret has fewer than {SHORTEST_SECRET} bytes; make one with `openssl rand -base64 32`")]
+#[error(
+    "the token secret has fewer than {SHORTEST_SECRET} bytes; make one with `openssl rand -base64 32`"
+)]
 pub struct WeakTokenSecret;
 
 /// Checks bearer tokens. The algorithm is pinned; `exp` and `sub` are required.
@@ -72,7 +74,10 @@ impl TokenVerifier {
             None => validation.validate_aud = false,
         }
         validation.set_required_spec_claims(&required);
-        Ok(Self { key: DecodingKey::from_secret(secret), validation })
+        Ok(Self {
+            key: DecodingKey::from_secret(secret),
+            validation,
+        })
     }
 
     /// The caller, by the `Authorization` header.
@@ -94,7 +99,9 @@ impl TokenVerifier {
             .map_err(|error| match error.kind() {
                 ErrorKind::ExpiredSignature => refused("Your token has expired. Log in again."),
                 ErrorKind::ImmatureSignature => refused("Your token is not valid yet."),
-                ErrorKind::MissingRequiredClaim(_) => refused("Your token must carry `exp` and `sub`."),
+                ErrorKind::MissingRequiredClaim(_) => {
+                    refused("Your token must carry `exp` and `sub`.")
+                }
                 ErrorKind::InvalidIssuer | ErrorKind::InvalidAudience => {
                     refused("Your token was not issued for this service.")
                 }
@@ -104,7 +111,11 @@ impl TokenVerifier {
         let legible = !claims.sub.is_empty()
             && claims.sub.chars().count() <= LONGEST_USER
             && !claims.sub.chars().any(char::is_control);
-        if legible { Ok(UserId(claims.sub)) } else { Err(refused("Your token's `sub` must be 1 to 128 characters.")) }
+        if legible {
+            Ok(UserId(claims.sub))
+        } else {
+            Err(refused("Your token's `sub` must be 1 to 128 characters."))
+        }
     }
 }
 
@@ -123,7 +134,11 @@ mod tests {
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
     fn options() -> AuthOptions {
-        AuthOptions { secret: SECRET.into(), issuer: None, audience: None }
+        AuthOptions {
+            secret: SECRET.into(),
+            issuer: None,
+            audience: None,
+        }
     }
 
     fn token(algorithm: Algorithm, claims: &Value, secret: &str) -> String {
@@ -133,8 +148,14 @@ mod tests {
 
     fn ask(options: &AuthOptions, token: &str) -> Result<UserId, Code> {
         let mut headers = HeaderMap::new();
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
-        TokenVerifier::new(options).unwrap().caller(&headers).map_err(|problem| problem.code())
+        headers.insert(
+            header::AUTHORIZATION,
+            HeaderValue::from_str(&format!("Bearer {token}")).unwrap(),
+        );
+        TokenVerifier::new(options)
+            .unwrap()
+            .caller(&headers)
+            .map_err(|problem| problem.code())
     }
 
     fn later() -> i64 {
@@ -143,21 +164,49 @@ mod tests {
 
     #[test]
     fn a_good_token_names_the_user() {
-        let good = token(Algorithm::HS256, &json!({"sub": "u-1", "exp": later()}), SECRET);
+        let good = token(
+            Algorithm::HS256,
+            &json!({"sub": "u-1", "exp": later()}),
+            SECRET,
+        );
         assert_eq!(ask(&options(), &good), Ok(UserId("u-1".into())));
     }
 
     #[test]
     fn every_other_token_is_refused() {
         let bad = [
-            token(Algorithm::HS384, &json!({"sub": "u", "exp": later()}), SECRET),
-            token(Algorithm::HS256, &json!({"sub": "u", "exp": later()}), "another secret of 32 bytes, really"),
-            token(Algorithm::HS256, &json!({"sub": "u", "exp": later() - 7200}), SECRET),
+            token(
+                Algorithm::HS384,
+                &json!({"sub": "u", "exp": later()}),
+                SECRET,
+            ),
+            token(
+                Algorithm::HS256,
+                &json!({"sub": "u", "exp": later()}),
+                "another secret of 32 bytes, really",
+            ),
+            token(
+                Algorithm::HS256,
+                &json!({"sub": "u", "exp": later() - 7200}),
+                SECRET,
+            ),
             token(Algorithm::HS256, &json!({"sub": "u"}), SECRET),
             token(Algorithm::HS256, &json!({"exp": later()}), SECRET),
-            token(Algorithm::HS256, &json!({"sub": "", "exp": later()}), SECRET),
-            token(Algorithm::HS256, &json!({"sub": "a\u{0}b", "exp": later()}), SECRET),
-            token(Algorithm::HS256, &json!({"sub": "x".repeat(129), "exp": later()}), SECRET),
+            token(
+                Algorithm::HS256,
+                &json!({"sub": "", "exp": later()}),
+                SECRET,
+            ),
+            token(
+                Algorithm::HS256,
+                &json!({"sub": "a\u{0}b", "exp": later()}),
+                SECRET,
+            ),
+            token(
+                Algorithm::HS256,
+                &json!({"sub": "x".repeat(129), "exp": later()}),
+                SECRET,
+            ),
             "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1IiwiZXhwIjo5OTk5OTk5OTk5fQ.".into(),
             "nonsense".into(),
         ];
@@ -168,20 +217,30 @@ mod tests {
 
     #[test]
     fn issuer_and_audience_count_where_they_are_configured() {
-        let both = AuthOptions { issuer: Some("us".into()), audience: Some("app".into()), ..options() };
+        let both = AuthOptions {
+            issuer: Some("us".into()),
+            audience: Some("app".into()),
+            ..options()
+        };
         let claims = json!({"sub": "u", "exp": later(), "iss": "us", "aud": "app"});
         assert!(ask(&both, &token(Algorithm::HS256, &claims, SECRET)).is_ok());
         assert!(ask(&options(), &token(Algorithm::HS256, &claims, SECRET)).is_ok());
         for missing in ["iss", "aud"] {
             let mut claims = claims.clone();
             claims.as_object_mut().unwrap().remove(missing);
-            assert!(ask(&both, &token(Algorithm::HS256, &claims, SECRET)).is_err(), "{missing}");
+            assert!(
+                ask(&both, &token(Algorithm::HS256, &claims, SECRET)).is_err(),
+                "{missing}"
+            );
         }
     }
 
     #[test]
     fn a_weak_secret_is_refused() {
-        let weak = AuthOptions { secret: "short".into(), ..options() };
+        let weak = AuthOptions {
+            secret: "short".into(),
+            ..options()
+        };
         assert_eq!(TokenVerifier::new(&weak).err(), Some(WeakTokenSecret));
     }
 }

@@ -4,7 +4,10 @@
 use time::OffsetDateTime;
 
 /// Now, by this machine's clock.
-#[expect(clippy::disallowed_methods, reason = "the clock of this crate's boundary")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock of this crate's boundary"
+)]
 pub fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }

@@ -27,17 +27,36 @@ impl ContactBody {
     pub fn check(self) -> Result<Contact, Problem> {
         let email = self.email.trim();
         if !plausible_email(email) {
-            return Err(wrong("`contact.email` must be an e-mail address, for example name@example.org."));
+            return Err(wrong(
+                "`contact.email` must be an e-mail address, for example name@example.org.",
+            ));
         }
-        let phone = self.phone.as_deref().map(str::trim).filter(|phone| !phone.is_empty());
-        if phone.is_some_and(|phone| phone.len() > LONGEST_PHONE || !phone.chars().all(phone_character)) {
-            return Err(wrong("`contact.phone` may have up to 32 digits, spaces and +-()./ characters."));
+        let phone = self
+            .phone
+            .as_deref()
+            .map(str::trim)
+            .filter(|phone| !phone.is_empty());
+        if phone
+            .is_some_and(|phone| phone.len() > LONGEST_PHONE || !phone.chars().all(phone_character))
+        {
+            return Err(wrong(
+                "`contact.phone` may have up to 32 digits, spaces and +-()./ characters.",
+            ));
         }
-        let language = self.language.as_deref().filter(|language| !language.is_empty());
+        let language = self
+            .language
+            .as_deref()
+            .filter(|language| !language.is_empty());
         if language.is_some_and(|language| !plausible_language(language)) {
-            return Err(wrong("`contact.language` must be a BCP 47 tag, for example `en` or `hi-IN`."));
+            return Err(wrong(
+                "`contact.language` must be a BCP 47 tag, for example `en` or `hi-IN`.",
+            ));
         }
-        Ok(Contact { email: email.into(), phone: phone.map(Into::into), language: language.map(Into::into) })
+        Ok(Contact {
+            email: email.into(),
+            phone: phone.map(Into::into),
+            language: language.map(Into::into),
+        })
     }
 }
 
@@ -46,14 +65,18 @@ fn wrong(detail: &str) -> Problem {
 }
 
 fn plausible_email(email: &str) -> bool {
-    let Some((local, domain)) = email.split_once('@') else { return false };
+    let Some((local, domain)) = email.split_once('@') else {
+        return false;
+    };
     email.len() <= LONGEST_EMAIL
         && !local.is_empty()
         && !domain.contains('@')
         && !domain.starts_with('.')
         && !domain.ends_with('.')
         && !domain.is_empty()
-        && !email.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';'))
+        && !email
+            .chars()
+            .any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';'))
 }
 
 fn phone_character(c: char) -> bool {
@@ -65,7 +88,10 @@ fn plausible_language(tag: &str) -> bool {
         && tag.split('-').all(|part| {
             (1..=8).contains(&part.len()) && part.bytes().all(|c| c.is_ascii_alphanumeric())
         })
-        && tag.split('-').next().is_some_and(|first| first.bytes().all(|c| c.is_ascii_alphabetic()))
+        && tag
+            .split('-')
+            .next()
+            .is_some_and(|first| first.bytes().all(|c| c.is_ascii_alphabetic()))
 }
 
 #[cfg(test)]
@@ -74,15 +100,36 @@ mod tests {
 
     fn check(email: &str, phone: Option<&str>, language: Option<&str>) -> bool {
         let (phone, language) = (phone.map(Into::into), language.map(Into::into));
-        ContactBody { email: email.into(), phone, language }.check().is_ok()
+        ContactBody {
+            email: email.into(),
+            phone,
+            language,
+        }
+        .check()
+        .is_ok()
     }
 
     #[test]
     fn plausible_contacts_pass_and_others_do_not() {
         assert!(check("a@b", None, None));
-        assert!(check(" name+tag@example.org ", Some("+91 (22) 555-0100"), Some("hi-IN")));
+        assert!(check(
+            " name+tag@example.org ",
+            Some("+91 (22) 555-0100"),
+            Some("hi-IN")
+        ));
         assert!(check("पता@उदाहरण.भारत", None, Some("zh-Hant-TW")));
-        for email in ["", "a", "@b", "a@", "a@b@c", "a b@c", "a@b\r\nBcc: x@y", "a@.b", "<a@b>", "a@b\0"] {
+        for email in [
+            "",
+            "a",
+            "@b",
+            "a@",
+            "a@b@c",
+            "a b@c",
+            "a@b\r\nBcc: x@y",
+            "a@.b",
+            "<a@b>",
+            "a@b\0",
+        ] {
             assert!(!check(email, None, None), "{email:?}");
         }
         assert!(!check(&format!("{}@b.c", "x".repeat(251)), None, None));

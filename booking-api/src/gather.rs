@@ -32,7 +32,10 @@ impl From<TurnError> for ReadFailed {
     fn from(error: TurnError) -> Self {
         match error {
             TurnError::Unavailable(source) => {
-                tracing::warn!(error = &source as &dyn std::error::Error, "the database does not answer");
+                tracing::warn!(
+                    error = &source as &dyn std::error::Error,
+                    "the database does not answer"
+                );
                 Self::Unavailable
             }
             TurnError::Busy(_) => Self::Unavailable,
@@ -86,8 +89,18 @@ where
     where
         F: Fn(Vec<K>) -> BoxFuture<'static, Found<K, V>> + Send + Sync + 'static,
     {
-        let waiting = Mutex::new(Waiting { askers: HashMap::new(), running: 0 });
-        Self { shared: Arc::new(Shared { waiting, read: Box::new(read), most, at_once }) }
+        let waiting = Mutex::new(Waiting {
+            askers: HashMap::new(),
+            running: 0,
+        });
+        Self {
+            shared: Arc::new(Shared {
+                waiting,
+                read: Box::new(read),
+                most,
+                at_once,
+            }),
+        }
     }
 
     /// What `key` is now; `None` if there is no such thing.
@@ -147,7 +160,11 @@ where
             return Some(batch);
         }
         let keys: Vec<K> = waiting.askers.keys().take(self.most).copied().collect();
-        Some(keys.into_iter().filter_map(|key| waiting.askers.remove_entry(&key)).collect())
+        Some(
+            keys.into_iter()
+                .filter_map(|key| waiting.askers.remove_entry(&key))
+                .collect(),
+        )
     }
 }
 
@@ -170,7 +187,11 @@ mod tests {
                 async move {
                     let nth = reads.fetch_add(1, Ordering::SeqCst);
                     gate.acquire().await.unwrap().forget();
-                    Ok(keys.into_iter().filter(|key| *key != 7).map(|key| (key, nth)).collect())
+                    Ok(keys
+                        .into_iter()
+                        .filter(|key| *key != 7)
+                        .map(|key| (key, nth))
+                        .collect())
                 }
                 .boxed()
             })

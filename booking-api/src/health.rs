@@ -43,7 +43,10 @@ impl Health {
     /// Of this database.
     pub(crate) fn new(db: PgPool) -> Self {
         let database = Gather::new(1, 1, move |_| ask(db.clone()).boxed());
-        Self { database, follower: OnceLock::new() }
+        Self {
+            database,
+            follower: OnceLock::new(),
+        }
     }
 
     /// The follower of booking events, if there is one.
@@ -74,14 +77,39 @@ pub(crate) async fn readyz(State(api): State<Arc<Api>>) -> Response {
     let draining = api.draining.is_cancelled();
     let database = api.health.database.read(()).await.is_ok();
     let follower = api.health.follower().is_none_or(Follower::is_alive);
-    let part = |part, ready, why| Part { part, ready, why: (!ready).then_some(why) };
+    let part = |part, ready, why| Part {
+        part,
+        ready,
+        why: (!ready).then_some(why),
+    };
     let parts = vec![
-        part("process", !draining, "it was asked to stop and finishes what is under way"),
-        part("database", database, "PostgreSQL does not answer within a second"),
-        part("follower", follower, "bookings.events.v1 is not followed; long polls notice changes late"),
+        part(
+            "process",
+            !draining,
+            "it was asked to stop and finishes what is under way",
+        ),
+        part(
+            "database",
+            database,
+            "PostgreSQL does not answer within a second",
+        ),
+        part(
+            "follower",
+            follower,
+            "bookings.events.v1 is not followed; long polls notice changes late",
+        ),
     ];
     // Long polls without a follower are late, not wrong: that alone takes nobody out of service.
     let ready = !draining && database;
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, [(header::CACHE_CONTROL, "no-store")], Json(Readiness { ready, parts })).into_response()
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        [(header::CACHE_CONTROL, "no-store")],
+        Json(Readiness { ready, parts }),
+    )
+        .into_response()
 }

@@ -19,9 +19,16 @@ const LONGEST: usize = 255;
 ///
 /// # Errors
 /// `invalid_request` for a key that is not 1 to 255 visible ASCII characters, or for two of them.
-pub fn claim(headers: &HeaderMap, user: &UserId, route: String, body: &[u8]) -> Result<Option<KeyClaim>, Problem> {
+pub fn claim(
+    headers: &HeaderMap,
+    user: &UserId,
+    route: String,
+    body: &[u8],
+) -> Result<Option<KeyClaim>, Problem> {
     let mut values = headers.get_all(HEADER).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     let key = value.as_bytes();
     let legible = (1..=LONGEST).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
     match std::str::from_utf8(key) {
@@ -60,23 +67,40 @@ pub struct Reply {
 impl Reply {
     /// A first answer.
     pub const fn first(status: u16, body: Vec<u8>) -> Self {
-        Self { status, body, replayed: false }
+        Self {
+            status,
+            body,
+            replayed: false,
+        }
     }
 
     /// The answer that was given before.
     pub const fn again(status: u16, body: Vec<u8>) -> Self {
-        Self { status, body, replayed: true }
+        Self {
+            status,
+            body,
+            replayed: true,
+        }
     }
 }
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let kind = if self.status >= 400 { "application/problem+json" } else { "application/json" };
-        let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")];
+        let kind = if self.status >= 400 {
+            "application/problem+json"
+        } else {
+            "application/json"
+        };
+        let headers = [
+            (header::CONTENT_TYPE, kind),
+            (header::CACHE_CONTROL, "no-store"),
+        ];
         let mut response = (status, headers, self.body).into_response();
         if self.replayed {
-            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            response
+                .headers_mut()
+                .insert(REPLAYED, HeaderValue::from_static("true"));
         }
         response
     }
@@ -94,9 +118,15 @@ mod tests {
 
     #[test]
     fn keys_are_checked() {
-        assert_eq!(claim(&HeaderMap::new(), &UserId("u".into()), String::new(), b"").unwrap(), None);
+        assert_eq!(
+            claim(&HeaderMap::new(), &UserId("u".into()), String::new(), b"").unwrap(),
+            None
+        );
         let claim = key(b"abc-1").unwrap().unwrap();
-        assert_eq!((claim.key.as_str(), claim.request_hash.len()), ("abc-1", 32));
+        assert_eq!(
+            (claim.key.as_str(), claim.request_hash.len()),
+            ("abc-1", 32)
+        );
         for bad in [b"".as_slice(), b"a b", "é".as_bytes(), &[b'x'; 256]] {
             assert_eq!(key(bad).unwrap_err().code(), Code::InvalidRequest);
         }
@@ -106,7 +136,15 @@ mod tests {
     fn a_replay_says_so_and_an_error_stays_a_problem() {
         let response = Reply::again(422, b"{}".to_vec()).into_response();
         assert_eq!(response.headers()[REPLAYED], "true");
-        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
-        assert!(!Reply::first(201, Vec::new()).into_response().headers().contains_key(REPLAYED));
+        assert_eq!(
+            response.headers()[header::CONTENT_TYPE],
+            "application/problem+json"
+        );
+        assert!(
+            !Reply::first(201, Vec::new())
+                .into_response()
+                .headers()
+                .contains_key(REPLAYED)
+        );
     }
 }

@@ -30,19 +30,55 @@ pub const PAYMENTS_OPENED: &str = "boxoffice_payment_creations_total";
 /// Describes the metrics to the recorder.
 pub fn describe() {
     describe_counter!(BOOKINGS_CREATED, Unit::Count, "Holds placed.");
-    describe_counter!(SEATS_LOCKED, Unit::Count, "Seats of holds that were placed.");
-    describe_counter!(HOLD_CONFLICTS, Unit::Count, "Holds refused because a seat was somebody else's.");
+    describe_counter!(
+        SEATS_LOCKED,
+        Unit::Count,
+        "Seats of holds that were placed."
+    );
+    describe_counter!(
+        HOLD_CONFLICTS,
+        Unit::Count,
+        "Holds refused because a seat was somebody else's."
+    );
     describe_counter!(
         HOLD_CONFLICTS_AT_A_GLANCE,
         Unit::Count,
         "Holds refused without a lock, from committed rows."
     );
-    describe_counter!(HOLDS_TURNED_AWAY, Unit::Count, "Holds answered with high_demand.");
-    describe_counter!(HOLD_FAILURES, Unit::Count, "Holds that failed for a reason of ours.");
-    describe_histogram!(DESK_BATCH, Unit::Count, "Requests per batch of the hold desk.");
-    describe_gauge!(DESK_QUEUE, Unit::Count, "Requests that wait for the hold desk.");
-    describe_histogram!(STATUS_BATCH, Unit::Count, "Bookings per read of status documents.");
+    describe_counter!(
+        HOLDS_TURNED_AWAY,
+        Unit::Count,
+        "Holds answered with high_demand."
+    );
+    describe_counter!(
+        HOLD_FAILURES,
+        Unit::Count,
+        "Holds that failed for a reason of ours."
+    );
+    describe_histogram!(
+        DESK_BATCH,
+        Unit::Count,
+        "Requests per batch of the hold desk."
+    );
+    describe_gauge!(
+        DESK_QUEUE,
+        Unit::Count,
+        "Requests that wait for the hold desk."
+    );
+    describe_histogram!(
+        STATUS_BATCH,
+        Unit::Count,
+        "Bookings per read of status documents."
+    );
     describe_gauge!(STATUS_WAITING, Unit::Count, "Clients in a long poll.");
-    describe_histogram!(HTTP_SECONDS, Unit::Seconds, "HTTP latency by method, route and status.");
-    describe_counter!(PAYMENTS_OPENED, Unit::Count, "Payments asked for at gateways, by outcome.");
+    describe_histogram!(
+        HTTP_SECONDS,
+        Unit::Seconds,
+        "HTTP latency by method, route and status."
+    );
+    describe_counter!(
+        PAYMENTS_OPENED,
+        Unit::Count,
+        "Payments asked for at gateways, by outcome."
+    );
 }

@@ -127,7 +127,13 @@ impl Problem {
             Code::Unavailable | Code::GatewayUnavailable => Some(5),
             _ => None,
         };
-        Self { code, detail: detail.into(), seats: Vec::new(), gateway_code: None, retry_after_s }
+        Self {
+            code,
+            detail: detail.into(),
+            seats: Vec::new(),
+            gateway_code: None,
+            retry_after_s,
+        }
     }
 
     /// Names the seats that it is about.
@@ -172,12 +178,18 @@ impl Problem {
 
     /// A bug or a broken row of ours.
     pub fn internal() -> Self {
-        Self::new(Code::Internal, "Something is wrong on our side. It has been logged.")
+        Self::new(
+            Code::Internal,
+            "Something is wrong on our side. It has been logged.",
+        )
     }
 
     /// Too many at once.
     pub fn high_demand() -> Self {
-        Self::new(Code::HighDemand, "Many people want this show right now. Nothing was held; try again in a moment.")
+        Self::new(
+            Code::HighDemand,
+            "Many people want this show right now. Nothing was held; try again in a moment.",
+        )
     }
 
     /// The body, as kept under idempotency keys.
@@ -201,16 +213,18 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::NoSuchBooking => Self::not_found("booking"),
             Refusal::NoSeats => Self::new(Code::NoSeats, "Name at least one seat in `seats`."),
-            Refusal::TooManySeats { limit } => {
-                Self::new(Code::TooManySeats, format!("This show allows at most {limit} seats in one hold."))
-            }
+            Refusal::TooManySeats { limit } => Self::new(
+                Code::TooManySeats,
+                format!("This show allows at most {limit} seats in one hold."),
+            ),
             Refusal::SeatTwice { seat } => {
                 Self::new(Code::SeatTwice, "Name each seat once.").about_seats(vec![seat])
             }
-            Refusal::UnknownSeats { seats } => {
-                Self::new(Code::UnknownSeats, "This show has no such seats. Read the seat map again.")
-                    .about_seats(seats)
-            }
+            Refusal::UnknownSeats { seats } => Self::new(
+                Code::UnknownSeats,
+                "This show has no such seats. Read the seat map again.",
+            )
+            .about_seats(seats),
             Refusal::SeatsTaken { seats } => Self::new(
                 Code::SeatsUnavailable,
                 "Somebody else has these seats. Nothing was held; choose others.",
@@ -221,7 +235,9 @@ impl From<Refusal> for Problem {
                 "Your earlier hold for this show has an open payment. Wait for it, or release that hold first.",
             ),
             Refusal::HoldOver => Self::new(Code::HoldOver, "The hold is over. Hold seats again."),
-            Refusal::AlreadyPaid => Self::new(Code::AlreadyPaid, "This booking is paid and confirmed."),
+            Refusal::AlreadyPaid => {
+                Self::new(Code::AlreadyPaid, "This booking is paid and confirmed.")
+            }
             // The desk draws another id; who sees this nevertheless met a bug.
             Refusal::IdTaken => Self::internal(),
         }
@@ -232,7 +248,10 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (
             self.code.status(),
-            [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")],
+            [
+                (header::CONTENT_TYPE, "application/problem+json"),
+                (header::CACHE_CONTROL, "no-store"),
+            ],
             self.body(),
         )
             .into_response();
@@ -241,7 +260,10 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         if self.code == Code::Unauthorised {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"boxoffice\""));
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"boxoffice\""),
+            );
         }
         response
     }
@@ -258,28 +280,52 @@ mod tests {
         let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.name()).collect();
         assert_eq!(names.len(), Code::ALL.len());
         for code in Code::ALL {
-            assert!(code.name().bytes().all(|c| c.is_ascii_lowercase() || c == b'_'), "{}", code.name());
-            assert!(code.meaning().len() > 20 && !code.title().is_empty(), "{}", code.name());
+            assert!(
+                code.name()
+                    .bytes()
+                    .all(|c| c.is_ascii_lowercase() || c == b'_'),
+                "{}",
+                code.name()
+            );
+            assert!(
+                code.meaning().len() > 20 && !code.title().is_empty(),
+                "{}",
+                code.name()
+            );
             assert!(code.status().is_client_error() || code.status().is_server_error());
         }
     }
 
     #[test]
     fn a_conflict_names_the_seats_and_nothing_that_is_not_there() {
-        let problem = Problem::from(Refusal::SeatsTaken { seats: vec!["A-1".into()] });
+        let problem = Problem::from(Refusal::SeatsTaken {
+            seats: vec!["A-1".into()],
+        });
         let body: serde_json::Value = serde_json::from_slice(&problem.body()).unwrap();
         assert_eq!(body["code"], "seats_unavailable");
         assert_eq!(body["status"], 409);
         assert_eq!(body["seats"], serde_json::json!(["A-1"]));
         assert!(body.get("gateway_code").is_none());
-        assert!(!problem.into_response().headers().contains_key(header::RETRY_AFTER));
+        assert!(
+            !problem
+                .into_response()
+                .headers()
+                .contains_key(header::RETRY_AFTER)
+        );
     }
 
     #[test]
     fn what_may_be_asked_again_says_when() {
-        for code in Code::ALL.iter().filter(|code| code.status() == StatusCode::SERVICE_UNAVAILABLE) {
+        for code in Code::ALL
+            .iter()
+            .filter(|code| code.status() == StatusCode::SERVICE_UNAVAILABLE)
+        {
             let response = Problem::new(*code, "").into_response();
-            assert!(response.headers().contains_key(header::RETRY_AFTER), "{}", code.name());
+            assert!(
+                response.headers().contains_key(header::RETRY_AFTER),
+                "{}",
+                code.name()
+            );
         }
         let response = Problem::new(Code::Unauthorised, "").into_response();
         assert!(response.headers().contains_key(header::WWW_AUTHENTICATE));

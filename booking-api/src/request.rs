@@ -26,7 +26,10 @@ pub async fn body(body: Body) -> Result<Bytes, Problem> {
             format!("The body may have at most {LARGEST_BODY} bytes."),
         )),
         Ok(Err(_)) => Err(Problem::new(Code::InvalidRequest, "The body broke off.")),
-        Err(_) => Err(Problem::new(Code::RequestTimeout, "The body did not arrive within 10 seconds.")),
+        Err(_) => Err(Problem::new(
+            Code::RequestTimeout,
+            "The body did not arrive within 10 seconds.",
+        )),
     }
 }
 
@@ -36,10 +39,17 @@ pub async fn body(body: Body) -> Result<Bytes, Problem> {
 /// `invalid_request`, with the place and what is wrong there.
 pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if body.is_empty() {
-        return Err(Problem::new(Code::InvalidRequest, "The body is empty; it must be a JSON object."));
+        return Err(Problem::new(
+            Code::InvalidRequest,
+            "The body is empty; it must be a JSON object.",
+        ));
     }
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::new(Code::InvalidRequest, format!("The body cannot be read: {error}.")))
+    serde_json::from_slice(body).map_err(|error| {
+        Problem::new(
+            Code::InvalidRequest,
+            format!("The body cannot be read: {error}."),
+        )
+    })
 }
 
 /// Something in the path; what is not even of its shape does not exist.

@@ -23,7 +23,10 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/v1/bookings/{booking}/release", post(bookings::release))
         .route("/v1/bookings/{booking}/payments", post(bookings::pay))
         .route("/v1/bookings/{booking}/ticket", get(status::ticket))
-        .route("/v1/bookings/{booking}/ticket.png", get(status::ticket_picture))
+        .route(
+            "/v1/bookings/{booking}/ticket.png",
+            get(status::ticket_picture),
+        )
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .fallback(no_such_path)
@@ -44,7 +47,10 @@ async fn wrong_method(method: Method) -> Problem {
 /// Latency by route. The route is the pattern, never the path, so that ids make no series.
 async fn measured(request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     // Methods that nobody routes could be anything.
     let method = match *request.method() {
         Method::GET => "GET",

@@ -36,7 +36,8 @@ pub async fn serve(
     tracing::info!(%address, "the booking API serves");
     let service = TowerToHyperService::new(router);
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME);
     let connections = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -54,7 +55,8 @@ pub async fn serve(
         };
         // Answers are small and somebody waits for each.
         let _ = stream.set_nodelay(true);
-        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service.clone()));
+        let connection =
+            connections.watch(http.serve_connection(TokioIo::new(stream), service.clone()));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection broke");
@@ -64,8 +66,14 @@ pub async fn serve(
     drop(listener);
     api.draining.cancel();
     let patience = api.options.drain();
-    if tokio::time::timeout(patience, connections.shutdown()).await.is_err() {
-        tracing::warn!(?patience, "requests were still under way when the time to finish them was over");
+    if tokio::time::timeout(patience, connections.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            ?patience,
+            "requests were still under way when the time to finish them was over"
+        );
     }
     Ok(())
 }

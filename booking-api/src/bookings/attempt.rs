@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use boxoffice_failpoints::Role;
+use boxoffice_gateways::Created;
 use boxoffice_saga::booking::{Booking, BookingState, Terms};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, UserId};
 use boxoffice_saga::input::{Input, Outcome, Refusal, VoidAnswer};
@@ -12,7 +13,6 @@ use boxoffice_saga::payment::PaymentStanding;
 use boxoffice_saga::world::World;
 use boxoffice_turn::claim::KeptAnswer;
 use boxoffice_turn::{Appends, Claim, Claimed, Held, KeyClaim, KeyState, Plan, Wanted};
-use boxoffice_gateways::Created;
 use serde::Serialize;
 
 use super::{claim_of, key_of};
@@ -67,14 +67,26 @@ impl Plan for OpenTurn {
         wanted
     }
 
-    fn decide(&self, claimed: &Claimed, _: &Held, world: &mut World, appends: &mut Appends) -> Opened {
+    fn decide(
+        &self,
+        claimed: &Claimed,
+        _: &Held,
+        world: &mut World,
+        appends: &mut Appends,
+    ) -> Opened {
         let key = key_of(claimed);
         match key {
-            KeyState::Answered { status, body } => return Opened::Over(Ok(Reply::again(*status, body.clone()))),
+            KeyState::Answered { status, body } => {
+                return Opened::Over(Ok(Reply::again(*status, body.clone())));
+            }
             KeyState::OtherRequest => return Opened::Over(Err(idempotency::reused())),
             KeyState::Fresh | KeyState::Begun { .. } => {}
         }
-        let Some(booking) = world.bookings.get(&self.booking).filter(|booking| booking.user == self.user) else {
+        let Some(booking) = world
+            .bookings
+            .get(&self.booking)
+            .filter(|booking| booking.user == self.user)
+        else {
             return Opened::Over(Err(Refusal::NoSuchBooking.into()));
         };
         if let KeyState::Begun { resume } = key {
@@ -90,9 +102,18 @@ impl Plan for OpenTurn {
             return Opened::Over(Err(refusal.into()));
         }
         if let Some(key) = &self.key {
-            appends.answers.push((key.clone(), KeptAnswer::Begun { resume: self.payment.uuid() }));
+            appends.answers.push((
+                key.clone(),
+                KeptAnswer::Begun {
+                    resume: self.payment.uuid(),
+                },
+            ));
         }
-        Opened::Ask(Attempt { payment: self.payment, amount, resumed: false })
+        Opened::Ask(Attempt {
+            payment: self.payment,
+            amount,
+            resumed: false,
+        })
     }
 }
 
@@ -104,8 +125,14 @@ fn resumed(world: &World, booking: &Booking, payment: PaymentId) -> Opened {
     }
     let standing = world.payments.get(&payment).map(|payment| payment.standing);
     match standing {
-        Some(PaymentStanding::Open | PaymentStanding::Declined) if booking.hold_alive(world.now) => {
-            Opened::Ask(Attempt { payment, amount: booking.amount, resumed: true })
+        Some(PaymentStanding::Open | PaymentStanding::Declined)
+            if booking.hold_alive(world.now) =>
+        {
+            Opened::Ask(Attempt {
+                payment,
+                amount: booking.amount,
+                resumed: true,
+            })
         }
         _ => refuse(Refusal::HoldOver),
     }
@@ -155,7 +182,11 @@ impl AnsweredTurn {
         }
         // The hold may have ended while the gateway was asked; the saga cancels the payment then, and nobody
         // should be sent off to pay it.
-        match world.bookings.get(&self.booking).map(|booking| booking.state) {
+        match world
+            .bookings
+            .get(&self.booking)
+            .map(|booking| booking.state)
+        {
             Some(BookingState::Held) => {}
             Some(BookingState::Confirmed) => return Err(Refusal::AlreadyPaid.into()),
             _ => return Err(Refusal::HoldOver.into()),
@@ -169,13 +200,21 @@ impl AnsweredTurn {
             checkout_url: created.checkout_url.as_deref(),
         };
         // Strings and numbers only: this cannot fail.
-        Ok(Reply::first(201, serde_json::to_vec(&body).unwrap_or_default()))
+        Ok(Reply::first(
+            201,
+            serde_json::to_vec(&body).unwrap_or_default(),
+        ))
     }
 
     /// Closes the attempt: certainly nothing was taken, so the customer may pay in another way at once.
     fn close(&self, world: &mut World) {
         let answer = VoidAnswer::NothingTaken;
-        let input = Input::VoidAnswered { payment: self.payment, generation: 1, attempt: 1, answer };
+        let input = Input::VoidAnswered {
+            payment: self.payment,
+            generation: 1,
+            attempt: 1,
+            answer,
+        };
         let _ = world.apply(self.booking, input);
     }
 }
@@ -192,15 +231,27 @@ impl Plan for AnsweredTurn {
     }
 
     fn wanted(&self, _: &Claimed) -> Wanted {
-        Wanted { bookings: [self.booking].into(), ..Wanted::default() }
+        Wanted {
+            bookings: [self.booking].into(),
+            ..Wanted::default()
+        }
     }
 
-    fn decide(&self, claimed: &Claimed, _: &Held, world: &mut World, appends: &mut Appends) -> Self::Answer {
+    fn decide(
+        &self,
+        claimed: &Claimed,
+        _: &Held,
+        world: &mut World,
+        appends: &mut Appends,
+    ) -> Self::Answer {
         let reply = match &self.told {
             Told::Created(created) => self.created(created, world),
             Told::Declined(problem) => {
                 self.close(world);
-                Ok(Reply::first(problem.code().status().as_u16(), problem.body()))
+                Ok(Reply::first(
+                    problem.code().status().as_u16(),
+                    problem.body(),
+                ))
             }
             Told::NotMade(problem) => {
                 self.close(world);
@@ -212,7 +263,10 @@ impl Plan for AnsweredTurn {
             return Ok(Reply::again(*status, body.clone()));
         }
         if let (Some(key), Ok(reply)) = (&self.key, &reply) {
-            let answer = KeptAnswer::Answer { status: reply.status, body: reply.body.clone() };
+            let answer = KeptAnswer::Answer {
+                status: reply.status,
+                body: reply.body.clone(),
+            };
             appends.answers.push((key.clone(), answer));
         }
         reply

@@ -7,13 +7,16 @@ mod release;
 pub(crate) use pay::pay;
 pub(crate) use release::release;
 
-use boxoffice_turn::{KeyClaim, KeyState, Claim, Claimed, TurnError};
+use boxoffice_turn::{Claim, Claimed, KeyClaim, KeyState, TurnError};
 
 use crate::problem::Problem;
 
 /// The claim of a turn for one request.
 fn claim_of(key: Option<&KeyClaim>) -> Claim {
-    Claim { keys: key.cloned().into_iter().collect(), ..Claim::default() }
+    Claim {
+        keys: key.cloned().into_iter().collect(),
+        ..Claim::default()
+    }
 }
 
 /// The state of that request's key; without a key it is fresh.
@@ -25,11 +28,19 @@ fn key_of(claimed: &Claimed) -> &KeyState {
 fn not_done(error: &TurnError, what: &'static str) -> Problem {
     match error {
         TurnError::Unavailable(_) | TurnError::Busy(_) => {
-            tracing::warn!(error = error as &dyn std::error::Error, what, "a request could not be written");
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                what,
+                "a request could not be written"
+            );
             Problem::unavailable()
         }
         TurnError::Data(_) | TurnError::Corrupt(_) | TurnError::PositionLost { .. } => {
-            tracing::error!(error = error as &dyn std::error::Error, what, "a request could not be written");
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                what,
+                "a request could not be written"
+            );
             Problem::internal()
         }
     }

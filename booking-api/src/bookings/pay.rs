@@ -51,16 +51,28 @@ pub(crate) async fn pay(
     let route = format!("POST /v1/bookings/{booking}/payments");
     let key = idempotency::claim(&headers, &user, route, &body)?;
     let asked: PayBody = request::json(&body)?;
-    let account = asked.account.unwrap_or_else(|| GatewayAccount::DEFAULT.to_owned());
+    let account = asked
+        .account
+        .unwrap_or_else(|| GatewayAccount::DEFAULT.to_owned());
     let account = GatewayAccount::new(asked.gateway, account);
-    let client = api
-        .gateways
-        .client(&account)
-        .cloned()
-        .ok_or_else(|| Problem::new(Code::UnknownGateway, "No gateway of this name takes payments here."))?;
+    let client = api.gateways.client(&account).cloned().ok_or_else(|| {
+        Problem::new(
+            Code::UnknownGateway,
+            "No gateway of this name takes payments here.",
+        )
+    })?;
     // The rest runs to its end even if the caller goes away: the gateway's answer must be written down.
-    let paying = Paying { api, booking, user, account, client, key };
-    let reply = tokio::spawn(paying.run()).await.map_err(|_| Problem::internal())??;
+    let paying = Paying {
+        api,
+        booking,
+        user,
+        account,
+        client,
+        key,
+    };
+    let reply = tokio::spawn(paying.run())
+        .await
+        .map_err(|_| Problem::internal())??;
     Ok(reply.into_response())
 }
 
@@ -76,7 +88,10 @@ struct Paying {
 impl Paying {
     async fn run(self) -> Result<Reply, Problem> {
         let show = self.api.catalogue.for_sale(self.booking.show()).await?;
-        let terms = show.ok_or_else(|| Problem::not_found("booking"))?.terms.clone();
+        let terms = show
+            .ok_or_else(|| Problem::not_found("booking"))?
+            .terms
+            .clone();
         let open = OpenTurn {
             booking: self.booking,
             user: self.user.clone(),
@@ -87,8 +102,9 @@ impl Paying {
         };
         let mut looks = 0;
         loop {
-            let opened =
-                boxoffice_turn::run(&self.api.store, &open).await.map_err(|error| not_done(&error, "payment"))?;
+            let opened = boxoffice_turn::run(&self.api.store, &open)
+                .await
+                .map_err(|error| not_done(&error, "payment"))?;
             let attempt = match opened {
                 Opened::Ask(attempt) => attempt,
                 Opened::Over(answer) => return answer,
@@ -126,7 +142,8 @@ impl Paying {
             Err(CallError::Unknown { .. }) => "unknown",
         };
         let gateway = self.account.gateway.clone();
-        metrics::counter!(metric::PAYMENTS_OPENED, "gateway" => gateway, "outcome" => outcome).increment(1);
+        metrics::counter!(metric::PAYMENTS_OPENED, "gateway" => gateway, "outcome" => outcome)
+            .increment(1);
         if let Err(error) = &answer {
             tracing::warn!(%error, gateway = %self.account, booking = %self.booking, payment = %attempt.payment,
                 "the gateway did not open a payment");
@@ -134,7 +151,11 @@ impl Paying {
         answer
     }
 
-    async fn bring(self, attempt: Attempt, answer: Result<Created, CallError>) -> Result<Reply, Problem> {
+    async fn bring(
+        self,
+        attempt: Attempt,
+        answer: Result<Created, CallError>,
+    ) -> Result<Reply, Problem> {
         let told = match answer {
             Ok(created) => Told::Created(created),
             Err(CallError::Declined { code, .. }) => Told::Declined(
@@ -157,15 +178,18 @@ impl Paying {
             key: self.key,
             told,
         };
-        let reply =
-            boxoffice_turn::run(&self.api.store, &turn).await.map_err(|error| not_done(&error, "payment"))?;
+        let reply = boxoffice_turn::run(&self.api.store, &turn)
+            .await
+            .map_err(|error| not_done(&error, "payment"))?;
         self.api.watchers.wake(self.booking);
         reply
     }
 }
 
 fn unavailable(after: Option<Duration>) -> Problem {
-    let seconds = after.map_or(5, |after| u32::try_from(after.as_secs()).unwrap_or(60).clamp(1, 60));
+    let seconds = after.map_or(5, |after| {
+        u32::try_from(after.as_secs()).unwrap_or(60).clamp(1, 60)
+    });
     Problem::new(
         Code::GatewayUnavailable,
         "The gateway does not answer. Nothing is known to have failed: ask again under the same \

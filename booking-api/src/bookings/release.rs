@@ -33,7 +33,9 @@ pub(crate) async fn release(
     let route = format!("POST /v1/bookings/{booking}/release");
     let key = idempotency::claim(&headers, &user, route, &body)?;
     let turn = ReleaseTurn { booking, user, key };
-    let reply = boxoffice_turn::run(&api.store, &turn).await.map_err(|error| not_done(&error, "release"))??;
+    let reply = boxoffice_turn::run(&api.store, &turn)
+        .await
+        .map_err(|error| not_done(&error, "release"))??;
     api.watchers.wake(booking);
     Ok(reply.into_response())
 }
@@ -64,13 +66,23 @@ impl Plan for ReleaseTurn {
         wanted
     }
 
-    fn decide(&self, claimed: &Claimed, _: &Held, world: &mut World, appends: &mut Appends) -> Self::Answer {
+    fn decide(
+        &self,
+        claimed: &Claimed,
+        _: &Held,
+        world: &mut World,
+        appends: &mut Appends,
+    ) -> Self::Answer {
         match key_of(claimed) {
             KeyState::Answered { status, body } => return Ok(Reply::again(*status, body.clone())),
             KeyState::OtherRequest | KeyState::Begun { .. } => return Err(idempotency::reused()),
             KeyState::Fresh => {}
         }
-        if world.bookings.get(&self.booking).is_none_or(|booking| booking.user != self.user) {
+        if world
+            .bookings
+            .get(&self.booking)
+            .is_none_or(|booking| booking.user != self.user)
+        {
             return Err(Refusal::NoSuchBooking.into());
         }
         if let Outcome::Refused(refusal) = world.apply(self.booking, Input::Release) {
@@ -84,7 +96,13 @@ impl Plan for ReleaseTurn {
         .to_string()
         .into_bytes();
         if let Some(key) = &self.key {
-            appends.answers.push((key.clone(), KeptAnswer::Answer { status: 200, body: body.clone() }));
+            appends.answers.push((
+                key.clone(),
+                KeptAnswer::Answer {
+                    status: 200,
+                    body: body.clone(),
+                },
+            ));
         }
         Ok(Reply::first(200, body))
     }

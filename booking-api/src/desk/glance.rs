@@ -13,7 +13,10 @@ use sqlx::PgPool;
 use super::HoldRequest;
 
 /// For each request, the seats that it is sure to lose; empty for those who may win.
-pub(super) async fn losers(db: &PgPool, requests: &[&HoldRequest]) -> Result<Vec<Vec<SeatName>>, TurnError> {
+pub(super) async fn losers(
+    db: &PgPool,
+    requests: &[&HoldRequest],
+) -> Result<Vec<Vec<SeatName>>, TurnError> {
     let taken = taken(db, requests).await?;
     if taken.is_empty() {
         return Ok(vec![Vec::new(); requests.len()]);
@@ -21,9 +24,13 @@ pub(super) async fn losers(db: &PgPool, requests: &[&HoldRequest]) -> Result<Vec
     let mut lost: Vec<Vec<SeatName>> = requests
         .iter()
         .map(|request| {
-            let Some(taken) = taken.get(&request.show.as_i64()) else { return Vec::new() };
+            let Some(taken) = taken.get(&request.show.as_i64()) else {
+                return Vec::new();
+            };
             let is_lost = |seat: &&SeatName| {
-                taken.get(*seat).is_some_and(|holder| holder.as_deref() != Some(request.user.0.as_str()))
+                taken
+                    .get(*seat)
+                    .is_some_and(|holder| holder.as_deref() != Some(request.user.0.as_str()))
             };
             request.seats.iter().filter(is_lost).cloned().collect()
         })
@@ -47,7 +54,12 @@ type Taken = HashMap<i64, HashMap<SeatName, Option<String>>>;
 async fn taken(db: &PgPool, requests: &[&HoldRequest]) -> Result<Taken, TurnError> {
     let wanted: BTreeSet<(i64, &SeatName)> = requests
         .iter()
-        .flat_map(|request| request.seats.iter().map(|seat| (request.show.as_i64(), seat)))
+        .flat_map(|request| {
+            request
+                .seats
+                .iter()
+                .map(|seat| (request.show.as_i64(), seat))
+        })
         .collect();
     let shows: Vec<i64> = wanted.iter().map(|(show, _)| *show).collect();
     let seats: Vec<String> = wanted.iter().map(|(_, seat)| (*seat).clone()).collect();
@@ -66,7 +78,10 @@ async fn taken(db: &PgPool, requests: &[&HoldRequest]) -> Result<Taken, TurnErro
     .await?;
     let mut taken = Taken::new();
     for row in rows {
-        taken.entry(row.show_id).or_default().insert(row.seat, row.holder);
+        taken
+            .entry(row.show_id)
+            .or_default()
+            .insert(row.seat, row.holder);
     }
     Ok(taken)
 }
@@ -89,11 +104,17 @@ async fn answered(
     let rows = sqlx::query!(
         "select user_id, route, key from idempotency_keys
          where (user_id, route, key) in (select * from unnest($1::text[], $2::text[], $3::text[]))",
-        &keys.iter().map(|key| key.user.0.clone()).collect::<Vec<_>>(),
+        &keys
+            .iter()
+            .map(|key| key.user.0.clone())
+            .collect::<Vec<_>>(),
         &keys.iter().map(|key| key.route.clone()).collect::<Vec<_>>(),
         &keys.iter().map(|key| key.key.clone()).collect::<Vec<_>>(),
     )
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.user_id, row.route, row.key)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.user_id, row.route, row.key))
+        .collect())
 }

@@ -97,12 +97,18 @@ impl HoldDesk {
         let shared = Shared {
             store,
             addresses,
-            queue: Mutex::new(Queue { requests, open: false }),
+            queue: Mutex::new(Queue {
+                requests,
+                open: false,
+            }),
             arrived: Notify::new(),
             batch: options.desk_batch.max(1),
             glance_from: options.desk_glance_from,
         };
-        Self { shared: Arc::new(shared), patience: options.desk_patience() }
+        Self {
+            shared: Arc::new(shared),
+            patience: options.desk_patience(),
+        }
     }
 
     /// Asks for seats. Dropping the future withdraws the request as long as it is in the queue.
@@ -110,7 +116,11 @@ impl HoldDesk {
         let (answer, answered) = oneshot::channel();
         {
             let mut queue = self.shared.queue();
-            if queue.requests.push(request.show, Waiting { request, answer }).is_err() {
+            if queue
+                .requests
+                .push(request.show, Waiting { request, answer })
+                .is_err()
+            {
                 metrics::counter!(metric::HOLDS_TURNED_AWAY).increment(1);
                 return HoldAnswer::HighDemand;
             }

@@ -21,7 +21,13 @@ pub(super) struct Full;
 impl<T> FairQueue<T> {
     /// Holds at most `per_show` requests of a show and `in_all` of all.
     pub(super) fn new(per_show: usize, in_all: usize) -> Self {
-        Self { lanes: HashMap::new(), turns: VecDeque::new(), length: 0, per_show, in_all }
+        Self {
+            lanes: HashMap::new(),
+            turns: VecDeque::new(),
+            length: 0,
+            per_show,
+            in_all,
+        }
     }
 
     /// How many wait.
@@ -52,7 +58,9 @@ impl<T> FairQueue<T> {
         while taken.len() < most
             && let Some(show) = self.turns.pop_front()
         {
-            let Some(lane) = self.lanes.get_mut(&show) else { continue };
+            let Some(lane) = self.lanes.get_mut(&show) else {
+                continue;
+            };
             if let Some(request) = lane.pop_front() {
                 taken.push(request);
                 self.length -= 1;
@@ -86,7 +94,11 @@ mod tests {
         }
         let batch = queue.take(100);
         assert_eq!(batch.iter().filter(|(show, _)| *show != 1).count(), 49);
-        let hot: Vec<_> = batch.iter().filter(|(show, _)| *show == 1).map(|(_, nth)| *nth).collect();
+        let hot: Vec<_> = batch
+            .iter()
+            .filter(|(show, _)| *show == 1)
+            .map(|(_, nth)| *nth)
+            .collect();
         assert_eq!(hot, (0..51).collect::<Vec<_>>());
         assert_eq!(queue.len(), 949);
     }

@@ -36,22 +36,39 @@ pub(crate) async fn hold(
     let user = api.verifier.caller(&headers)?;
     let show: ShowId = request::path(&show, "show")?;
     let body = request::body(body).await?;
-    let key = idempotency::claim(&headers, &user, format!("POST /v1/shows/{show}/holds"), &body)?;
+    let key = idempotency::claim(
+        &headers,
+        &user,
+        format!("POST /v1/shows/{show}/holds"),
+        &body,
+    )?;
     let asked: HoldBody = request::json(&body)?;
     let contact = asked
         .contact
         .ok_or_else(|| Problem::new(Code::ContactInvalid, "`contact` with an `email` is needed."))?
         .check()?;
-    let on_sale = api.catalogue.for_sale(show).await?.ok_or_else(|| Problem::not_found("show"))?;
+    let on_sale = api
+        .catalogue
+        .for_sale(show)
+        .await?
+        .ok_or_else(|| Problem::not_found("show"))?;
     check_seats(&asked.seats, &on_sale.terms)?;
-    let request =
-        HoldRequest { show, user, seats: asked.seats, contact, terms: on_sale.terms.clone(), key };
+    let request = HoldRequest {
+        show,
+        user,
+        seats: asked.seats,
+        contact,
+        terms: on_sale.terms.clone(),
+        key,
+    };
     match api.desk.ask(request).await {
         HoldAnswer::Reply(reply) => Ok(reply.into_response()),
         HoldAnswer::Refused(refusal) => Err(refusal.into()),
         HoldAnswer::OtherRequest => Err(idempotency::reused()),
         // Spread out, so that those who were turned away together do not come back together.
-        HoldAnswer::HighDemand => Err(Problem::high_demand().retry_after(rand::random_range(1..=4))),
+        HoldAnswer::HighDemand => {
+            Err(Problem::high_demand().retry_after(rand::random_range(1..=4)))
+        }
         HoldAnswer::Unavailable => Err(Problem::unavailable()),
         HoldAnswer::Internal => Err(Problem::internal()),
     }
@@ -63,13 +80,25 @@ fn check_seats(seats: &[SeatName], terms: &Terms) -> Result<(), Refusal> {
         return Err(Refusal::NoSeats);
     }
     if seats.len() > usize::from(terms.seat_limit) {
-        return Err(Refusal::TooManySeats { limit: terms.seat_limit });
+        return Err(Refusal::TooManySeats {
+            limit: terms.seat_limit,
+        });
     }
     let mut names = BTreeSet::new();
     if let Some(twice) = seats.iter().find(|seat| !names.insert(*seat)) {
-        return Err(Refusal::SeatTwice { seat: twice.clone() });
+        return Err(Refusal::SeatTwice {
+            seat: twice.clone(),
+        });
     }
     // No show can have a seat of such a name, and not every name could be sent to the database.
-    let unknown: Vec<_> = seats.iter().filter(|seat| !seat_name(seat)).cloned().collect();
-    if unknown.is_empty() { Ok(()) } else { Err(Refusal::UnknownSeats { seats: unknown }) }
+    let unknown: Vec<_> = seats
+        .iter()
+        .filter(|seat| !seat_name(seat))
+        .cloned()
+        .collect();
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::UnknownSeats { seats: unknown })
+    }
 }

@@ -38,7 +38,9 @@ pub(super) async fn run(desk: Arc<Shared>) {
         // A task of its own: a bug in one batch must not end the desk. Its requests see a closed channel.
         match tokio::spawn(serve(desk.clone(), batch)).await {
             Ok(later) => ahead = later,
-            Err(_) => tracing::error!("a batch of holds panicked; its requests were told of an internal error"),
+            Err(_) => tracing::error!(
+                "a batch of holds panicked; its requests were told of an internal error"
+            ),
         }
         ahead.extend(twins);
     }
@@ -53,13 +55,16 @@ impl Shared {
         let mut seats: HashSet<(ShowId, SeatName)> = batch.iter().flat_map(seats_of).collect();
         let mut queue = self.queue();
         while batch.len() < self.batch
-            || batch.len() < self.batch * BATCHES_AT_A_GLANCE && seats.len() < self.batch * SEATS_PER_REQUEST
+            || batch.len() < self.batch * BATCHES_AT_A_GLANCE
+                && seats.len() < self.batch * SEATS_PER_REQUEST
         {
             let more = queue.requests.take(self.batch);
             if more.is_empty() {
                 break;
             }
-            let more = more.into_iter().filter(|waiting| !waiting.answer.is_closed());
+            let more = more
+                .into_iter()
+                .filter(|waiting| !waiting.answer.is_closed());
             let known = batch.len();
             batch.extend(more);
             seats.extend(batch[known..].iter().flat_map(seats_of));
@@ -82,7 +87,11 @@ impl Shared {
             let all = queue.requests.len();
             queue.requests.take(all)
         };
-        answer(waiting.into_iter().map(|waiting| (waiting, HoldAnswer::Unavailable)));
+        answer(
+            waiting
+                .into_iter()
+                .map(|waiting| (waiting, HoldAnswer::Unavailable)),
+        );
     }
 }
 
@@ -90,15 +99,24 @@ impl Shared {
 /// be told that the key is fresh.
 fn without_twins(batch: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
     let mut seen: HashSet<KeyClaim> = HashSet::new();
-    batch.into_iter().partition(|waiting| match &waiting.request.key {
-        // The hash is no part of what makes a key one.
-        Some(key) => seen.insert(KeyClaim { request_hash: Vec::new(), ..key.clone() }),
-        None => true,
-    })
+    batch
+        .into_iter()
+        .partition(|waiting| match &waiting.request.key {
+            // The hash is no part of what makes a key one.
+            Some(key) => seen.insert(KeyClaim {
+                request_hash: Vec::new(),
+                ..key.clone()
+            }),
+            None => true,
+        })
 }
 
 fn seats_of(waiting: &Waiting) -> impl Iterator<Item = (ShowId, SeatName)> {
-    waiting.request.seats.iter().map(|seat| (waiting.request.show, seat.clone()))
+    waiting
+        .request
+        .seats
+        .iter()
+        .map(|seat| (waiting.request.show, seat.clone()))
 }
 
 /// Serves a batch. Gives back those who come next.
@@ -109,7 +127,11 @@ async fn serve(desk: Arc<Shared>, mut batch: Vec<Waiting>) -> Vec<Waiting> {
         match glance::losers(desk.store.pool(), &requests).await {
             Ok(lost) => (batch, later) = one_per_seat(refuse(batch, lost), desk.batch),
             Err(TurnError::Unavailable(_)) => {
-                answer(batch.into_iter().map(|waiting| (waiting, HoldAnswer::Unavailable)));
+                answer(
+                    batch
+                        .into_iter()
+                        .map(|waiting| (waiting, HoldAnswer::Unavailable)),
+                );
                 desk.send_everybody_away();
                 return later;
             }
@@ -207,7 +229,10 @@ fn failed(error: &TurnError) -> HoldAnswer {
             HoldAnswer::HighDemand
         }
         TurnError::Unavailable(source) => {
-            tracing::warn!(error = source as &dyn std::error::Error, "holds could not be written");
+            tracing::warn!(
+                error = source as &dyn std::error::Error,
+                "holds could not be written"
+            );
             HoldAnswer::Unavailable
         }
         TurnError::Data(_) | TurnError::Corrupt(_) | TurnError::PositionLost { .. } => {
@@ -219,7 +244,8 @@ fn failed(error: &TurnError) -> HoldAnswer {
 
 /// Tells each what came of it, and counts.
 fn answer(answers: impl Iterator<Item = (Waiting, HoldAnswer)>) {
-    let (mut placed, mut seats, mut conflicts, mut away, mut failures) = (0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
+    let (mut placed, mut seats, mut conflicts, mut away, mut failures) =
+        (0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
     for (waiting, told) in answers {
         match &told {
             HoldAnswer::Reply(reply) if !reply.replayed => {
@@ -264,11 +290,17 @@ mod tests {
             }),
             user,
         };
-        Waiting { request, answer: oneshot::channel().0 }
+        Waiting {
+            request,
+            answer: oneshot::channel().0,
+        }
     }
 
     fn users(waiting: &[Waiting]) -> Vec<&str> {
-        waiting.iter().map(|waiting| waiting.request.user.0.as_str()).collect()
+        waiting
+            .iter()
+            .map(|waiting| waiting.request.user.0.as_str())
+            .collect()
     }
 
     #[test]
@@ -281,7 +313,10 @@ mod tests {
             waiting("e", &["B-1"], None),
         ];
         let (now, later) = one_per_seat(batch, 2);
-        assert_eq!((users(&now), users(&later)), (vec!["a", "c"], vec!["b", "d", "e"]));
+        assert_eq!(
+            (users(&now), users(&later)),
+            (vec!["a", "c"], vec!["b", "d", "e"])
+        );
     }
 
     #[test]
@@ -293,7 +328,10 @@ mod tests {
             waiting("a", &["A-3"], None),
         ];
         let (now, later) = without_twins(batch);
-        assert_eq!((users(&now), users(&later)), (vec!["a", "b", "a"], vec!["a"]));
+        assert_eq!(
+            (users(&now), users(&later)),
+            (vec!["a", "b", "a"], vec!["a"])
+        );
         assert_eq!(later[0].request.seats, ["A-2"]);
     }
 
@@ -302,9 +340,17 @@ mod tests {
         let (answer, mut answered) = oneshot::channel();
         let mut loser = waiting("a", &["A-1"], None);
         loser.answer = answer;
-        let rest = refuse(vec![loser, waiting("b", &["A-2"], None)], vec![vec!["A-1".into()], Vec::new()]);
+        let rest = refuse(
+            vec![loser, waiting("b", &["A-2"], None)],
+            vec![vec!["A-1".into()], Vec::new()],
+        );
         assert_eq!(users(&rest), ["b"]);
         let told = answered.try_recv().unwrap();
-        assert_eq!(told, HoldAnswer::Refused(Refusal::SeatsTaken { seats: vec!["A-1".into()] }));
+        assert_eq!(
+            told,
+            HoldAnswer::Refused(Refusal::SeatsTaken {
+                seats: vec!["A-1".into()]
+            })
+        );
     }
 }

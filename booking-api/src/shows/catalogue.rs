@@ -60,7 +60,10 @@ impl Catalogue {
     /// The shows of this database.
     pub fn new(db: PgPool) -> Self {
         let reads = Gather::new(500, 2, move |ids| read(db.clone(), ids).boxed());
-        Self { reads, fresh: Mutex::default() }
+        Self {
+            reads,
+            fresh: Mutex::default(),
+        }
     }
 
     /// A show as it was at most a second ago; `None` if there is none, or it has never been on sale.
@@ -83,7 +86,10 @@ impl Catalogue {
 
     fn remembered(&self, id: ShowId) -> Option<Option<Arc<Show>>> {
         let fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-        fresh.get(&id).filter(|(asked, _)| asked.elapsed() < FRESH).map(|(_, show)| show.clone())
+        fresh
+            .get(&id)
+            .filter(|(asked, _)| asked.elapsed() < FRESH)
+            .map(|(_, show)| show.clone())
     }
 
     fn remember(&self, id: ShowId, asked: Instant, show: Option<Arc<Show>>) {
@@ -110,7 +116,10 @@ async fn read(db: PgPool, ids: Vec<ShowId>) -> Found<ShowId, Arc<Show>> {
         let unreadable = |what: &str| TurnError::Corrupt(format!("{what} of show {}", row.show_id));
         let id = ShowId::try_from(row.show_id).map_err(|_| unreadable("the number"))?;
         let terms = Terms {
-            currency: row.currency.parse().map_err(|_| unreadable("the currency"))?,
+            currency: row
+                .currency
+                .parse()
+                .map_err(|_| unreadable("the currency"))?,
             hold_ms: row.hold_ms,
             grace_ms: row.grace_ms,
             extension_ms: row.extension_ms,

@@ -67,7 +67,9 @@ pub enum InvalidShow {
     #[error("a show has at most {MOST_SEATS} seats, this one has {0}")]
     TooManySeats(usize),
     /// A seat's name cannot be.
-    #[error("seat {0:?}: a name is 1 to 16 printable ASCII characters without spaces, for example A-12")]
+    #[error(
+        "seat {0:?}: a name is 1 to 16 printable ASCII characters without spaces, for example A-12"
+    )]
     SeatName(SeatName),
     /// The same name twice.
     #[error("seat {0:?} is there twice")]
@@ -97,7 +99,14 @@ pub enum InvalidShow {
 impl NewShow {
     /// A hall of `rows` rows (A, B, …, Z, AA, …) with `per_row` seats each, one section, one price, the usual
     /// terms: for demonstrations and tests.
-    pub fn hall(title: &str, starts_at: OffsetDateTime, currency: Currency, rows: u16, per_row: u16, price_minor: i64) -> Self {
+    pub fn hall(
+        title: &str,
+        starts_at: OffsetDateTime,
+        currency: Currency,
+        rows: u16,
+        per_row: u16,
+        price_minor: i64,
+    ) -> Self {
         let seats = (0..rows).flat_map(|row| {
             let row = row_name(row);
             (1..=i32::from(per_row)).map(move |number| NewSeat {
@@ -145,7 +154,10 @@ impl NewShow {
             text("a row's name", &seat.row)?;
             text("a section's name", &seat.section)?;
             if !(0..=HIGHEST_PRICE).contains(&seat.price_minor) {
-                return Err(InvalidShow::Price { seat: seat.seat.clone(), price: seat.price_minor });
+                return Err(InvalidShow::Price {
+                    seat: seat.seat.clone(),
+                    price: seat.price_minor,
+                });
             }
         }
         Ok(())
@@ -158,8 +170,14 @@ pub(crate) fn seat_name(name: &str) -> bool {
 }
 
 fn text(what: &'static str, value: &str) -> Result<(), InvalidShow> {
-    let fits = !value.trim().is_empty() && value.chars().count() <= LONGEST_TEXT && !value.chars().any(char::is_control);
-    if fits { Ok(()) } else { Err(InvalidShow::Text(what)) }
+    let fits = !value.trim().is_empty()
+        && value.chars().count() <= LONGEST_TEXT
+        && !value.chars().any(char::is_control);
+    if fits {
+        Ok(())
+    } else {
+        Err(InvalidShow::Text(what))
+    }
 }
 
 fn check_terms(terms: &Terms) -> Result<(), InvalidShow> {
@@ -167,13 +185,23 @@ fn check_terms(terms: &Terms) -> Result<(), InvalidShow> {
         ("hold_ms", terms.hold_ms, 1, LONGEST_TERM_MS),
         ("grace_ms", terms.grace_ms, 0, LONGEST_TERM_MS),
         ("extension_ms", terms.extension_ms, 0, LONGEST_TERM_MS),
-        ("extension_limit_ms", terms.extension_limit_ms, 0, LONGEST_TERM_MS),
+        (
+            "extension_limit_ms",
+            terms.extension_limit_ms,
+            0,
+            LONGEST_TERM_MS,
+        ),
         ("warning_ms", terms.warning_ms, 0, LONGEST_TERM_MS),
         ("seat_limit", i64::from(terms.seat_limit), 1, 100),
     ];
     for (term, value, lowest, highest) in bounds {
         if !(lowest..=highest).contains(&value) {
-            return Err(InvalidShow::Term { term, value, lowest, highest });
+            return Err(InvalidShow::Term {
+                term,
+                value,
+                lowest,
+                highest,
+            });
         }
     }
     Ok(())
@@ -197,7 +225,14 @@ mod tests {
     use super::*;
 
     fn show() -> NewShow {
-        NewShow::hall("A show", OffsetDateTime::UNIX_EPOCH, "INR".parse().unwrap(), 28, 10, 45_000)
+        NewShow::hall(
+            "A show",
+            OffsetDateTime::UNIX_EPOCH,
+            "INR".parse().unwrap(),
+            28,
+            10,
+            45_000,
+        )
     }
 
     #[test]

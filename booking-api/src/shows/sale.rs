@@ -39,7 +39,10 @@ pub async fn create_show(db: &PgPool, show: &NewShow) -> Result<ShowId, ShowErro
     for _ in 0..TRIES {
         match insert(db, show).await {
             Ok(id) => return ShowId::try_from(id).map_err(|_| ShowError::Taken("last number")),
-            Err(error) => match error.as_database_error().and_then(|database| database.constraint()) {
+            Err(error) => match error
+                .as_database_error()
+                .and_then(|database| database.constraint())
+            {
                 Some("shows_pkey") if show.show.is_none() => {}
                 Some("shows_pkey") => return Err(ShowError::Taken("number")),
                 Some("shows_show_id_check") => return Err(ShowError::Taken("last number")),

@@ -32,15 +32,34 @@ pub(crate) async fn seats(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let id: ShowId = request::path(&show, "show")?;
-    let show = api.catalogue.for_sale(id).await?.ok_or_else(|| Problem::not_found("show"))?;
-    let map = api.seat_maps.read(id, show.terms.currency).await?.ok_or_else(|| Problem::not_found("show"))?;
-    let asked = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let known = asked.split(',').any(|tag| tag.trim().trim_start_matches("W/") == map.tag);
-    let headers = [(header::ETAG, map.tag.as_str()), (header::CACHE_CONTROL, "no-cache")];
+    let show = api
+        .catalogue
+        .for_sale(id)
+        .await?
+        .ok_or_else(|| Problem::not_found("show"))?;
+    let map = api
+        .seat_maps
+        .read(id, show.terms.currency)
+        .await?
+        .ok_or_else(|| Problem::not_found("show"))?;
+    let asked = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    let known = asked
+        .split(',')
+        .any(|tag| tag.trim().trim_start_matches("W/") == map.tag);
+    let headers = [
+        (header::ETAG, map.tag.as_str()),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
     if known {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
-    let body = ([(header::CONTENT_TYPE, "application/json")], map.body.clone());
+    let body = (
+        [(header::CONTENT_TYPE, "application/json")],
+        map.body.clone(),
+    );
     Ok((headers, body).into_response())
 }
 
@@ -84,7 +103,11 @@ impl SeatMaps {
         Self { reads }
     }
 
-    async fn read(&self, show: ShowId, currency: Currency) -> Result<Option<Arc<SeatMap>>, ReadFailed> {
+    async fn read(
+        &self,
+        show: ShowId,
+        currency: Currency,
+    ) -> Result<Option<Arc<SeatMap>>, ReadFailed> {
         self.reads.read((show, currency)).await
     }
 }
@@ -117,20 +140,35 @@ async fn read(
         // A held seat whose time is over can be held by anybody: it is shown as what it is to them.
         let free = state == SeatState::Held && row.over;
         over += u32::from(free);
-        states.insert(row.seat.as_str(), if free { SeatState::Available } else { state });
+        states.insert(
+            row.seat.as_str(),
+            if free { SeatState::Available } else { state },
+        );
     }
-    Ok(Some(SeatMap { tag: format!("\"{version}.{over}\""), body: draw(show, version, &plan, &states) }))
+    Ok(Some(SeatMap {
+        tag: format!("\"{version}.{over}\""),
+        body: draw(show, version, &plan, &states),
+    }))
 }
 
 fn draw(show: ShowId, version: i64, plan: &Plan, states: &HashMap<&str, SeatState>) -> Bytes {
     let mut body = String::with_capacity(64 + plan.len() * 160);
     // Writing to a string cannot fail.
-    let _ = write!(body, "{{\"show_id\":{show},\"version\":{version},\"seats\":[");
+    let _ = write!(
+        body,
+        "{{\"show_id\":{show},\"version\":{version},\"seats\":["
+    );
     let mut first = true;
     for (seat, beginning) in plan.iter() {
-        let Some(state) = states.get(seat.as_str()) else { continue };
+        let Some(state) = states.get(seat.as_str()) else {
+            continue;
+        };
         let comma = if first { "" } else { "," };
-        let _ = write!(body, "{comma}{beginning},\"status\":\"{}\"}}", state.public_name());
+        let _ = write!(
+            body,
+            "{comma}{beginning},\"status\":\"{}\"}}",
+            state.public_name()
+        );
         first = false;
     }
     body.push_str("]}");
@@ -148,7 +186,12 @@ struct PlannedSeat<'a> {
 
 impl Plans {
     async fn of(&self, db: &PgPool, show: ShowId, currency: Currency) -> Result<Plan, ReadFailed> {
-        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(&show).cloned();
+        let remembered = self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&show)
+            .cloned();
         if let Some(plan) = remembered {
             return Ok(plan);
         }
@@ -170,13 +213,17 @@ impl Plans {
                 section: &row.section,
                 price: boxoffice_saga::money::Money::new(row.price_minor, currency),
             };
-            let mut json = serde_json::to_string(&seat).map_err(|error| TurnError::Corrupt(error.to_string()))?;
+            let mut json = serde_json::to_string(&seat)
+                .map_err(|error| TurnError::Corrupt(error.to_string()))?;
             // The status follows, and then the brace.
             json.pop();
             plan.push((row.seat, json));
         }
         let plan: Plan = Arc::new(plan);
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let seats: usize = remembered.values().map(|plan| plan.len()).sum();
         if seats + plan.len() > MOST_REMEMBERED_SEATS {
             remembered.clear();

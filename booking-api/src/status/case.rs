@@ -39,7 +39,18 @@ impl Cases {
             async move {
                 metrics::histogram!(metric::STATUS_BATCH).record(ids.len() as f64);
                 let (now, cases) = store.cases(&ids).await?;
-                Ok(cases.into_iter().map(|(id, case)| (id, Seen { case: Arc::new(case), now })).collect())
+                Ok(cases
+                    .into_iter()
+                    .map(|(id, case)| {
+                        (
+                            id,
+                            Seen {
+                                case: Arc::new(case),
+                                now,
+                            },
+                        )
+                    })
+                    .collect())
             }
             .boxed()
         });
@@ -82,7 +93,11 @@ impl Seen {
 
 impl From<&StatusDocument> for Tag {
     fn from(document: &StatusDocument) -> Self {
-        Self { version: document.version, phase: document.poll.phase, pay_again: document.pay_again }
+        Self {
+            version: document.version,
+            phase: document.poll.phase,
+            pay_again: document.pay_again,
+        }
     }
 }
 
@@ -127,14 +142,25 @@ mod tests {
             opened_at: held_at,
             decided_at: None,
         });
-        let case = Case { booking, payments: payments.collect(), refunds: Vec::new() };
-        Seen { case: Arc::new(case), now: held_at + Duration::seconds_f64(after_s) }
+        let case = Case {
+            booking,
+            payments: payments.collect(),
+            refunds: Vec::new(),
+        };
+        Seen {
+            case: Arc::new(case),
+            now: held_at + Duration::seconds_f64(after_s),
+        }
     }
 
     /// Whenever the document changes by time alone, `changes_in` has said so, and the tag differs.
     #[test]
     fn every_change_by_time_is_foretold_and_tagged() {
-        for attempt in [None, Some(PaymentStanding::Open), Some(PaymentStanding::Declined)] {
+        for attempt in [
+            None,
+            Some(PaymentStanding::Open),
+            Some(PaymentStanding::Declined),
+        ] {
             let mut before = seen(0.0, attempt);
             for tenth in 1..7_000 {
                 let after = seen(f64::from(tenth) / 10.0, attempt);

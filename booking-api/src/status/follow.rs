@@ -10,12 +10,24 @@ use boxoffice_turn::outgoing::BOOKING_EVENTS;
 use crate::api::Api;
 
 /// Wakes who waits for a booking whenever an event tells of it.
-pub(crate) fn follow(api: &Arc<Api>, brokers: &str, extra: &[(String, String)]) -> Result<Follower, StreamError> {
+pub(crate) fn follow(
+    api: &Arc<Api>,
+    brokers: &str,
+    extra: &[(String, String)],
+) -> Result<Follower, StreamError> {
     let api: Weak<Api> = Arc::downgrade(api);
-    Follower::start(brokers, BOOKING_EVENTS, "boxoffice-booking-api", extra, move |heard| {
-        let booking = heard.header_str(SUBJECT).and_then(|subject| subject.parse::<BookingId>().ok());
-        if let (Some(api), Some(booking)) = (api.upgrade(), booking) {
-            api.wake(booking);
-        }
-    })
+    Follower::start(
+        brokers,
+        BOOKING_EVENTS,
+        "boxoffice-booking-api",
+        extra,
+        move |heard| {
+            let booking = heard
+                .header_str(SUBJECT)
+                .and_then(|subject| subject.parse::<BookingId>().ok());
+            if let (Some(api), Some(booking)) = (api.upgrade(), booking) {
+                api.wake(booking);
+            }
+        },
+    )
 }

@@ -8,8 +8,8 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::status::{Status, StatusDocument};
-use http::{HeaderName, HeaderValue, StatusCode, header};
 use http::HeaderMap;
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -46,9 +46,14 @@ impl Asked {
 
     /// Longer waits than the longest are cut.
     fn wait(&self) -> Result<Duration, Problem> {
-        let Some(wait) = &self.wait else { return Ok(Duration::ZERO) };
+        let Some(wait) = &self.wait else {
+            return Ok(Duration::ZERO);
+        };
         let seconds: u64 = wait.parse().map_err(|_| {
-            Problem::new(Code::InvalidRequest, "`wait` must be whole seconds, up to 25.")
+            Problem::new(
+                Code::InvalidRequest,
+                "`wait` must be whole seconds, up to 25.",
+            )
         })?;
         Ok(Duration::from_secs(seconds.min(LONGEST_WAIT_S)))
     }
@@ -85,7 +90,11 @@ pub(crate) async fn status(
             // What the client has is never taken back: a reader that is behind has nothing newer.
             return Ok(unchanged(known, &document));
         }
-        let look_again = if behind { Some(CATCH_UP) } else { seen.changes_in(&document) };
+        let look_again = if behind {
+            Some(CATCH_UP)
+        } else {
+            seen.changes_in(&document)
+        };
         let look_again = look_again.map_or(until, |after| until.min(Instant::now() + after));
         tokio::select! {
             () = ring => {}
@@ -95,8 +104,16 @@ pub(crate) async fn status(
     }
 }
 
-async fn look(api: &Api, access: &Access, booking: BookingId) -> Result<(Seen, StatusDocument), Problem> {
-    let seen = api.cases.read(booking).await?.filter(|seen| access.allows(&seen.case.booking));
+async fn look(
+    api: &Api,
+    access: &Access,
+    booking: BookingId,
+) -> Result<(Seen, StatusDocument), Problem> {
+    let seen = api
+        .cases
+        .read(booking)
+        .await?
+        .filter(|seen| access.allows(&seen.case.booking));
     let seen = seen.ok_or_else(|| Problem::not_found("booking"))?;
     let document = seen.document();
     Ok((seen, document))
@@ -128,8 +145,14 @@ fn headers(tag: Tag, document: &StatusDocument) -> HeaderMap {
         headers.insert(header::ETAG, tag);
     }
     headers.insert(POLL_AFTER, document.poll.after_ms.into());
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache"),
+    );
     // The token stands in the address: it must not travel on to others.
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     headers
 }

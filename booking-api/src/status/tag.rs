@@ -29,7 +29,11 @@ impl fmt::Display for Tag {
 
 impl Tag {
     fn parse(text: &str) -> Option<Self> {
-        let inner = text.trim().trim_start_matches("W/").strip_prefix('"')?.strip_suffix('"')?;
+        let inner = text
+            .trim()
+            .trim_start_matches("W/")
+            .strip_prefix('"')?
+            .strip_suffix('"')?;
         let (version, rest) = inner.split_once('-')?;
         let (phase, pay) = match rest.as_bytes() {
             [phase, pay] => (*phase, *pay),
@@ -46,7 +50,11 @@ impl Tag {
             b'n' => false,
             _ => return None,
         };
-        Some(Self { version: version.parse().ok()?, phase, pay_again })
+        Some(Self {
+            version: version.parse().ok()?,
+            phase,
+            pay_again,
+        })
     }
 
     /// The newest of the tags that the client has, by `If-None-Match`. Others than ours are ignored.
@@ -71,10 +79,17 @@ mod tests {
     fn tags_come_back() {
         for phase in [Phase::Quick, Phase::Backoff, Phase::Stop] {
             for pay_again in [true, false] {
-                let tag = Tag { version: 12, phase, pay_again };
+                let tag = Tag {
+                    version: 12,
+                    phase,
+                    pay_again,
+                };
                 assert_eq!(Tag::parse(&tag.to_string()), Some(tag));
                 // Some proxies drop the weakness.
-                assert_eq!(Tag::parse(tag.to_string().trim_start_matches("W/")), Some(tag));
+                assert_eq!(
+                    Tag::parse(tag.to_string().trim_start_matches("W/")),
+                    Some(tag)
+                );
             }
         }
     }
@@ -82,9 +97,21 @@ mod tests {
     #[test]
     fn the_newest_of_several_counts_and_nonsense_does_not() {
         let mut headers = HeaderMap::new();
-        headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("\"x\", W/\"3-sn\", W/\"5-qn\", *"));
+        headers.insert(
+            header::IF_NONE_MATCH,
+            HeaderValue::from_static("\"x\", W/\"3-sn\", W/\"5-qn\", *"),
+        );
         assert_eq!(Tag::known(&headers).unwrap().version, 5);
-        for nonsense in ["", "*", "\"\"", "\"1\"", "\"-sn\"", "\"1-s\"", "\"1-xn\"", "\"99999999999999999999-sn\""] {
+        for nonsense in [
+            "",
+            "*",
+            "\"\"",
+            "\"1\"",
+            "\"-sn\"",
+            "\"1-s\"",
+            "\"1-xn\"",
+            "\"99999999999999999999-sn\"",
+        ] {
             assert_eq!(Tag::parse(nonsense), None, "{nonsense}");
         }
     }

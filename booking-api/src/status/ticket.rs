@@ -48,7 +48,11 @@ pub(crate) async fn ticket(
         code: code.as_str(),
         qr_url: api.addresses.ticket_picture(booking),
     };
-    Ok(([(header::CACHE_CONTROL, "private, no-cache")], axum::Json(body)).into_response())
+    Ok((
+        [(header::CACHE_CONTROL, "private, no-cache")],
+        axum::Json(body),
+    )
+        .into_response())
 }
 
 /// The code as a picture.
@@ -64,7 +68,10 @@ pub(crate) async fn ticket_picture(
         tracing::error!(%error, %booking, "a ticket's code cannot be drawn");
         Problem::internal()
     })?;
-    let headers = [(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, "private, no-cache")];
+    let headers = [
+        (header::CONTENT_TYPE, "image/png"),
+        (header::CACHE_CONTROL, "private, no-cache"),
+    ];
     Ok((headers, picture).into_response())
 }
 

@@ -24,16 +24,25 @@ impl Watchers {
     /// be woken before each read: see [`Watcher::bell`].
     pub(super) fn watch(&self, booking: BookingId) -> Watcher<'_> {
         let mut waiting = self.waiting();
-        let watched =
-            waiting.entry(booking).or_insert_with(|| Watched { bell: Arc::default(), watchers: 0 });
+        let watched = waiting.entry(booking).or_insert_with(|| Watched {
+            bell: Arc::default(),
+            watchers: 0,
+        });
         watched.watchers += 1;
         metrics::gauge!(metric::STATUS_WAITING).increment(1.0);
-        Watcher { all: self, booking, bell: watched.bell.clone() }
+        Watcher {
+            all: self,
+            booking,
+            bell: watched.bell.clone(),
+        }
     }
 
     /// Wakes those who wait for `booking`.
     pub(crate) fn wake(&self, booking: BookingId) {
-        let bell = self.waiting().get(&booking).map(|watched| watched.bell.clone());
+        let bell = self
+            .waiting()
+            .get(&booking)
+            .map(|watched| watched.bell.clone());
         if let Some(bell) = bell {
             bell.notify_waiters();
         }
@@ -82,14 +91,23 @@ mod tests {
     async fn all_who_wait_are_woken_and_forgotten_when_they_go() {
         let watchers = Watchers::default();
         let booking = |random| BookingId::pack(1, ShowId::try_from(1_u64).unwrap(), random);
-        let (one, two, other) = (watchers.watch(booking(1)), watchers.watch(booking(1)), watchers.watch(booking(2)));
-        let mut rings: Vec<_> =
-            [&one, &two, &other].into_iter().map(|watcher| Box::pin(watcher.bell().notified())).collect();
+        let (one, two, other) = (
+            watchers.watch(booking(1)),
+            watchers.watch(booking(1)),
+            watchers.watch(booking(2)),
+        );
+        let mut rings: Vec<_> = [&one, &two, &other]
+            .into_iter()
+            .map(|watcher| Box::pin(watcher.bell().notified()))
+            .collect();
         for ring in &mut rings {
             ring.as_mut().enable();
         }
         watchers.wake(booking(1));
-        let woken: Vec<bool> = rings.iter_mut().map(|ring| ring.as_mut().now_or_never().is_some()).collect();
+        let woken: Vec<bool> = rings
+            .iter_mut()
+            .map(|ring| ring.as_mut().now_or_never().is_some())
+            .collect();
         assert_eq!(woken, [true, true, false]);
         drop(rings);
         drop((one, two));
