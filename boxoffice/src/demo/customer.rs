@@ -1,0 +1,134 @@
+//! A customer with a browser: holds, pays at the gateway, polls.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use boxoffice_saga::identity::ShowId;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::stage::Stage;
+
+/// How long a customer waits for a status before the scene is given up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Somebody who wants a seat.
+pub struct Customer {
+    stage: Arc<Stage>,
+    token: String,
+}
+
+/// A payment that the customer can make at the gateway.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Our id of it.
+    pub payment_id: String,
+    /// The gateway's.
+    pub gateway_payment_id: String,
+    client_secret: String,
+}
+
+impl Customer {
+    /// A customer called `name`, unlike all others of that name.
+    pub(super) async fn new(stage: Arc<Stage>, name: &str) -> anyhow::Result<Self> {
+        let expires = stage.now().await? + time::Duration::hours(1);
+        let claims = json!({ "sub": format!("{name}-{}", Uuid::new_v4().simple()), "exp": expires.unix_timestamp() });
+        let key = jsonwebtoken::EncodingKey::from_secret(stage.target.jwt_secret.as_bytes());
+        let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?;
+        Ok(Self { stage, token })
+    }
+
+    /// Holds seats. Returns the booking's id.
+    pub async fn hold(&self, show: ShowId, seats: &[&str]) -> anyhow::Result<String> {
+        let url = format!("{}/v1/shows/{show}/holds", self.stage.target.api);
+        let body = json!({ "seats": seats, "contact": { "email": "anna@example.com" } });
+        let answer = self.post(&url, &body).await?;
+        text(&answer, "booking_id")
+    }
+
+    /// Holds seats as soon as they can be had.
+    pub async fn hold_when_free(&self, show: ShowId, seats: &[&str]) -> anyhow::Result<String> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.hold(show, seats).await {
+                Ok(booking) => return Ok(booking),
+                Err(error) if Instant::now() > until => return Err(error.context("the seats never became free")),
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+
+    /// Starts a payment.
+    pub async fn open_payment(&self, booking: &str) -> anyhow::Result<Attempt> {
+        let url = format!("{}/v1/bookings/{booking}/payments", self.stage.target.api);
+        let answer = self.post(&url, &json!({ "gateway": "stripe" })).await?;
+        Ok(Attempt {
+            payment_id: text(&answer, "payment_id")?,
+            gateway_payment_id: text(&answer, "gateway_payment_id")?,
+            client_secret: text(&answer, "client_secret")?,
+        })
+    }
+
+    /// Pays at the gateway, with a card that works, as the browser does.
+    pub async fn pay(&self, attempt: &Attempt) -> anyhow::Result<()> {
+        let url = format!("{}/v1/payment_intents/{}/confirm", self.stage.target.simulator, attempt.gateway_payment_id);
+        let form = [("payment_method", "pm_card_visa"), ("client_secret", attempt.client_secret.as_str())];
+        let answer = self.stage.http.post(url).form(&form).send().await?;
+        let status = answer.status();
+        let answer: Value = answer.json().await?;
+        if !status.is_success() || answer["status"] != "succeeded" {
+            bail!("the gateway did not take the payment: {status} {answer}");
+        }
+        Ok(())
+    }
+
+    /// The status document now.
+    pub async fn status(&self, booking: &str) -> anyhow::Result<Value> {
+        let url = format!("{}/v1/bookings/{booking}", self.stage.target.api);
+        let answer = self.stage.http.get(url).bearer_auth(&self.token).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
+    /// Long-polls until the status is `wanted`, and returns that document.
+    pub async fn wait_for(&self, booking: &str, wanted: &str) -> anyhow::Result<Value> {
+        let until = Instant::now() + PATIENCE;
+        let url = format!("{}/v1/bookings/{booking}?wait=5", self.stage.target.api);
+        let mut etag: Option<String> = None;
+        let mut last = Value::Null;
+        while Instant::now() < until {
+            let mut request = self.stage.http.get(&url).bearer_auth(&self.token);
+            if let Some(etag) = &etag {
+                request = request.header("if-none-match", etag);
+            }
+            let answer = request.send().await?;
+            if answer.status() == 304 {
+                continue;
+            }
+            let answer = answer.error_for_status()?;
+            etag = answer.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+            last = answer.json().await?;
+            if last["status"] == wanted {
+                return Ok(last);
+            }
+        }
+        bail!("the status never became {wanted}; the last one was {last}")
+    }
+
+    async fn post(&self, url: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = self.stage.http.post(url).bearer_auth(&self.token);
+        let key = Uuid::new_v4().to_string();
+        let answer = request.header("idempotency-key", key).json(body).send().await?;
+        let status = answer.status();
+        let answer: Value = answer.json().await?;
+        if !status.is_success() {
+            bail!("{url} answered {status}: {answer}");
+        }
+        Ok(answer)
+    }
+}
+
+fn text(answer: &Value, field: &str) -> anyhow::Result<String> {
+    let text = answer[field].as_str().with_context(|| format!("no {field} in {answer}"))?;
+    Ok(text.to_owned())
+}

@@ -1,0 +1,99 @@
+//! Where the scenes are played: a running system, with shows of their own.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use boxoffice_booking_api::shows::{NewShow, create_show, put_on_sale};
+use boxoffice_saga::identity::ShowId;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgPool, Row};
+use time::OffsetDateTime;
+
+use super::customer::Customer;
+use super::evidence::EventWatch;
+
+/// The running system.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Base URL of the booking API.
+    pub api: String,
+    /// Base URL of the webhook ingress.
+    pub ingress: String,
+    /// Base URL of the gateway simulator.
+    pub simulator: String,
+    /// The database's URL.
+    pub database: String,
+    /// `host:port` of a broker.
+    pub kafka: String,
+    /// The secret with which callers' tokens are signed (HS256).
+    pub jwt_secret: String,
+    /// The secret with which the simulator's webhooks are signed.
+    pub webhook_secret: String,
+}
+
+/// A system that was reached.
+pub struct Stage {
+    /// Where everything is.
+    pub target: Target,
+    /// The database, to read the ledger and to make shows.
+    pub database: PgPool,
+    /// What is published from now on.
+    pub events: EventWatch,
+    /// For all HTTP.
+    pub http: reqwest::Client,
+}
+
+impl Stage {
+    /// Reaches the system.
+    ///
+    /// # Errors
+    /// When the database, the broker or a door cannot be reached.
+    pub async fn enter(target: Target) -> anyhow::Result<Arc<Self>> {
+        let database = PgPoolOptions::new()
+            .max_connections(4)
+            .connect(&target.database)
+            .await
+            .context("the database cannot be reached")?;
+        let events = EventWatch::start(&target.kafka).context("the broker cannot be reached")?;
+        let http = reqwest::Client::builder()
+            .timeout(std::time::Duration::from_secs(30))
+            .build()
+            .context("no HTTP client")?;
+        Ok(Arc::new(Self { target, database, events, http }))
+    }
+
+    /// A show on sale with two rows of five seats, whose holds live `hold_ms` and not a moment longer.
+    ///
+    /// # Errors
+    /// When the show cannot be made.
+    pub async fn show(&self, title: &str, hold_ms: i64) -> anyhow::Result<ShowId> {
+        let now = self.now().await?;
+        let mut show = NewShow::hall(title, now + time::Duration::days(7), "INR".parse()?, 2, 5, 45_000);
+        show.terms.hold_ms = hold_ms;
+        if hold_ms < 60_000 {
+            show.terms.grace_ms = 0;
+            show.terms.extension_ms = 0;
+            show.terms.extension_limit_ms = 0;
+            show.terms.warning_ms = 0;
+        }
+        let id = create_show(&self.database, &show).await?;
+        put_on_sale(&self.database, id).await?;
+        Ok(id)
+    }
+
+    /// The database's clock.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn now(&self) -> anyhow::Result<OffsetDateTime> {
+        Ok(sqlx::query("select clock_timestamp()").fetch_one(&self.database).await?.try_get(0)?)
+    }
+
+    /// Somebody who wants a seat.
+    ///
+    /// # Errors
+    /// When the token cannot be made.
+    pub async fn customer(self: &Arc<Self>, name: &str) -> anyhow::Result<Customer> {
+        Customer::new(self.clone(), name).await
+    }
+}
