@@ -47,6 +47,18 @@ impl Customer {
         text(&answer, "booking_id")
     }
 
+    /// Asks for seats once, and returns whatever is answered.
+    pub async fn try_hold(&self, show: ShowId, seats: &[&str]) -> anyhow::Result<reqwest::Response> {
+        let url = format!("{}/v1/shows/{show}/holds", self.stage.target.api);
+        let body = json!({ "seats": seats, "contact": { "email": "bob@example.com" } });
+        Ok(self.stage.http.post(url).bearer_auth(&self.token).json(&body).send().await?)
+    }
+
+    /// The bearer token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Holds seats as soon as they can be had.
     pub async fn hold_when_free(&self, show: ShowId, seats: &[&str]) -> anyhow::Result<String> {
         let until = Instant::now() + PATIENCE;
@@ -101,13 +113,19 @@ impl Customer {
             if let Some(etag) = &etag {
                 request = request.header("if-none-match", etag);
             }
-            let answer = request.send().await?;
-            if answer.status() == 304 {
-                continue;
-            }
-            let answer = answer.error_for_status()?;
+            let answer = match request.send().await {
+                Ok(answer) if answer.status() == 304 => continue,
+                Ok(answer) if answer.status().is_success() => answer,
+                // Away, as every system is now and then.
+                Ok(answer) if !answer.status().is_server_error() => bail!("the status answered {}", answer.status()),
+                _ => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
             etag = answer.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-            last = answer.json().await?;
+            let Ok(document) = answer.json().await else { continue };
+            last = document;
             if last["status"] == wanted {
                 return Ok(last);
             }
@@ -115,16 +133,29 @@ impl Customer {
         bail!("the status never became {wanted}; the last one was {last}")
     }
 
+    /// Posts, and again under the same idempotency key while the system is away: that is what the key is for.
     async fn post(&self, url: &str, body: &Value) -> anyhow::Result<Value> {
-        let request = self.stage.http.post(url).bearer_auth(&self.token);
         let key = Uuid::new_v4().to_string();
-        let answer = request.header("idempotency-key", key).json(body).send().await?;
-        let status = answer.status();
-        let answer: Value = answer.json().await?;
-        if !status.is_success() {
-            bail!("{url} answered {status}: {answer}");
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let request = self.stage.http.post(url).bearer_auth(&self.token).header("idempotency-key", &key);
+            let failure = match request.json(body).send().await {
+                Ok(answer) if answer.status() == 503 => anyhow::anyhow!("{url} answered 503"),
+                Ok(answer) => {
+                    let status = answer.status();
+                    match answer.json::<Value>().await {
+                        Ok(answer) if status.is_success() => return Ok(answer),
+                        Ok(answer) => bail!("{url} answered {status}: {answer}"),
+                        Err(error) => error.into(),
+                    }
+                }
+                Err(error) => error.into(),
+            };
+            if Instant::now() > until {
+                return Err(failure);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        Ok(answer)
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+pub use customer::{Attempt, Customer};
 pub use evidence::EventWatch;
 pub use stage::{Stage, Target};
 

@@ -42,7 +42,14 @@ impl Shared {
 
     /// A fresh database of the shared server, migrated.
     pub async fn database(&self) -> String {
-        database(&self.postgres).await
+        let url = self.empty_database().await;
+        boxoffice::migrate(&url).await.expect("migrations apply");
+        url
+    }
+
+    /// A fresh database of the shared server.
+    pub async fn empty_database(&self) -> String {
+        empty_database(&self.postgres).await
     }
 }
 
@@ -63,16 +70,14 @@ pub async fn own_postgres(fetched: &Fetched, dir: &Path) -> Postgres {
     Postgres::start(fetched, &options).await.expect("PostgreSQL starts")
 }
 
-/// A fresh database, migrated.
-pub async fn database(postgres: &Postgres) -> String {
+/// A fresh database.
+pub async fn empty_database(postgres: &Postgres) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
     let mut admin = sqlx::PgConnection::connect(&postgres.url()).await.expect("PostgreSQL answers");
     let create = format!("create database {name}");
     sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut admin).await.expect("a database");
-    let url = postgres.url_of(&name);
-    boxoffice::migrate(&url).await.expect("migrations apply");
-    url
+    postgres.url_of(&name)
 }
 
 /// A fresh directory that the database's user can enter.

@@ -1,0 +1,221 @@
+//! The configuration: three layers, checked whole, every complaint at once.
+//!
+//! `config.default.toml` is the documentation of every setting and holds its default; [`load`] lays the
+//! operator's file and the environment over it. [`Config`] is the result in types.
+
+mod check;
+mod environment;
+mod layers;
+mod shown;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use boxoffice_gateways::{AccountConfig, SigningSecret};
+use boxoffice_producers::Connection;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use sqlx::postgres::PgConnectOptions;
+
+pub use check::{Complaint, ConfigError};
+pub use layers::{Layers, Loaded, load};
+
+/// The default file: every setting, documented.
+pub const DEFAULT: &str = include_str!("../../config.default.toml");
+
+/// What a generated development secret begins with. Refused outside of `boxoffice dev`.
+pub const DEVELOPMENT_PREFIX: &str = "dev-only-";
+
+/// Everything that can be set. The fields are documented in `config.default.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "config.default.toml documents each setting, in one place")]
+pub struct Config {
+    pub kafka: KafkaConfig,
+    pub database: DatabaseConfig,
+    pub ingress: IngressConfig,
+    pub api: ApiConfig,
+    pub tickets: TicketsConfig,
+    #[serde(default)]
+    pub gateways: Vec<AccountConfig>,
+    pub facts: FactsConfig,
+    pub mail: MailConfig,
+    pub tasks: TasksConfig,
+    pub simulator: SimulatorConfig,
+    pub health: HealthConfig,
+    pub log: LogConfig,
+    pub shutdown: ShutdownConfig,
+}
+
+/// Section `kafka`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "see config.default.toml")]
+pub struct KafkaConfig {
+    pub brokers: String,
+    pub partitions: i32,
+    pub replication: i32,
+    pub options: std::collections::BTreeMap<String, SecretString>,
+}
+
+/// Section `database`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "see config.default.toml")]
+pub struct DatabaseConfig {
+    pub url: SecretString,
+    pub connections: u32,
+    pub connect_seconds: u16,
+}
+
+/// Section `ingress`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "see config.default.toml")]
+pub struct IngressConfig {
+    pub listen: SocketAddr,
+    pub largest_body_bytes: usize,
+    pub body_within_ms: u64,
+    pub answer_within_ms: u64,
+    pub in_flight_requests: usize,
+}
+
+/// Section `api`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "see config.default.toml")]
+pub struct ApiConfig {
+    pub listen: SocketAddr,
+    pub public_base_url: String,
+    pub jwt_secret: SecretString,
+    pub jwt_issuer: String,
+    pub jwt_audience: String,
+    pub status_secret: SecretString,
+    pub older_status_secrets: Vec<SecretString>,
+    pub status_link_days: u16,
+    pub desk_batch: usize,
+    pub desk_queue_per_show: usize,
+    pub desk_queue: usize,
+    pub desk_glance_from: usize,
+    pub desk_patience_ms: u32,
+}
+
+/// Section `tickets`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "see config.default.toml")]
+pub struct TicketsConfig {
+    pub key_id: String,
+    pub signing_key: SecretString,
+    pub older_keys: std::collections::BTreeMap<String, String>,
+}
+
+/// Section `facts`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "see config.default.toml")]
+pub struct FactsConfig {
+    pub secrets: Vec<SigningSecret>,
+}
+
+/// Section `mail`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "see config.default.toml")]
+pub struct MailConfig {
+    pub smtp_url: SecretString,
+    pub files: PathBuf,
+    pub from: String,
+    pub name: String,
+    pub help: String,
+    pub timeout_seconds: u16,
+}
+
+/// Section `tasks`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "see config.default.toml")]
+pub struct TasksConfig {
+    pub in_flight: usize,
+    pub lease_seconds: u16,
+    pub call_seconds: u16,
+    pub look_every_ms: u32,
+}
+
+/// Section `simulator`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "see config.default.toml")]
+pub struct SimulatorConfig {
+    pub listen: SocketAddr,
+    pub webhook_url: String,
+    pub webhook_secret: SecretString,
+    pub api_key: SecretString,
+    pub state_file: PathBuf,
+}
+
+/// Section `health`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "see config.default.toml")]
+pub struct HealthConfig {
+    pub listen: SocketAddr,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people at a terminal.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Section `log`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "see config.default.toml")]
+pub struct LogConfig {
+    pub format: LogFormat,
+    pub filter: String,
+}
+
+/// Section `shutdown`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "see config.default.toml")]
+pub struct ShutdownConfig {
+    pub deadline_seconds: u16,
+}
+
+impl KafkaConfig {
+    /// How to reach the brokers.
+    pub fn connection(&self) -> Connection {
+        Connection { brokers: self.brokers.clone(), extra: self.extra() }
+    }
+
+    /// The operator's own librdkafka settings.
+    pub fn extra(&self) -> Vec<(String, String)> {
+        self.options
+            .iter()
+            .map(|(name, value)| (name.clone(), value.expose_secret().to_owned()))
+            .collect()
+    }
+}
+
+impl DatabaseConfig {
+    /// How to connect, with our name for the server's lists of sessions.
+    ///
+    /// # Errors
+    /// Where the URL is none.
+    pub fn connect_options(&self) -> Result<PgConnectOptions, sqlx::Error> {
+        Ok(PgConnectOptions::from_str(self.url.expose_secret())?.application_name("boxoffice"))
+    }
+}
+
+impl ShutdownConfig {
+    /// How long draining may take.
+    pub fn deadline(&self) -> Duration {
+        Duration::from_secs(self.deadline_seconds.into())
+    }
+}
+
+/// Whether a secret was set.
+pub fn is_set(secret: &SecretString) -> bool {
+    !secret.expose_secret().is_empty()
+}
+
+/// `None` for the empty text, which means "not set".
+pub fn optional(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}

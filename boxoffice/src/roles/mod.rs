@@ -1,0 +1,182 @@
+//! The roles of the product, and how each is started from the configuration.
+//!
+//! Any number of them run in one process. Even then everything between them goes through Kafka and
+//! PostgreSQL; being in one process only spares waiting: the relay and the executors are woken at once.
+
+mod doors;
+mod health;
+mod workers;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use boxoffice_gateways::Gateways;
+use boxoffice_tasks::ExecutorOptions;
+use boxoffice_tickets::{KeyError, StatusTokens, TicketKeys};
+use boxoffice_turn::postgres::PgStore;
+use boxoffice_webhook_ingress::IngressOptions;
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+use crate::config::{Config, IngressConfig, TicketsConfig, is_set};
+use crate::failure::Failure;
+use crate::supervisor::Supervisor;
+
+pub use health::install_metrics;
+
+/// A part of the product that can be deployed on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The gateways' door.
+    Ingress,
+    /// Webhooks in, turns out; timers.
+    Coordinator,
+    /// Publishes the outbox.
+    Relay,
+    /// Makes refunds.
+    Refunds,
+    /// Writes letters.
+    Notifications,
+    /// The front ends' door.
+    Api,
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 6] =
+        [Self::Ingress, Self::Coordinator, Self::Relay, Self::Refunds, Self::Notifications, Self::Api];
+
+    /// The command that runs it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ingress => "ingress",
+            Self::Coordinator => "coordinator",
+            Self::Relay => "relay",
+            Self::Refunds => "refunds",
+            Self::Notifications => "notifications",
+            Self::Api => "api",
+        }
+    }
+
+    /// Whether it needs the database. The ingress does not, so that webhooks are taken while it is away.
+    pub const fn needs_database(self) -> bool {
+        !matches!(self, Self::Ingress)
+    }
+}
+
+/// Where the doors of a running process are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Addresses {
+    /// The booking API.
+    pub api: Option<SocketAddr>,
+    /// The webhook ingress.
+    pub ingress: Option<SocketAddr>,
+    /// Health and metrics of the other roles.
+    pub health: Option<SocketAddr>,
+}
+
+/// What the roles of one process share.
+struct Shared<'a> {
+    config: &'a Config,
+    store: PgStore,
+    outbox: Arc<Notify>,
+    gateways: Arc<Gateways>,
+    supervisor: &'a Supervisor,
+}
+
+/// Starts `roles` under `supervisor`. Returns as soon as their doors listen; whether they are ready is told by
+/// `/readyz`.
+///
+/// # Errors
+/// When a door's address is taken, or the configuration cannot work.
+pub async fn start(config: &Config, roles: &[Role], supervisor: &Supervisor) -> Result<Addresses, Failure> {
+    let outbox = Arc::new(Notify::new());
+    let database = if roles.iter().any(|role| role.needs_database()) {
+        config.database.connect_options().map_err(|error| Failure::because("database.url cannot be used", &error))?
+    } else {
+        sqlx::postgres::PgConnectOptions::new()
+    };
+    let gateways = Gateways::new(config.gateways.clone(), config.facts.secrets.clone())
+        .map_err(|error| Failure::because("the gateways cannot be set up", &error))?;
+    let shared = Shared {
+        config,
+        store: PgStore::new(database, config.database.connections, outbox.clone()),
+        outbox,
+        gateways: Arc::new(gateways),
+        supervisor,
+    };
+    let mut addresses = Addresses::default();
+    for role in roles {
+        match role {
+            Role::Ingress => addresses.ingress = Some(doors::ingress(&shared).await?),
+            Role::Api => addresses.api = Some(doors::api(&shared).await?),
+            Role::Coordinator => workers::coordinator(&shared),
+            Role::Relay => workers::relay(&shared)?,
+            Role::Refunds => workers::refunds(&shared),
+            Role::Notifications => workers::notifications(&shared)?,
+        }
+    }
+    if roles.iter().any(|role| !matches!(role, Role::Ingress | Role::Api)) {
+        addresses.health = Some(health::serve(&shared).await?);
+    }
+    Ok(addresses)
+}
+
+/// Opens a listener, or says whose setting to change.
+async fn listen(setting: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let taken = |error: &std::io::Error| {
+        Failure::because(format!("cannot listen on {address}"), error)
+            .advise(format!("free the port, or set {setting} to another address"))
+    };
+    let listener = TcpListener::bind(address).await.map_err(|error| taken(&error))?;
+    let address = listener.local_addr().map_err(|error| taken(&error))?;
+    Ok((listener, address))
+}
+
+/// The keys that sign tickets and check older ones.
+///
+/// # Errors
+/// [`KeyError`], which says what to do.
+pub fn ticket_keys(config: &TicketsConfig) -> Result<TicketKeys, KeyError> {
+    let mut keys = TicketKeys::new(&config.key_id, config.signing_key.expose_secret())?;
+    for (id, key) in &config.older_keys {
+        keys.accept(id, key)?;
+    }
+    Ok(keys)
+}
+
+/// What signs and checks status addresses.
+fn status_tokens(config: &Config) -> Result<StatusTokens, Failure> {
+    let weak = |error| Failure::because("api.status_secret cannot be used", &error);
+    let mut tokens = StatusTokens::new(config.api.status_secret.expose_secret().as_bytes()).map_err(weak)?;
+    for older in config.api.older_status_secrets.iter().filter(|secret| is_set(secret)) {
+        tokens = tokens.also_accept(older.expose_secret().as_bytes()).map_err(weak)?;
+    }
+    Ok(tokens)
+}
+
+/// How a role's executor runs.
+fn executor(config: &Config, name: &'static str) -> ExecutorOptions {
+    ExecutorOptions {
+        in_flight: config.tasks.in_flight,
+        lease: Duration::from_secs(config.tasks.lease_seconds.into()),
+        call: Duration::from_secs(config.tasks.call_seconds.into()),
+        look_every: Duration::from_millis(config.tasks.look_every_ms.into()),
+        ..ExecutorOptions::usual(name)
+    }
+}
+
+impl IngressConfig {
+    /// The ingress's own options.
+    pub fn options(&self) -> IngressOptions {
+        IngressOptions {
+            largest_body: self.largest_body_bytes,
+            answer_within: Duration::from_millis(self.answer_within_ms),
+            body_within: Duration::from_millis(self.body_within_ms),
+            in_flight_requests: self.in_flight_requests,
+            ..IngressOptions::default()
+        }
+    }
+}

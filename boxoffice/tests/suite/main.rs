@@ -1,0 +1,10 @@
+//! boxoffice on real Kafka and real PostgreSQL. One binary, so that tests share the servers that stay up.
+
+mod conformance;
+mod doors;
+mod failpoints;
+mod locks;
+mod outages;
+mod scenes;
+mod servers;
+mod system;

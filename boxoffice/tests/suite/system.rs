@@ -1,0 +1,237 @@
+//! The product as its users run it: the binary, with a configuration file, and the gateway simulator beside it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use boxoffice::demo::Target;
+use tokio::sync::OnceCell;
+
+use crate::servers;
+
+const JWT_SECRET: &str = "a-secret-for-tests-only-0123456789abcdef";
+const WEBHOOK_SECRET: &str = "whsec_a_secret_for_tests_only_0123456789";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running boxoffice.
+pub struct System {
+    pub target: Target,
+    pub dir: PathBuf,
+    config: PathBuf,
+    simulator: Child,
+    roles: Option<Child>,
+}
+
+/// The system that tests share which leave it as they found it, each with shows of its own.
+pub async fn shared() -> &'static System {
+    static SHARED: OnceCell<System> = OnceCell::const_new();
+    SHARED
+        .get_or_init(|| async {
+            let servers = servers::shared();
+            System::start(&servers.kafka(), &servers.empty_database().await).await
+        })
+        .await
+}
+
+impl System {
+    /// Migrates, and starts the simulator and every role, on free ports.
+    pub async fn start(kafka: &str, database: &str) -> Self {
+        let dir = servers::fresh_dir("system");
+        let ports = free_ports();
+        let config = dir.join("boxoffice.toml");
+        std::fs::write(&config, configuration(&dir, kafka, database, ports)).expect("a configuration");
+        let migrated = command(&config, "migrate").output().expect("the binary runs");
+        assert!(migrated.status.success(), "migrate: {}", String::from_utf8_lossy(&migrated.stderr));
+        let simulator = spawn(&mut command(&config, "gateway-sim"), &dir, "simulator");
+        let url = |port: u16| format!("http://127.0.0.1:{port}");
+        let target = Target {
+            api: url(ports[0]),
+            ingress: url(ports[1]),
+            simulator: url(ports[2]),
+            database: database.to_owned(),
+            kafka: kafka.to_owned(),
+            jwt_secret: JWT_SECRET.to_owned(),
+            webhook_secret: WEBHOOK_SECRET.to_owned(),
+        };
+        let mut system = Self { target, dir, config, simulator, roles: None };
+        system.start_roles(None).await;
+        system
+    }
+
+    /// Starts every role in one process and waits until it is ready, or has died of its failpoint.
+    pub async fn start_roles(&mut self, failpoint: Option<&str>) {
+        let mut command = command(&self.config, "all");
+        if let Some(name) = failpoint {
+            command.env(boxoffice_failpoints::VARIABLE, name);
+            command.env(boxoffice_failpoints::LOG_VARIABLE, self.fired_log());
+        }
+        self.roles = Some(spawn(&mut command, &self.dir, "roles"));
+        let until = Instant::now() + PATIENCE;
+        let http = reqwest::Client::new();
+        for url in [format!("{}/readyz", self.target.api), format!("{}/readyz", self.target.ingress)] {
+            loop {
+                let ready = http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success());
+                if ready || (failpoint.is_some() && self.ended().is_some()) {
+                    break;
+                }
+                assert!(self.ended().is_none(), "boxoffice ended at its start: {}", self.log());
+                assert!(Instant::now() < until, "boxoffice never became ready: {}", self.log());
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+
+    /// How the roles' process ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.roles.as_mut().and_then(|roles| roles.try_wait().expect("a child can be waited for"))
+    }
+
+    /// Whether this failpoint left its name before it killed the process.
+    pub fn fired(&self, name: &str) -> bool {
+        std::fs::read_to_string(self.fired_log()).is_ok_and(|log| log.lines().any(|line| line == name))
+    }
+
+    fn fired_log(&self) -> PathBuf {
+        self.dir.join("fired")
+    }
+
+    /// Kills the roles' process, if it lives.
+    pub fn kill_roles(&mut self) {
+        if let Some(mut roles) = self.roles.take() {
+            let _ = roles.kill();
+            let _ = roles.wait();
+        }
+    }
+
+    /// Runs a command of the binary with this system's configuration.
+    pub fn run(&self, arguments: &[&str]) -> std::process::Output {
+        let (first, rest) = arguments.split_first().expect("a command");
+        command(&self.config, first).args(rest).output().expect("the binary runs")
+    }
+
+    /// Evaluates every promise by `boxoffice audit`.
+    pub fn audit(&self) {
+        let audit = self.run(&["audit"]);
+        assert!(
+            audit.status.success(),
+            "audit: {}{}",
+            String::from_utf8_lossy(&audit.stdout),
+            String::from_utf8_lossy(&audit.stderr)
+        );
+    }
+
+    /// The letters that were written, by file name.
+    pub fn letters(&self) -> Vec<String> {
+        let files = std::fs::read_dir(self.dir.join("mail"));
+        files.into_iter().flatten().flatten().map(|file| file.file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    /// The end of the roles' log.
+    pub fn log(&self) -> String {
+        let log = std::fs::read_to_string(self.dir.join("roles.log")).unwrap_or_default();
+        log.lines().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        self.kill_roles();
+        let _ = self.simulator.kill();
+        let _ = self.simulator.wait();
+    }
+}
+
+fn command(config: &Path, name: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_boxoffice"));
+    command.arg(name).env("BOXOFFICE_CONFIG", config).stdin(Stdio::null());
+    command
+}
+
+fn spawn(command: &mut Command, dir: &Path, name: &str) -> Child {
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(dir.join(format!("{name}.log")))
+        .expect("a log file");
+    let errors = log.try_clone().expect("a log file");
+    command.stdout(log).stderr(errors).spawn().expect("the binary starts")
+}
+
+/// Ports that were free a moment ago, below those that the system gives to outgoing connections.
+fn free_ports() -> [u16; 4] {
+    use std::net::TcpListener;
+    let mut listeners = Vec::new();
+    let mut port = 10_000 + u16::try_from(std::process::id() % 4_000).unwrap_or(0);
+    while listeners.len() < 4 {
+        port += 1;
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            static TAKEN: std::sync::Mutex<Vec<u16>> = std::sync::Mutex::new(Vec::new());
+            let mut taken = TAKEN.lock().expect("no test panics here");
+            if !taken.contains(&port) {
+                taken.push(port);
+                listeners.push((listener, port));
+            }
+        }
+    }
+    [listeners[0].1, listeners[1].1, listeners[2].1, listeners[3].1]
+}
+
+fn configuration(dir: &Path, kafka: &str, database: &str, ports: [u16; 4]) -> String {
+    let [api, ingress, simulator, health] = ports;
+    let mail = dir.join("mail");
+    let books = dir.join("books.json");
+    format!(
+        r#"
+[kafka]
+brokers = "{kafka}"
+partitions = 2
+replication = 1
+
+[database]
+url = "{database}"
+
+[ingress]
+listen = "127.0.0.1:{ingress}"
+
+[api]
+listen = "127.0.0.1:{api}"
+jwt_secret = "{JWT_SECRET}"
+status_secret = "another-secret-for-tests-0123456789abcdef"
+
+[tickets]
+key_id = "test"
+signing_key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+[[gateways]]
+gateway = "stripe"
+secrets = ["{WEBHOOK_SECRET}"]
+api = {{ base_url = "http://127.0.0.1:{simulator}", api_key = "sk_test_key", timeout_ms = 3000 }}
+
+[[gateways]]
+gateway = "generic"
+secrets = ["{WEBHOOK_SECRET}"]
+
+[facts]
+secrets = ["a-secret-for-facts-in-tests-0123456789abcdef"]
+
+[mail]
+files = "{mail}"
+
+[tasks]
+lease_seconds = 8
+call_seconds = 3
+
+[simulator]
+listen = "127.0.0.1:{simulator}"
+webhook_url = "http://127.0.0.1:{ingress}/webhooks/stripe"
+webhook_secret = "{WEBHOOK_SECRET}"
+api_key = "sk_test_key"
+state_file = "{books}"
+
+[health]
+listen = "127.0.0.1:{health}"
+"#,
+        mail = mail.display(),
+        books = books.display(),
+    )
+}
