@@ -7,10 +7,8 @@ pub mod demo;
 pub mod dev;
 pub mod failure;
 mod logging;
-mod migrate;
 pub mod roles;
+pub mod schema;
 mod shows;
-mod supervisor;
+pub mod supervisor;
 mod terminal;
-
-pub use migrate::migrate;

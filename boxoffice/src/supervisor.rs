@@ -117,7 +117,7 @@ impl Supervisor {
     where
         S: Fn(CancellationToken) -> F + Send + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
-        E: Into<anyhow::Error>,
+        E: Into<anyhow::Error> + 'static,
     {
         let stop = self.shared.stages.get(&stage).cloned().unwrap_or_default();
         let inner = Arc::new(Mutex::new(None));

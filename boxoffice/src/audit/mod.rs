@@ -102,3 +102,25 @@ fn ends(kafka: &Connection) -> Result<Vec<(i32, i64, i64)>, rdkafka::error::Kafk
         })
         .collect()
 }
+
+impl Audit {
+    /// For a person at a terminal.
+    pub fn in_words(&self) -> String {
+        let mut text = format!("{} shows, {} bookings\n", self.shows, self.bookings);
+        for (currency, accounts) in &self.money {
+            let accounts: Vec<String> =
+                accounts.iter().map(|(account, minor)| format!("{} {minor}", account.to_lowercase())).collect();
+            text.push_str(&format!("{currency}, minor units: {}\n", accounts.join(", ")));
+        }
+        if self.undecided_webhooks > 0 {
+            text.push_str(&format!("{} accepted webhooks wait for the coordinator\n", self.undecided_webhooks));
+        }
+        if self.violations.is_empty() {
+            text.push_str("every promise holds\n");
+        }
+        for violation in &self.violations {
+            text.push_str(&format!("VIOLATION {}: {}\n", violation.promise, violation.what));
+        }
+        text
+    }
+}

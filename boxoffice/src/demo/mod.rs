@@ -83,3 +83,22 @@ pub async fn play(target: Target, mut played: impl FnMut(&Played)) -> anyhow::Re
     }
     Ok(all)
 }
+
+impl Played {
+    /// For a person at a terminal.
+    pub fn in_words(&self) -> String {
+        let verdict = if self.ok() { "as expected" } else { "DIFFERS" };
+        let mut text = format!("{} ({} ms): {verdict}\n  {}\n", self.scene, self.took_ms, self.about);
+        for check in &self.checks {
+            text.push_str(&if check.ok {
+                format!("    {}: {}\n", check.what, check.happened)
+            } else {
+                format!("  ! {}: expected {}, happened {}\n", check.what, check.expected, check.happened)
+            });
+        }
+        if let Some(reason) = &self.stopped_by {
+            text.push_str(&format!("  ! stopped: {reason}\n"));
+        }
+        text
+    }
+}

@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 
 use crate::config::{Config, IngressConfig, TicketsConfig, is_set};
 use crate::failure::Failure;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Ending, Stage, Supervisor};
 
 pub use health::install_metrics;
 
@@ -179,4 +179,31 @@ impl IngressConfig {
             ..IngressOptions::default()
         }
     }
+}
+
+/// Starts the gateway simulator.
+///
+/// # Errors
+/// When its address is taken.
+pub async fn simulator(config: &Config, supervisor: &Supervisor) -> Result<SocketAddr, Failure> {
+    let simulator = &config.simulator;
+    let (listener, address) = listen("simulator.listen", simulator.listen).await?;
+    let mut options = boxoffice_gateway_sim::Options::new(simulator.api_key.expose_secret());
+    if is_set(&simulator.webhook_secret) {
+        options.webhook = Some(boxoffice_gateway_sim::Webhook {
+            url: simulator.webhook_url.clone(),
+            secret: simulator.webhook_secret.expose_secret().to_owned(),
+        });
+    }
+    options.state_file = Some(simulator.state_file.clone()).filter(|file| !file.as_os_str().is_empty());
+    let listener = Arc::new(tokio::sync::Mutex::new(Some(listener)));
+    supervisor.spawn("simulator", Stage::Rest, Ending::EndProcess, move |stop| {
+        let (options, listener) = (options.clone(), listener.clone());
+        async move {
+            let listener = listener.lock().await.take().ok_or_else(|| anyhow::anyhow!("the listener is gone"))?;
+            boxoffice_gateway_sim::serve(listener, options, stop.child_token()).await?;
+            anyhow::Ok(())
+        }
+    });
+    Ok(address)
 }

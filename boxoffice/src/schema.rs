@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 
 /// All migrations, part of the program.
-static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+pub static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
 /// How often the database is asked again while a process waits for it at its start.
 const ASK_AGAIN: Duration = Duration::from_millis(200);

@@ -1,0 +1,268 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use boxoffice_turn::postgres::PgStore;
+use clap::{Parser, Subcommand};
+use tokio::sync::Notify;
+
+use crate::config::{self, Layers, Loaded};
+use crate::failure::Failure;
+use crate::logging::{self, Destination};
+use crate::roles::{self, Role};
+use crate::supervisor::{Ending, Stage, Supervisor};
+use crate::{audit, demo, dev, schema, shows, terminal};
+
+/// Drives ticket bookings from seat hold to paid ticket, and gets the money right when things go wrong.
+///
+/// New here? `boxoffice dev` runs everything on this machine and shows you one booking, step by step.
+#[derive(Debug, Parser)]
+#[command(name = "boxoffice", version, max_term_width = 100)]
+struct Cli {
+    /// The configuration file. `boxoffice config` shows every setting.
+    #[arg(long, global = true, env = "BOXOFFICE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything on this machine: real Kafka and PostgreSQL, every role, the gateway simulator
+    Dev(dev::DevArguments),
+    /// Play the story scene by scene and say of each what was expected and what happened
+    ///
+    /// Against the system that `boxoffice dev` runs in this directory, or else one that is started in a
+    /// temporary place. Exit status 1 if any scene differs.
+    Demo {
+        /// One JSON document on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the gateways' door: verify webhooks and write them to Kafka
+    Ingress,
+    /// Run the coordinator: webhooks in, decisions out; timers
+    Coordinator,
+    /// Run the relay: publish what was committed
+    Relay {
+        /// Adopt the outbox of another database system first (after a restore from a dump), and publish every
+        /// retained event again. Stop all writers before.
+        #[arg(long)]
+        readopt: bool,
+    },
+    /// Run the refund worker
+    Refunds,
+    /// Run the notification worker
+    Notifications,
+    /// Run the front ends' door: holds, payments, status, tickets
+    Api,
+    /// Run every role in one process
+    All,
+    /// Bring the database's schema up to date and create missing topics
+    Migrate,
+    /// Show every setting with its documentation and the value in effect, secrets hidden
+    Config,
+    /// Create shows and put them on sale
+    #[command(subcommand)]
+    Show(shows::ShowCommand),
+    /// Evaluate every promise over the whole database; exit status 1 on any violation
+    Audit {
+        /// One JSON document on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the gateway simulator alone
+    GatewaySim,
+    /// List the places at which a test can kill this build
+    #[command(hide = true)]
+    Failpoints,
+}
+
+/// Runs the command that the arguments name. Arguments that cannot be used end with exit status 2.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::because("the runtime cannot be started", &error).report(),
+    };
+    // The process may have a provider already when it is a test.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let file = cli.config;
+    match cli.command {
+        Command::Dev(arguments) => dev::run(arguments).await,
+        Command::Demo { json } => play(file, json).await,
+        Command::Ingress => serve(file, &[Role::Ingress]).await,
+        Command::Coordinator => serve(file, &[Role::Coordinator]).await,
+        Command::Relay { readopt: false } => serve(file, &[Role::Relay]).await,
+        Command::Relay { readopt: true } => readopt(file).await,
+        Command::Refunds => serve(file, &[Role::Refunds]).await,
+        Command::Notifications => serve(file, &[Role::Notifications]).await,
+        Command::Api => serve(file, &[Role::Api]).await,
+        Command::All => serve(file, &Role::ALL).await,
+        Command::Migrate => migrate(file).await,
+        Command::Config => {
+            terminal::text(&load(file, &[])?.shown());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Show(command) => shows::run(command, &database(file)?).await,
+        Command::Audit { json } => examine(file, json).await,
+        Command::GatewaySim => simulate(file).await,
+        Command::Failpoints => {
+            for point in boxoffice_failpoints::Failpoint::ALL {
+                terminal::line(format!("{}\t{}", point.name(), point.what_dies()));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// The configuration for `roles`. Without a file of its own a command works on what `boxoffice dev` runs in
+/// this directory, if it does; a role never does.
+fn load(file: Option<PathBuf>, roles: &[Role]) -> Result<Loaded, Failure> {
+    let mut layers = Layers::operator(file);
+    if layers.file.is_none() && roles.is_empty() {
+        layers.development = dev::left_settings();
+    }
+    config::load(&layers, roles).map_err(Failure::from)
+}
+
+fn database(file: Option<PathBuf>) -> Result<PgStore, Failure> {
+    let loaded = load(file, &[])?;
+    if !config::is_set(&loaded.config.database.url) {
+        return Err(Failure::unusable("database.url is not set")
+            .advise("give --config FILE or BOXOFFICE_DATABASE__URL, or start `boxoffice dev` in this directory"));
+    }
+    store(&loaded.config)
+}
+
+fn store(config: &config::Config) -> Result<PgStore, Failure> {
+    let options =
+        config.database.connect_options().map_err(|error| Failure::because("database.url cannot be used", &error))?;
+    Ok(PgStore::new(options, 4, Arc::new(Notify::new())))
+}
+
+/// Runs roles until SIGTERM or Ctrl-C, then drains; a second signal ends at once.
+async fn serve(file: Option<PathBuf>, roles: &[Role]) -> Result<ExitCode, Failure> {
+    let loaded = load(file, roles)?;
+    logging::install(&loaded.config.log, Destination::Terminal)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    roles::install_metrics()?;
+    if roles.iter().any(|role| role.needs_database()) {
+        schema::check(&loaded.config).await.map_err(schema::SchemaError::into_failure)?;
+    }
+    let supervisor = Supervisor::default();
+    let addresses = roles::start(&loaded.config, roles, &supervisor).await?;
+    tracing::info!(?addresses, "started");
+    finish(&supervisor, &loaded.config).await
+}
+
+/// Waits for the end and drains.
+async fn finish(supervisor: &Supervisor, config: &config::Config) -> Result<ExitCode, Failure> {
+    let fatal = tokio::select! {
+        reason = supervisor.fatal() => Some(reason),
+        () = dev::signal() => None,
+    };
+    tracing::info!("draining; a second signal ends at once");
+    let dropped = tokio::select! {
+        dropped = supervisor.drain(config.shutdown.deadline()) => dropped,
+        () = dev::signal() => vec!["everything, by a second signal".to_owned()],
+    };
+    if !dropped.is_empty() {
+        tracing::warn!(?dropped, "not everything was finished; it comes back at the next start");
+    }
+    match fatal {
+        Some(reason) => Err(Failure::new(reason)),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+async fn readopt(file: Option<PathBuf>) -> Result<ExitCode, Failure> {
+    let loaded = load(file, &[])?;
+    let options = loaded
+        .config
+        .database
+        .connect_options()
+        .map_err(|error| Failure::because("database.url cannot be used", &error))?;
+    boxoffice_relay::readopt(options)
+        .await
+        .map_err(|error| Failure::because("the outbox cannot be adopted", &error))?;
+    terminal::line("the outbox is adopted: the next relay publishes every retained event again");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn migrate(file: Option<PathBuf>) -> Result<ExitCode, Failure> {
+    let loaded = load(file, &[])?;
+    let applied = schema::migrate(&loaded.config).await.map_err(schema::SchemaError::into_failure)?;
+    let topics = schema::create_topics(&loaded.config).await?;
+    let made = topics.topics.iter().filter(|topic| topic.created).count();
+    terminal::line(format!("{applied} migrations applied, {made} topics created"));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn examine(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure> {
+    let loaded = load(file, &[])?;
+    let found = audit::audit(&store(&loaded.config)?, &loaded.config.kafka.connection()).await?;
+    if json {
+        terminal::line(serde_json::to_string_pretty(&found).unwrap_or_default());
+    } else {
+        terminal::text(&found.in_words());
+    }
+    Ok(if found.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn simulate(file: Option<PathBuf>) -> Result<ExitCode, Failure> {
+    let loaded = load(file, &[])?;
+    logging::install(&loaded.config.log, Destination::Terminal)?;
+    let supervisor = Supervisor::default();
+    let address = roles::simulator(&loaded.config, &supervisor).await?;
+    supervisor.spawn("signals", Stage::Rest, Ending::EndProcess, |stop| async move {
+        stop.cancelled().await;
+        anyhow::Ok(())
+    });
+    tracing::info!(%address, "the gateway simulator listens");
+    finish(&supervisor, &loaded.config).await
+}
+
+async fn play(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure> {
+    let running = dev::running(&load(file, &[])?.config).await;
+    let (target, own) = match running {
+        Some(target) => (target, None),
+        None => {
+            let system = dev::temporary(!json).await?;
+            (system.target().clone(), Some(system))
+        }
+    };
+    let told = |played: &demo::Played| {
+        if !json {
+            terminal::text(&played.in_words());
+        }
+    };
+    let played = demo::play(target, told).await;
+    if let Some(system) = own {
+        system.stop().await?;
+    }
+    let played = played.map_err(|error| Failure::because("the demo cannot be played", error.as_ref()))?;
+    let ok = played.iter().all(demo::Played::ok);
+    if json {
+        let document = serde_json::json!({ "ok": ok, "scenes": played });
+        terminal::line(serde_json::to_string_pretty(&document).unwrap_or_default());
+    }
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,183 @@
+//! Where a development system keeps its state: secrets, ports, servers, books, letters.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use boxoffice_tickets::TicketKeys;
+use figment::Provider;
+use figment::providers::{Format, Toml};
+use figment::value::Dict;
+
+use crate::config::{self, DEVELOPMENT_PREFIX, LogConfig};
+use crate::failure::Failure;
+
+/// The ports that a newcomer finds in the documentation: API, ingress, simulator, health.
+const USUAL_PORTS: [u16; 4] = [8080, 8081, 8082, 8083];
+
+/// A state directory.
+#[derive(Debug)]
+pub struct Place {
+    dir: PathBuf,
+    temporary: bool,
+}
+
+impl Place {
+    /// Opens the state directory, making it if it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn open(dir: &Path) -> Result<Self, Failure> {
+        let place = |error: std::io::Error| {
+            Failure::because(format!("the state directory {} cannot be used", dir.display()), &error)
+        };
+        std::fs::create_dir_all(dir).map_err(place)?;
+        let dir = dir.canonicalize().map_err(place)?;
+        Ok(Self { dir, temporary: false })
+    }
+
+    /// A fresh directory among the temporary files, removed when the place is dropped.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn temporary() -> Result<Self, Failure> {
+        let name = format!("boxoffice-{}-{:08x}", std::process::id(), rand::random::<u32>());
+        let mut place = Self::open(&std::env::temp_dir().join(name))?;
+        // PostgreSQL may run as another user.
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&place.dir, open)
+            .map_err(|error| Failure::because("the temporary directory cannot be used", &error))?;
+        place.temporary = true;
+        Ok(place)
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where log lines go.
+    pub fn log_file(&self) -> PathBuf {
+        self.dir.join("boxoffice.log")
+    }
+
+    /// How log lines look: as everywhere by default.
+    ///
+    /// # Errors
+    /// Never, unless the default file of this build is broken.
+    pub fn log_settings(&self) -> Result<LogConfig, Failure> {
+        Ok(config::load(&config::Layers::default(), &[])?.config.log)
+    }
+
+    /// The settings that were left in a state directory, if a system ever ran there.
+    pub fn left_settings(dir: &Path) -> Option<Dict> {
+        dict(&std::fs::read_to_string(dir.join("boxoffice.toml")).ok()?)
+    }
+
+    /// Leaves the settings of the running system for other commands. Only the owner may read them.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn leave_settings(&self, text: &str) -> Result<(), Failure> {
+        self.write("boxoffice.toml", text, 0o600)
+    }
+
+    /// Writes a file of the place.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, text: &str, mode: u32) -> Result<(), Failure> {
+        let path = self.dir.join(name);
+        let written = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(mode)
+            .open(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(|error| Failure::because(format!("{} cannot be written", path.display()), &error))
+    }
+
+    /// The secrets of this place: made once, then kept.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn secrets(&self) -> Result<String, Failure> {
+        let path = self.dir.join("secrets.toml");
+        if let Ok(text) = std::fs::read_to_string(&path)
+            && dict(&text).is_some()
+        {
+            return Ok(text);
+        }
+        let drawn = || format!("{DEVELOPMENT_PREFIX}{}", BASE64.encode(rand::random::<[u8; 32]>()));
+        let webhook = || format!("whsec_{}", BASE64.encode(rand::random::<[u8; 24]>()).replace(['+', '/', '='], "x"));
+        let keys = TicketKeys::generate();
+        let text = format!(
+            "# Made by `boxoffice dev` for this directory alone; refused anywhere else.\n\
+             jwt = \"{}\"\nstatus = \"{}\"\nfacts = \"{}\"\nstripe_webhook = \"{}\"\ngeneric_webhook = \"{}\"\n\
+             stripe_api = \"sk_test_{}\"\nticket_key_id = \"{}\"\nticket_key = \"{}\"\n",
+            drawn(),
+            drawn(),
+            drawn(),
+            webhook(),
+            webhook(),
+            uuid::Uuid::new_v4().simple(),
+            keys.id(),
+            keys.seed_text(),
+        );
+        self.write("secrets.toml", &text, 0o600)?;
+        Ok(text)
+    }
+
+    /// The ports of this place: those of the documentation if they are free and `usual` is asked for, else
+    /// others, kept from then on.
+    ///
+    /// # Errors
+    /// When no port is free, or one that was kept is somebody else's now.
+    pub fn ports(&self, usual: bool) -> Result<[u16; 4], Failure> {
+        let path = self.dir.join("ports");
+        if let Ok(text) = std::fs::read_to_string(&path) {
+            let kept: Vec<u16> = text.split_whitespace().filter_map(|port| port.parse().ok()).collect();
+            if let Ok(ports) = <[u16; 4]>::try_from(kept) {
+                if let Some(port) = ports.iter().find(|port| !free(**port)) {
+                    return Err(Failure::new(format!("port {port} is taken by another process")).advise(format!(
+                        "stop it, or remove {} so that other ports are chosen",
+                        path.display()
+                    )));
+                }
+                return Ok(ports);
+            }
+        }
+        let ports = if usual && USUAL_PORTS.iter().all(|port| free(*port)) { USUAL_PORTS } else { others()? };
+        let text = ports.map(|port| port.to_string()).join(" ");
+        self.write("ports", &text, 0o644)?;
+        Ok(ports)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.temporary {
+            let _ = std::fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+/// TOML as figment's dictionary.
+pub fn dict(text: &str) -> Option<Dict> {
+    Toml::string(text).data().ok()?.into_values().next()
+}
+
+fn free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
+
+/// Four free ports below those that outgoing connections use, so that none of them takes one meanwhile.
+fn others() -> Result<[u16; 4], Failure> {
+    let from = 10_000 + rand::random::<u16>() % 4_000;
+    let ports: Vec<u16> = (from..15_000).filter(|port| free(*port)).take(4).collect();
+    <[u16; 4]>::try_from(ports).map_err(|_| Failure::new("no four free ports were found below 15000"))
+}
