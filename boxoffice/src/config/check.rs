@@ -254,7 +254,8 @@ pub(super) fn meaning(
              `openssl rand -base64 32`",
         );
     }
-    if !is_set(&config.tickets.signing_key) && runs(Role::Api) {
+    let signs = runs(Role::Api) || runs(Role::Notifications);
+    if !is_set(&config.tickets.signing_key) && signs {
         refuse("tickets.signing_key", "is not set: make one with `openssl genpkey -algorithm ed25519`");
     } else if is_set(&config.tickets.signing_key)
         && let Err(error) = crate::roles::ticket_keys(&config.tickets)

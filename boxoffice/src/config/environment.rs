@@ -100,7 +100,7 @@ mod tests {
         assert!(complaints.is_empty(), "{complaints:?}");
         let database = layer["database"].as_dict().unwrap();
         assert_eq!(database["url"].as_str(), Some("0042"));
-        assert_eq!(database["connections"].to_i128(), Some(7));
+        assert_eq!(database["connections"].to_u128(), Some(7));
     }
 
     #[test]

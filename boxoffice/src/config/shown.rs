@@ -68,6 +68,7 @@ fn rendered(key: &str, value: &Value) -> String {
         Value::Num(_, number) => number
             .to_i128()
             .map(|number| number.to_string())
+            .or_else(|| number.to_u128().map(|number| number.to_string()))
             .or_else(|| number.to_f64().map(|number| number.to_string()))
             .unwrap_or_default(),
         Value::Empty(..) => quoted(""),
