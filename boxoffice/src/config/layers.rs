@@ -73,11 +73,13 @@ pub fn load(layers: &Layers, roles: &[Role]) -> Result<Loaded, ConfigError> {
         check::accounts(accounts, &mut complaints);
     }
     check::sections(&figment, &mut complaints);
-    if !complaints.is_empty() {
-        return Err(ConfigError::new(complaints));
-    }
-    let config: Config =
-        figment.extract().map_err(|error| ConfigError::one("the configuration", &error.to_string()))?;
+    // What can be read is judged even where something else cannot, so that all is said at once.
+    let read = figment.extract::<Config>();
+    let config = match read {
+        Ok(config) => config,
+        Err(_) if !complaints.is_empty() => return Err(ConfigError::new(complaints)),
+        Err(error) => return Err(ConfigError::one("the configuration", &error.to_string())),
+    };
     let warnings = check::meaning(&config, roles, layers.development.is_some(), &mut complaints);
     if complaints.is_empty() {
         Ok(Loaded { config, warnings, merged })
@@ -98,4 +100,62 @@ fn dict_of(provider: &impl Provider) -> Result<Dict, figment::Error> {
         all.extend(dict);
         all
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaints(variables: &[(&str, &str)], roles: &[Role]) -> Vec<String> {
+        let variables = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let layers = Layers { variables, ..Layers::default() };
+        match load(&layers, roles) {
+            Ok(_) => Vec::new(),
+            Err(error) => error.complaints.into_iter().map(|complaint| complaint.setting).collect(),
+        }
+    }
+
+    #[test]
+    fn the_defaults_can_be_read_and_every_setting_of_them_is_shown() {
+        let loaded = load(&Layers::default(), &[]).unwrap();
+        assert_eq!(loaded.shown(), DEFAULT);
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once() {
+        let wrong = [("BOXOFFICE_DATABASE__ULR", "x"), ("BOXOFFICE_DATABASE__CONNECTIONS", "900")];
+        let said = complaints(&wrong, &[Role::Api]);
+        for setting in [
+            "BOXOFFICE_DATABASE__ULR",
+            "database.connections",
+            "database.url",
+            "api.jwt_secret",
+            "api.status_secret",
+            "tickets.signing_key",
+            "gateways",
+        ] {
+            assert!(said.iter().any(|named| named == setting), "{setting} is not among {said:?}");
+        }
+    }
+
+    #[test]
+    fn a_development_secret_is_refused_outside_of_dev() {
+        let secret = format!("{}{}", super::super::DEVELOPMENT_PREFIX, "x".repeat(40));
+        let variables = [("BOXOFFICE_API__JWT_SECRET", secret.as_str())];
+        assert_eq!(complaints(&variables, &[]), ["api.jwt_secret"]);
+    }
+
+    #[test]
+    fn no_secret_is_shown_or_quoted() {
+        let variables = [
+            ("BOXOFFICE_API__JWT_SECRET", "this-must-not-be-seen-0123456789abcdef"),
+            ("BOXOFFICE_DATABASE__URL", "postgres://u:must-not-be-seen@h/d"),
+            ("BOXOFFICE_KAFKA__OPTIONS", "{ \"sasl.password\" = \"must-not-be-seen\" }"),
+            ("BOXOFFICE_GATEWAYS", "[{ gateway = \"stripe\", secrets = [\"must-not-be-seen\"] }]"),
+        ];
+        let variables = variables.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+        let loaded = load(&Layers { variables, ..Layers::default() }, &[]).unwrap();
+        assert!(!loaded.shown().contains("must-not-be-seen"), "{}", loaded.shown());
+        assert!(!format!("{:?}", loaded.config).contains("must-not-be-seen"));
+    }
 }
