@@ -36,6 +36,8 @@ impl EventWatch {
             .set("bootstrap.servers", kafka)
             .set("group.id", "boxoffice-demo-outsider")
             .set("enable.auto.commit", "false")
+            // A broker that has just started may refuse an offset for a moment; nothing may be missed then.
+            .set("auto.offset.reset", "earliest")
             .create()?;
         let metadata = consumer.fetch_metadata(Some(BOOKINGS_EVENTS), Duration::from_secs(10))?;
         let topic = metadata.topics().first().context("no such topic")?;

@@ -40,7 +40,8 @@ async fn booking(system: &System, stage: &std::sync::Arc<Stage>) -> anyhow::Resu
     );
     let ticket = status["ticket_url"].as_str().context("no ticket")?.to_owned();
     let events = ["HoldPlaced", "PaymentCompleted", "BookingConfirmed"].map(str::to_owned).to_vec();
-    stage.until(&events, async || Ok(stage.events.of(&booking))).await?;
+    let seen = stage.until(&events, async || Ok(stage.events.of(&booking))).await?;
+    anyhow::ensure!(seen == events, "Kafka carries {seen:?} instead of {events:?}");
     let clock = step(clock, format!("Kafka carries {}", events.join(", ")));
     let letter = letter(system, &booking).await?;
     step(clock, format!("the letter with her ticket and its QR code: {letter}"));

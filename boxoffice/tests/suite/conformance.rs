@@ -186,10 +186,8 @@ async fn the_same_turns_do_the_same_on_both_stores() {
                 key: ["k1", "k2", "forgotten"][rng.random_range(0..3)].to_owned(),
                 request_hash: vec![rng.random_range(0..2)],
             });
-            let now = sqlx::query_scalar("select clock_timestamp() + interval '1 hour'")
-                .fetch_one::<OffsetDateTime, _>(postgres.pool())
-                .await;
-            memory.set_now(now.expect("a clock")).await;
+            let now = sqlx::query_scalar::<_, OffsetDateTime>("select clock_timestamp() + interval '1 hour'");
+            memory.set_now(now.fetch_one(postgres.pool()).await.expect("a clock")).await;
             let script = Script { inputs, claim };
             let in_postgres = turn(&postgres, &script).await;
             // Every hold of an earlier turn may be reclaimed by then, on either clock.

@@ -43,7 +43,8 @@ impl Shared {
     /// A fresh database of the shared server, migrated.
     pub async fn database(&self) -> String {
         let url = self.empty_database().await;
-        boxoffice::migrate(&url).await.expect("migrations apply");
+        let mut database = sqlx::PgConnection::connect(&url).await.expect("PostgreSQL answers");
+        boxoffice::schema::MIGRATIONS.run(&mut database).await.expect("migrations apply");
         url
     }
 

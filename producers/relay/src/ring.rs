@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgPool};
 
-use crate::run::RelayError;
+use crate::run::{RelayError, drawn};
 
 /// Each table holds 2^20 positions, and there are eight; see the migration.
 const TABLE_BITS: u32 = 20;
@@ -11,7 +11,7 @@ const TABLES: i64 = 8;
 /// Empties the table that writers will come to next but one, if everything in it is published, and all of it
 /// an hour old. Otherwise it is left for the next time; writers only add to it then.
 pub async fn maintain(pool: &PgPool, published_up_to: i64) -> Result<(), RelayError> {
-    let last = sqlx::query_scalar!("select last_value from outbox_position").fetch_one(pool).await?;
+    let last = drawn(pool).await?;
     let ahead = (last >> TABLE_BITS) + 2;
     let table = format!("outbox_{}", ahead & (TABLES - 1));
     // All names and numbers are ours.

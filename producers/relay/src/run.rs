@@ -192,9 +192,9 @@ async fn windows(
                 tracing::debug!(%error, "the outbox tables are left for the next time");
             }
         }
-        // In this order: a transaction that the snapshot does not know draws behind this position.
-        let last = sqlx::query_scalar!("select last_value from outbox_position").fetch_one(pool).await?;
-        if seen == Some(last) && cursor.s1.snapshot.in_progress.is_empty() {
+        let drawn_by_now = drawn(pool).await?;
+        let news = seen != Some(drawn_by_now);
+        if !news && cursor.s1.snapshot.in_progress.is_empty() {
             // Nothing was drawn since a snapshot without unfinished transactions: there can be nothing.
             metrics::gauge!(metric::OLDEST_SECONDS).set(0.0);
             if renewed.elapsed() > cursor::LEASE / 4 {
@@ -209,14 +209,11 @@ async fn windows(
             pause = (pause * 2).min(options.look_every);
             continue;
         }
-        if seen.is_some() {
-            tokio::time::sleep(options.gather).await;
-        }
-        pause = if seen == Some(last) { (pause * 2).min(options.look_every) } else { options.gather };
-        if seen == Some(last) {
-            tokio::time::sleep(pause).await;
-        }
-        let last = sqlx::query_scalar!("select last_value from outbox_position").fetch_one(pool).await?;
+        // With news, others gather for a moment; without, a transaction is only being waited for.
+        pause = if news { options.gather } else { (pause * 2).min(options.look_every) };
+        tokio::time::sleep(pause).await;
+        // In this order: a transaction that the snapshot does not know draws behind this position.
+        let last = drawn(pool).await?;
         let s2: Snapshot = sqlx::query_scalar!(r#"select pg_current_snapshot()::text as "snapshot!""#)
             .fetch_one(pool)
             .await?
@@ -230,6 +227,15 @@ async fn windows(
         renewed = Instant::now();
         failpoints::hit(Failpoint::RelayAfterWindow);
     }
+}
+
+/// The last position that was drawn; 0 before the first. A sequence that was never called shows its first
+/// value as its last.
+pub(crate) async fn drawn(pool: &PgPool) -> Result<i64, RelayError> {
+    let last = sqlx::query_scalar!(
+        r#"select case when is_called then last_value else last_value - 1 end as "last!" from outbox_position"#
+    );
+    Ok(last.fetch_one(pool).await?)
 }
 
 /// Publishes the rest of the window in hand, page by page.
