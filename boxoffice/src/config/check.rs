@@ -220,6 +220,9 @@ pub(super) fn meaning(
     if !(1..=10).contains(&config.kafka.replication) {
         refuse("kafka.replication", "must be 1 to 10");
     }
+    if !(300..=300_000).contains(&config.kafka.session_timeout_ms) {
+        refuse("kafka.session_timeout_ms", "must be 300 to 300000");
+    }
     database(config, roles, development, &mut refuse, &mut warnings);
     if let Err(error) = config.ingress.options().check() {
         refuse("ingress", &error.to_string());

@@ -55,6 +55,7 @@ pub struct KafkaConfig {
     pub brokers: String,
     pub partitions: i32,
     pub replication: i32,
+    pub session_timeout_ms: u32,
     pub options: std::collections::BTreeMap<String, SecretString>,
 }
 

@@ -61,7 +61,7 @@ impl System {
                 (Some((kafka, postgres)), addresses.0, addresses.1)
             }
         };
-        let text = settings(&place, &kafka, &database, ports)?;
+        let text = settings(&place, &kafka, &database, ports, children.is_some())?;
         place.leave_settings(&text)?;
         let layers = Layers { development: dict(&text), ..Layers::default() };
         let config = config::load(&layers, &Role::ALL)?.config;
@@ -157,18 +157,20 @@ async fn own_servers(place: &Place, progress: &dyn Progress) -> Result<(Kafka, P
 }
 
 /// The settings of a development system, as a configuration file.
-fn settings(place: &Place, kafka: &str, database: &str, ports: [u16; 4]) -> Result<String, Failure> {
+fn settings(place: &Place, kafka: &str, database: &str, ports: [u16; 4], own: bool) -> Result<String, Failure> {
     let secrets = dict(&place.secrets()?).unwrap_or_default();
     let secret = |name: &str| secrets.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
     let [api, ingress, simulator, health] = ports;
     let dir = place.dir().display();
+    // Our own broker allows short sessions: what a killed run left in its groups is forgotten sooner.
+    let session = if own { "session_timeout_ms = 1500\n" } else { "" };
     Ok(format!(
         r#"# Written by `boxoffice dev` at each start; commands in this directory use it.
 [kafka]
 brokers = "{kafka}"
 partitions = 2
 replication = 1
-[database]
+{session}[database]
 url = "{database}"
 [ingress]
 listen = "127.0.0.1:{ingress}"

@@ -15,7 +15,8 @@ use crate::failure::Failure;
 use crate::supervisor::{Ending, Stage};
 
 fn stream(config: &Config, options: StreamOptions) -> StreamOptions {
-    StreamOptions { extra: config.kafka.extra(), ..options }
+    let session_timeout = std::time::Duration::from_millis(config.kafka.session_timeout_ms.into());
+    StreamOptions { extra: config.kafka.extra(), session_timeout, ..options }
 }
 
 /// Starts the coordinator.

@@ -111,8 +111,9 @@ async fn every_promise_survives_a_kill_at_every_failpoint() {
         let bookings = working.await.expect("no panic").unwrap_or_else(|error| panic!("{name}: {error:#}"));
         let settled = settles(&stage, &bookings).await;
         assert!(settled.is_ok(), "{name}: {settled:?}\n{}", system.log());
-        let letter = system.letters().iter().any(|file| file.contains("booking_confirmed") && file.contains(&bookings.paid));
-        assert!(letter, "{name}: no ticket was sent for {}", bookings.paid);
+        let ticket = |file: &String| file.contains("booking_confirmed") && file.contains(&bookings.paid);
+        let sent = stage.until(&true, async || Ok(system.letters().iter().any(ticket))).await;
+        assert!(sent.is_ok_and(|sent| sent), "{name}: no ticket was sent for {}\n{}", bookings.paid, system.log());
         system.audit();
     }
 }

@@ -36,6 +36,8 @@ pub async fn shared() -> &'static System {
 impl System {
     /// Migrates, and starts the simulator and every role, on free ports.
     pub async fn start(kafka: &str, database: &str) -> Self {
+        // As the binary's main does; the second time it is there already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = servers::fresh_dir("system");
         let ports = free_ports();
         let config = dir.join("boxoffice.toml");
@@ -186,6 +188,7 @@ fn configuration(dir: &Path, kafka: &str, database: &str, ports: [u16; 4]) -> St
 brokers = "{kafka}"
 partitions = 2
 replication = 1
+session_timeout_ms = 1500
 
 [database]
 url = "{database}"

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, TryRecvError};
 use std::time::{Duration, Instant};
 
+use boxoffice_failpoints::{self as failpoints, Failpoint};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
@@ -309,6 +310,7 @@ impl Thread {
                 Offset::Offset(offset),
             );
         }
+        failpoints::hit(Failpoint::OffsetsBeforeCommit);
         if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
             tracing::debug!(%error, "the group could not be told our offsets");
         }

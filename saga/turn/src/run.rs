@@ -44,6 +44,8 @@ pub async fn run<S: Store, P: Plan>(store: &S, plan: &P) -> Result<P::Answer, Tu
         .with_min_delay(Duration::from_millis(2))
         .with_max_delay(Duration::from_millis(100))
         .with_jitter()
+        // Without a seed of its own, every process would pause alike.
+        .with_jitter_seed(rand::random())
         .with_max_times(8);
     let answer = (|| once(store, plan))
         .retry(backoff)

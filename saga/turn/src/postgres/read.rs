@@ -166,7 +166,8 @@ async fn read_books(db: &mut PgConnection, show: ShowId) -> Result<Books, TurnEr
     let events = sqlx::query!(
         r#"select o.booking_id as "booking_id!", o.sequence as "sequence!"
            from outbox o join bookings b using (booking_id)
-           where b.show_id = $1 and o.sequence is not null"#,
+           where b.show_id = $1 and o.sequence is not null
+           order by o.position"#,
         id,
     )
     .fetch_all(&mut *db)
