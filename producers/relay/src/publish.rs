@@ -1,108 +1,120 @@
-//! Publishing a page of the window in hand.
+//! Publishing a page.
 
-use boxoffice_failpoints::{self as failpoints, Failpoint};
-use boxoffice_producers::{Envelope, OutgoingRecord, Producer, SendError};
-use boxoffice_saga::identity::BookingId;
-use boxoffice_turn::outgoing::decode_headers;
-use sqlx::PgPool;
-use time::OffsetDateTime;
-use uuid::Uuid;
+use std::time::Duration;
+
+use boxoffice_failpoints::{Failpoint, hit};
+use boxoffice_producers::{Delivery, OutgoingRecord, Producer, SendError};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use crate::cursor::Cursor;
-use crate::run::RelayError;
-use crate::window::Snapshot;
+use crate::metric;
+use crate::page::{Page, Row};
+use crate::stop::Stop;
 
-/// How many rows make a page.
-pub const PAGE: usize = 1_000;
-
-/// One row of the outbox.
-#[derive(Debug)]
-pub struct Row {
-    /// Its position.
-    pub position: i64,
-    /// When it was decided.
-    pub at: OffsetDateTime,
-    topic: String,
-    key: String,
-    kind: String,
-    booking: Option<Uuid>,
-    sequence: Option<i32>,
-    headers: Option<Vec<u8>>,
-    payload: Vec<u8>,
+/// Enqueues the page's rows in order and waits for all acknowledgements, for as long as that takes; the lease
+/// is kept meanwhile. If it ends early, the producer is purged, and the cursor stands behind the last row
+/// before which everything was acknowledged.
+pub(crate) async fn publish(
+    cursor: &mut Cursor,
+    producer: &Producer,
+    page: &Page,
+    drain: Duration,
+    shutdown: &CancellationToken,
+) -> Result<(), Stop> {
+    hit(Failpoint::RelayBeforePublish);
+    // Not even the first may go out when the cursor is somebody else's.
+    if !cursor.is_held() {
+        return Err(Stop::LeaseLost);
+    }
+    let mut acknowledged = 0;
+    let (deliveries, refused) = enqueue(producer, &page.rows);
+    let mut ended = await_all(cursor, page, deliveries, drain, shutdown, &mut acknowledged).await;
+    if let (Ok(()), Some(stop)) = (&ended, refused) {
+        ended = Err(stop);
+    }
+    metrics::counter!(metric::PUBLISHED).increment(u64::try_from(acknowledged).unwrap_or(0));
+    let Err(stop) = ended else {
+        hit(Failpoint::RelayAfterPublish);
+        return Ok(());
+    };
+    // Nothing may arrive behind what the next start publishes.
+    producer.purge();
+    let last = acknowledged
+        .checked_sub(1)
+        .and_then(|nth| page.rows.get(nth));
+    if let Some(row) = last
+        && !matches!(stop, Stop::LeaseLost | Stop::Database(_) | Stop::Silent)
+    {
+        // Best effort: without it these are published again.
+        let _ = cursor.advance(row.position).await;
+    }
+    Err(stop)
 }
 
-/// Reads the next page of the window: what `s2` sees and `s1` did not, behind the last position.
-pub async fn page(pool: &PgPool, cursor: &Cursor, s2: &Snapshot) -> Result<Vec<Row>, RelayError> {
-    let in_progress: Vec<String> = cursor.s1.snapshot.in_progress.iter().map(u64::to_string).collect();
-    let rows = sqlx::query_as!(
-        Row,
-        r#"select position, at, aggregatetype as topic, aggregateid as key, type as kind, booking_id as booking,
-                  sequence, headers, payload
-           from outbox
-           where position > $1
-             and (xact >= $2::text::xid8 or xact = any ($3::text[]::xid8[]))
-             and pg_visible_in_snapshot(xact, $4::text::pg_snapshot)
-           order by position
-           limit $5"#,
-        cursor.s1.floor().max(cursor.last_position),
-        cursor.s1.snapshot.xmax.to_string(),
-        &in_progress,
-        s2.to_string(),
-        i64::try_from(PAGE).unwrap_or(i64::MAX),
-    )
-    .fetch_all(pool)
-    .await?;
-    Ok(rows)
-}
-
-/// Publishes rows in order and waits for all acknowledgements. A broker that is away only delays: the
-/// producer has no time-out of its own.
-///
-/// # Errors
-/// [`RelayError::Send`] if Kafka refuses a record for good. No record behind it counts as published.
-pub async fn publish(producer: &Producer, rows: &[Row]) -> Result<(), RelayError> {
-    failpoints::hit(Failpoint::RelayBeforePublish);
+/// Up to the first row that is refused at once: nothing may follow it.
+fn enqueue<'a>(producer: &Producer, rows: &'a [Row]) -> (Vec<(&'a Row, Delivery)>, Option<Stop>) {
     let mut deliveries = Vec::with_capacity(rows.len());
     for row in rows {
-        let headers = headers(row)?;
+        let headers = match row.headers() {
+            Ok(headers) => headers,
+            Err(stop) => return (deliveries, Some(stop)),
+        };
         let record = OutgoingRecord {
             topic: &row.topic,
             key: row.key.as_bytes(),
             headers: &headers,
             payload: &row.payload,
         };
-        let sent = producer.send(record).map_err(|error| failed(row, error))?;
-        deliveries.push((row, sent));
+        match producer.send(record) {
+            Ok(delivery) => deliveries.push((row, delivery)),
+            Err(error) => return (deliveries, Some(failed(row, error))),
+        }
     }
-    for (row, delivery) in deliveries {
-        delivery.await.map_err(|error| failed(row, error))?;
+    (deliveries, None)
+}
+
+async fn await_all(
+    cursor: &mut Cursor,
+    page: &Page,
+    deliveries: Vec<(&Row, Delivery)>,
+    drain: Duration,
+    shutdown: &CancellationToken,
+    acknowledged: &mut usize,
+) -> Result<(), Stop> {
+    let started = Instant::now();
+    let every = cursor.lease() / 4;
+    let mut renewal = interval_at(started + every, every);
+    renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut give_up: Option<Instant> = None;
+    for (row, mut delivery) in deliveries {
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut delivery => {
+                    answer.map_err(|error| failed(row, error))?;
+                    *acknowledged += 1;
+                    break;
+                }
+                _ = renewal.tick() => {
+                    cursor.renew().await?;
+                    if let Some(first) = page.rows.first() {
+                        let age = first.age_seconds + started.elapsed().as_secs_f64();
+                        metric::show_backlog(cursor.drawn_since(first.position - 1), age);
+                    }
+                }
+                () = shutdown.cancelled(), if give_up.is_none() => give_up = Some(Instant::now() + drain),
+                () = sleep_until(give_up.unwrap_or(started)), if give_up.is_some() => return Err(Stop::Shutdown),
+            }
+        }
     }
-    failpoints::hit(Failpoint::RelayAfterPublish);
     Ok(())
 }
 
-fn failed(row: &Row, error: SendError) -> RelayError {
-    RelayError::Send { position: row.position, topic: row.topic.clone(), error }
-}
-
-type Headers = Vec<(std::borrow::Cow<'static, str>, Vec<u8>)>;
-
-/// A booking event's headers follow from its columns; any other record brings its own.
-fn headers(row: &Row) -> Result<Headers, RelayError> {
-    let unusable = |why: String| RelayError::Row { position: row.position, why };
-    if let Some(column) = &row.headers {
-        let own = decode_headers(column).map_err(|error| unusable(error.to_string()))?;
-        return Ok(own.into_iter().map(|(name, value)| (name.into(), value)).collect());
+fn failed(row: &Row, error: SendError) -> Stop {
+    Stop::Send {
+        position: row.position,
+        topic: row.topic.clone(),
+        error,
     }
-    let (Some(booking), Some(sequence)) = (row.booking, row.sequence) else {
-        return Err(unusable("an event without a booking or a sequence".to_owned()));
-    };
-    let envelope = Envelope {
-        event_type: row.kind.clone().into(),
-        booking: BookingId::try_from(booking).map_err(|error| unusable(error.to_string()))?,
-        sequence: sequence.cast_unsigned(),
-        time: row.at,
-        traceparent: None,
-    };
-    envelope.headers().map_err(|error| unusable(error.to_string()))
 }
