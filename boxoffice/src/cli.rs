@@ -86,10 +86,17 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            return if error.use_stderr() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::SUCCESS
+            };
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return Failure::because("the runtime cannot be started", &error).report(),
     };
@@ -151,8 +158,10 @@ fn database(file: Option<PathBuf>) -> Result<PgStore, Failure> {
 }
 
 fn store(config: &config::Config) -> Result<PgStore, Failure> {
-    let options =
-        config.database.connect_options().map_err(|error| Failure::because("database.url cannot be used", &error))?;
+    let options = config
+        .database
+        .connect_options()
+        .map_err(|error| Failure::because("database.url cannot be used", &error))?;
     Ok(PgStore::new(options, 4, Arc::new(Notify::new())))
 }
 
@@ -165,7 +174,9 @@ async fn serve(file: Option<PathBuf>, roles: &[Role]) -> Result<ExitCode, Failur
     }
     roles::install_metrics()?;
     if roles.iter().any(|role| role.needs_database()) {
-        schema::check(&loaded.config).await.map_err(schema::SchemaError::into_failure)?;
+        schema::check(&loaded.config)
+            .await
+            .map_err(schema::SchemaError::into_failure)?;
     }
     let supervisor = Supervisor::default();
     let addresses = roles::start(&loaded.config, roles, &supervisor).await?;
@@ -185,7 +196,10 @@ async fn finish(supervisor: &Supervisor, config: &config::Config) -> Result<Exit
         () = dev::signal() => vec!["everything, by a second signal".to_owned()],
     };
     if !dropped.is_empty() {
-        tracing::warn!(?dropped, "not everything was finished; it comes back at the next start");
+        tracing::warn!(
+            ?dropped,
+            "not everything was finished; it comes back at the next start"
+        );
     }
     match fatal {
         Some(reason) => Err(Failure::new(reason)),
@@ -209,10 +223,14 @@ async fn readopt(file: Option<PathBuf>) -> Result<ExitCode, Failure> {
 
 async fn migrate(file: Option<PathBuf>) -> Result<ExitCode, Failure> {
     let loaded = load(file, &[])?;
-    let applied = schema::migrate(&loaded.config).await.map_err(schema::SchemaError::into_failure)?;
+    let applied = schema::migrate(&loaded.config)
+        .await
+        .map_err(schema::SchemaError::into_failure)?;
     let topics = schema::create_topics(&loaded.config).await?;
     let made = topics.topics.iter().filter(|topic| topic.created).count();
-    terminal::line(format!("{applied} migrations applied, {made} topics created"));
+    terminal::line(format!(
+        "{applied} migrations applied, {made} topics created"
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -224,7 +242,11 @@ async fn examine(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure>
     } else {
         terminal::text(&found.in_words());
     }
-    Ok(if found.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if found.violations.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn simulate(file: Option<PathBuf>) -> Result<ExitCode, Failure> {
@@ -232,10 +254,15 @@ async fn simulate(file: Option<PathBuf>) -> Result<ExitCode, Failure> {
     logging::install(&loaded.config.log, Destination::Terminal)?;
     let supervisor = Supervisor::default();
     let address = roles::simulator(&loaded.config, &supervisor).await?;
-    supervisor.spawn("signals", Stage::Rest, Ending::EndProcess, |stop| async move {
-        stop.cancelled().await;
-        anyhow::Ok(())
-    });
+    supervisor.spawn(
+        "signals",
+        Stage::Rest,
+        Ending::EndProcess,
+        |stop| async move {
+            stop.cancelled().await;
+            anyhow::Ok(())
+        },
+    );
     tracing::info!(%address, "the gateway simulator listens");
     finish(&supervisor, &loaded.config).await
 }
@@ -258,11 +285,16 @@ async fn play(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure> {
     if let Some(system) = own {
         system.stop().await?;
     }
-    let played = played.map_err(|error| Failure::because("the demo cannot be played", error.as_ref()))?;
+    let played =
+        played.map_err(|error| Failure::because("the demo cannot be played", error.as_ref()))?;
     let ok = played.iter().all(demo::Played::ok);
     if json {
         let document = serde_json::json!({ "ok": ok, "scenes": played });
         terminal::line(serde_json::to_string_pretty(&document).unwrap_or_default());
     }
-    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

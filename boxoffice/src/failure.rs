@@ -20,12 +20,19 @@ const UNUSABLE: u8 = 2;
 impl Failure {
     /// With exit status 1.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { causes: vec![what.into()], advice: None, status: 1 }
+        Self {
+            causes: vec![what.into()],
+            advice: None,
+            status: 1,
+        }
     }
 
     /// Of unusable arguments: exit status 2.
     pub fn unusable(what: impl Into<String>) -> Self {
-        Self { status: UNUSABLE, ..Self::new(what) }
+        Self {
+            status: UNUSABLE,
+            ..Self::new(what)
+        }
     }
 
     /// `what` could not be done because of `error` and all that lies beneath it.

@@ -29,20 +29,29 @@ pub fn install(log: &LogConfig, destination: Destination<'_>) -> Result<(), Fail
         .or_else(|| EnvFilter::try_new(&log.filter).ok())
         .unwrap_or_default();
     let (writer, ansi) = match destination {
-        Destination::Terminal => {
-            (BoxMakeWriter::new(std::io::stderr), std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        }
+        Destination::Terminal => (
+            BoxMakeWriter::new(std::io::stderr),
+            std::io::IsTerminal::is_terminal(&std::io::stderr()),
+        ),
         Destination::File(path) => {
-            let file = std::fs::File::create(path)
-                .map_err(|error| Failure::because(format!("cannot write the log {}", path.display()), &error))?;
+            let file = std::fs::File::create(path).map_err(|error| {
+                Failure::because(format!("cannot write the log {}", path.display()), &error)
+            })?;
             (BoxMakeWriter::new(Mutex::new(file)), false)
         }
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(ansi);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(ansi);
     // A second system in one process (tests) keeps the first one's log.
     let _ = match log.format {
         LogFormat::Human => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).try_init(),
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .try_init(),
     };
     Ok(())
 }

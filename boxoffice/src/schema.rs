@@ -47,7 +47,9 @@ impl SchemaError {
     pub fn into_failure(self) -> Failure {
         let advice = match &self {
             Self::Unreachable { .. } => "Is PostgreSQL running there, and is database.url right?",
-            Self::Migration(_) => "Does this build belong to this database? Migrations are never changed once applied.",
+            Self::Migration(_) => {
+                "Does this build belong to this database? Migrations are never changed once applied."
+            }
             Self::Behind { .. } => "Run `boxoffice migrate` first.",
         };
         Failure::because("the database cannot be used", &self).advise(advice)
@@ -62,7 +64,10 @@ impl SchemaError {
 pub async fn migrate(config: &Config) -> Result<usize, SchemaError> {
     let mut db = connect(config).await?;
     let before = applied(&mut db).await?;
-    MIGRATIONS.run(&mut db).await.map_err(SchemaError::Migration)?;
+    MIGRATIONS
+        .run(&mut db)
+        .await
+        .map_err(SchemaError::Migration)?;
     let after = applied(&mut db).await?;
     // The connection is not needed any more, whatever its end says.
     let _ = db.close().await;
@@ -75,7 +80,13 @@ pub async fn migrate(config: &Config) -> Result<usize, SchemaError> {
 /// With what to do about it.
 pub async fn create_topics(config: &Config) -> Result<ClusterState, Failure> {
     let connection = config.kafka.connection();
-    topics::create_topics(&connection, config.kafka.partitions, config.kafka.replication).await.map_err(|error| {
+    topics::create_topics(
+        &connection,
+        config.kafka.partitions,
+        config.kafka.replication,
+    )
+    .await
+    .map_err(|error| {
         Failure::because("the topics cannot be made", &error)
             .advise("Is Kafka running there, and are kafka.brokers and kafka.replication right?")
     })
@@ -91,11 +102,22 @@ pub async fn check(config: &Config) -> Result<(), SchemaError> {
     let all = MIGRATIONS.iter().count();
     let missing = all.saturating_sub(applied(&mut db).await?);
     let _ = db.close().await;
-    if missing > 0 { Err(SchemaError::Behind { place: place(config), missing, all }) } else { Ok(()) }
+    if missing > 0 {
+        Err(SchemaError::Behind {
+            place: place(config),
+            missing,
+            all,
+        })
+    } else {
+        Ok(())
+    }
 }
 
 async fn connect(config: &Config) -> Result<PgConnection, SchemaError> {
-    let unreachable = |source| SchemaError::Unreachable { place: place(config), source };
+    let unreachable = |source| SchemaError::Unreachable {
+        place: place(config),
+        source,
+    };
     let options = config.database.connect_options().map_err(unreachable)?;
     let limit = Duration::from_secs(config.database.connect_seconds.into());
     let mut last = None;
@@ -119,22 +141,38 @@ async fn connect(config: &Config) -> Result<PgConnection, SchemaError> {
 
 /// SQLSTATE 57P03: the server starts or recovers.
 fn starting(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "57P03")
+    error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .is_some_and(|code| code == "57P03")
 }
 
 /// How many of our migrations are there.
 async fn applied(db: &mut PgConnection) -> Result<usize, SchemaError> {
     let table = MIGRATIONS.table_name.as_ref();
-    db.ensure_migrations_table(table).await.map_err(SchemaError::Migration)?;
-    let applied = db.list_applied_migrations(table).await.map_err(SchemaError::Migration)?;
-    Ok(MIGRATIONS.iter().filter(|ours| applied.iter().any(|there| there.version == ours.version)).count())
+    db.ensure_migrations_table(table)
+        .await
+        .map_err(SchemaError::Migration)?;
+    let applied = db
+        .list_applied_migrations(table)
+        .await
+        .map_err(SchemaError::Migration)?;
+    Ok(MIGRATIONS
+        .iter()
+        .filter(|ours| applied.iter().any(|there| there.version == ours.version))
+        .count())
 }
 
 fn place(config: &Config) -> String {
     config.database.connect_options().map_or_else(
         |_| "database.url".to_owned(),
         |options| {
-            format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default())
+            format!(
+                "{}:{}/{}",
+                options.get_host(),
+                options.get_port(),
+                options.get_database().unwrap_or_default()
+            )
         },
     )
 }

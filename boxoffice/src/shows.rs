@@ -78,7 +78,8 @@ pub struct Create {
 }
 
 fn time_of(text: &str) -> Result<OffsetDateTime, String> {
-    OffsetDateTime::parse(text, &Rfc3339).map_err(|_| "write a time like 2027-03-01T20:00:00Z".to_owned())
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "write a time like 2027-03-01T20:00:00Z".to_owned())
 }
 
 /// Runs the command.
@@ -89,16 +90,17 @@ pub async fn run(command: ShowCommand, store: &PgStore) -> Result<ExitCode, Fail
     match command {
         ShowCommand::Create(create) => {
             let show = show(*create)?;
-            show.check().map_err(|error| Failure::unusable(error.to_string()))?;
+            show.check()
+                .map_err(|error| Failure::unusable(error.to_string()))?;
             let number = create_show(store.pool(), &show)
                 .await
                 .map_err(|error| Failure::because("the show cannot be created", &error))?;
             terminal::line(number.to_string());
         }
         ShowCommand::OnSale { show } => {
-            let done = put_on_sale(store.pool(), show)
-                .await
-                .map_err(|error| Failure::because(format!("show {show} cannot be put on sale"), &error))?;
+            let done = put_on_sale(store.pool(), show).await.map_err(|error| {
+                Failure::because(format!("show {show} cannot be put on sale"), &error)
+            })?;
             terminal::line(match done {
                 OnSale::Now { seats } => format!("show {show} is on sale, with {seats} seats"),
                 OnSale::Already => format!("show {show} was on sale already"),
@@ -139,7 +141,14 @@ fn show(create: Create) -> Result<NewShow, Failure> {
             .enumerate()
             .skip(1)
             .filter(|(_, line)| !line.trim().is_empty())
-            .map(|(nth, line)| seat(line).ok_or_else(|| Failure::unusable(format!("{name}, line {}: {line:?} is not seat,row,number,section,price_minor", nth + 1))))
+            .map(|(nth, line)| {
+                seat(line).ok_or_else(|| {
+                    Failure::unusable(format!(
+                        "{name}, line {}: {line:?} is not seat,row,number,section,price_minor",
+                        nth + 1
+                    ))
+                })
+            })
             .collect::<Result<_, _>>()?;
     }
     Ok(show)
@@ -150,6 +159,12 @@ fn seat(line: &str) -> Option<NewSeat> {
     let mut next = || parts.next().map(str::to_owned);
     let (seat, row, number, section, price) = (next()?, next()?, next()?, next()?, next()?);
     let whole = parts.next().is_none();
-    let seat = NewSeat { seat, row, number: number.parse().ok()?, section, price_minor: price.parse().ok()? };
+    let seat = NewSeat {
+        seat,
+        row,
+        number: number.parse().ok()?,
+        section,
+        price_minor: price.parse().ok()?,
+    };
     whole.then_some(seat)
 }

@@ -101,7 +101,10 @@ impl Default for Supervisor {
     fn default() -> Self {
         Self {
             shared: Arc::new(Shared {
-                stages: Stage::ALL.into_iter().map(|stage| (stage, CancellationToken::new())).collect(),
+                stages: Stage::ALL
+                    .into_iter()
+                    .map(|stage| (stage, CancellationToken::new()))
+                    .collect(),
                 states: Mutex::default(),
                 tasks: Mutex::default(),
                 fatal: watch::Sender::new(None),
@@ -121,10 +124,24 @@ impl Supervisor {
     {
         let stop = self.shared.stages.get(&stage).cloned().unwrap_or_default();
         let inner = Arc::new(Mutex::new(None));
-        let watched = watch_over(self.shared.clone(), name.to_owned(), ending, stop, inner.clone(), start);
+        let watched = watch_over(
+            self.shared.clone(),
+            name.to_owned(),
+            ending,
+            stop,
+            inner.clone(),
+            start,
+        );
         self.shared.set(name, TaskState::Running);
         let handle = tokio::spawn(watched);
-        lock(&self.shared.tasks).insert(name.to_owned(), Running { stage, handle, inner });
+        lock(&self.shared.tasks).insert(
+            name.to_owned(),
+            Running {
+                stage,
+                handle,
+                inner,
+            },
+        );
     }
 
     /// How every task is, by name.
@@ -155,9 +172,15 @@ impl Supervisor {
         for stage in Stage::ALL {
             let tasks: Vec<(String, Running)> = {
                 let mut all = lock(&self.shared.tasks);
-                let names: Vec<String> =
-                    all.iter().filter(|(_, task)| task.stage == stage).map(|(name, _)| name.clone()).collect();
-                names.into_iter().filter_map(|name| all.remove_entry(&name)).collect()
+                let names: Vec<String> = all
+                    .iter()
+                    .filter(|(_, task)| task.stage == stage)
+                    .map(|(name, _)| name.clone())
+                    .collect();
+                names
+                    .into_iter()
+                    .filter_map(|name| all.remove_entry(&name))
+                    .collect()
             };
             for (name, _) in &tasks {
                 self.shared.set(name, TaskState::Draining);
@@ -222,8 +245,12 @@ async fn watch_over<S, F, E>(
         *lock(&inner) = Some(task.abort_handle());
         let why = match task.await {
             Ok(Ok(())) => "it ended without an error".to_owned(),
-            Ok(Err(error)) => causes(AsRef::<dyn std::error::Error + 'static>::as_ref(&error)).join(": "),
-            Err(error) if error.is_panic() => "it panicked: this is a fault in boxoffice".to_owned(),
+            Ok(Err(error)) => {
+                causes(AsRef::<dyn std::error::Error + 'static>::as_ref(&error)).join(": ")
+            }
+            Err(error) if error.is_panic() => {
+                "it panicked: this is a fault in boxoffice".to_owned()
+            }
             Err(_) => "it was dropped".to_owned(),
         };
         if stop.is_cancelled() {
@@ -233,7 +260,9 @@ async fn watch_over<S, F, E>(
         if ending == Ending::EndProcess {
             tracing::error!(task = name, why, "ended: the process ends with it");
             shared.set(&name, TaskState::Ended);
-            shared.fatal.send_replace(Some(format!("{name} ended: {why}")));
+            shared
+                .fatal
+                .send_replace(Some(format!("{name} ended: {why}")));
             return;
         }
         if started.elapsed() >= GOOD_RUN {
@@ -241,7 +270,12 @@ async fn watch_over<S, F, E>(
         }
         let jittered = pause.mul_f64(rand::random_range(0.5..1.0));
         let again_in_ms = u64::try_from(jittered.as_millis()).unwrap_or(u64::MAX);
-        tracing::error!(task = name, why, again_in_ms, "ended by itself, is started again");
+        tracing::error!(
+            task = name,
+            why,
+            again_in_ms,
+            "ended by itself, is started again"
+        );
         shared.set(&name, TaskState::Waiting { why });
         tokio::select! {
             () = stop.cancelled() => return,
@@ -305,7 +339,11 @@ mod tests {
     async fn stages_stop_one_after_the_other() {
         let supervisor = Supervisor::default();
         let (ended, mut order) = tokio::sync::mpsc::channel(4);
-        for (name, stage) in [("relay", Stage::Relay), ("door", Stage::Doors), ("worker", Stage::Workers)] {
+        for (name, stage) in [
+            ("relay", Stage::Relay),
+            ("door", Stage::Doors),
+            ("worker", Stage::Workers),
+        ] {
             let ended = ended.clone();
             supervisor.spawn(name, stage, Ending::StartAgain, move |stop| {
                 let ended = ended.clone();

@@ -18,15 +18,24 @@ pub fn text(text: &str) {
 
 /// Whether a person may be looking: colours only then, and not where NO_COLOR is set.
 pub fn coloured() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    std::io::stdout().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// `text` in bold, where a person may be looking.
 pub fn bold(text: &str) -> String {
-    if coloured() { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
+    if coloured() {
+        format!("\u{1b}[1m{text}\u{1b}[0m")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// `text` in a weaker colour, where a person may be looking.
 pub fn dim(text: &str) -> String {
-    if coloured() { format!("\u{1b}[2m{text}\u{1b}[0m") } else { text.to_owned() }
+    if coloured() {
+        format!("\u{1b}[2m{text}\u{1b}[0m")
+    } else {
+        text.to_owned()
+    }
 }

@@ -25,8 +25,14 @@ pub enum BookingState {
 }
 
 impl BookingState {
-    const ALL: [Self; 6] =
-        [Self::Held, Self::Confirmed, Self::Expired, Self::Released, Self::Replaced, Self::SeatsLost];
+    const ALL: [Self; 6] = [
+        Self::Held,
+        Self::Confirmed,
+        Self::Expired,
+        Self::Released,
+        Self::Replaced,
+        Self::SeatsLost,
+    ];
 
     /// The name in the database.
     pub const fn name(self) -> &'static str {
@@ -47,7 +53,10 @@ impl BookingState {
 
     /// Over without a ticket. Late money may still reopen it.
     pub const fn lapsed(self) -> bool {
-        matches!(self, Self::Expired | Self::Released | Self::Replaced | Self::SeatsLost)
+        matches!(
+            self,
+            Self::Expired | Self::Released | Self::Replaced | Self::SeatsLost
+        )
     }
 }
 

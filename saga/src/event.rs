@@ -31,7 +31,10 @@ pub struct Event {
 impl Event {
     /// The event's id: the same for every repeat of it.
     pub fn id(&self) -> Uuid {
-        Uuid::new_v5(&self.booking_id.uuid(), format!("event/{}", self.sequence).as_bytes())
+        Uuid::new_v5(
+            &self.booking_id.uuid(),
+            format!("event/{}", self.sequence).as_bytes(),
+        )
     }
 }
 

@@ -42,7 +42,11 @@ impl TryFrom<u64> for ShowId {
     type Error = IdentityError;
 
     fn try_from(number: u64) -> Result<Self, IdentityError> {
-        if (1..=Self::MAX).contains(&number) { Ok(Self(number)) } else { Err(IdentityError::Show) }
+        if (1..=Self::MAX).contains(&number) {
+            Ok(Self(number))
+        } else {
+            Err(IdentityError::Show)
+        }
     }
 }
 
@@ -50,7 +54,9 @@ impl TryFrom<i64> for ShowId {
     type Error = IdentityError;
 
     fn try_from(number: i64) -> Result<Self, IdentityError> {
-        u64::try_from(number).map_err(|_| IdentityError::Show)?.try_into()
+        u64::try_from(number)
+            .map_err(|_| IdentityError::Show)?
+            .try_into()
     }
 }
 
@@ -64,7 +70,9 @@ impl FromStr for ShowId {
     type Err = IdentityError;
 
     fn from_str(text: &str) -> Result<Self, IdentityError> {
-        text.parse::<u64>().map_err(|_| IdentityError::Show)?.try_into()
+        text.parse::<u64>()
+            .map_err(|_| IdentityError::Show)?
+            .try_into()
     }
 }
 
@@ -117,7 +125,10 @@ impl TryFrom<Uuid> for BookingId {
     type Error = IdentityError;
 
     fn try_from(id: Uuid) -> Result<Self, IdentityError> {
-        if id.get_version_num() == 8 && id.get_variant() == uuid::Variant::RFC4122 && show_bits(id) > 0 {
+        if id.get_version_num() == 8
+            && id.get_variant() == uuid::Variant::RFC4122
+            && show_bits(id) > 0
+        {
             Ok(Self(id))
         } else {
             Err(IdentityError::Booking)
@@ -135,7 +146,9 @@ impl FromStr for BookingId {
     type Err = IdentityError;
 
     fn from_str(text: &str) -> Result<Self, IdentityError> {
-        Uuid::try_parse(text).map_err(|_| IdentityError::Booking)?.try_into()
+        Uuid::try_parse(text)
+            .map_err(|_| IdentityError::Booking)?
+            .try_into()
     }
 }
 
@@ -218,7 +231,10 @@ const UNSEEN_PAYMENTS: Uuid = Uuid::from_u128(0x6a1f_2f0d_9a6c_4a3b_8e0e_5d1b_7a
 impl RefundId {
     /// The id of the `nth` refund of `payment`, counted from 1.
     pub fn of(payment: PaymentId, nth: u32) -> Self {
-        Self(Uuid::new_v5(&payment.uuid(), format!("refund/{nth}").as_bytes()))
+        Self(Uuid::new_v5(
+            &payment.uuid(),
+            format!("refund/{nth}").as_bytes(),
+        ))
     }
 
     /// The idempotency key of this refund at the gateway: the id without hyphens, `-`, the generation.
@@ -257,7 +273,10 @@ impl GatewayAccount {
 
     /// `account` at `gateway`.
     pub fn new(gateway: impl Into<String>, account: impl Into<String>) -> Self {
-        Self { gateway: gateway.into(), account: account.into() }
+        Self {
+            gateway: gateway.into(),
+            account: account.into(),
+        }
     }
 }
 
@@ -298,7 +317,12 @@ mod tests {
         }
         assert!(ShowId::try_from(0_u64).is_err());
         assert!(ShowId::try_from(ShowId::MAX + 1).is_err());
-        assert!(Uuid::new_v5(&UNSEEN_PAYMENTS, b"x").to_string().parse::<BookingId>().is_err());
+        assert!(
+            Uuid::new_v5(&UNSEEN_PAYMENTS, b"x")
+                .to_string()
+                .parse::<BookingId>()
+                .is_err()
+        );
     }
 
     #[test]

@@ -23,8 +23,13 @@ pub enum Account {
 }
 
 impl Account {
-    const ALL: [Self; 5] =
-        [Self::Gateway, Self::Applied, Self::ToReturn, Self::Refunded, Self::Operator];
+    const ALL: [Self; 5] = [
+        Self::Gateway,
+        Self::Applied,
+        Self::ToReturn,
+        Self::Refunded,
+        Self::Operator,
+    ];
 
     /// The name in the database.
     pub const fn name(self) -> &'static str {

@@ -35,7 +35,9 @@ impl PaymentStanding {
 
     /// The standing of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|standing| standing.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|standing| standing.name() == name)
     }
 }
 
@@ -56,8 +58,13 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    const ALL: [Self; 5] =
-        [Self::Applied, Self::SeatsLost, Self::SecondPayment, Self::WrongAmount, Self::WrongCurrency];
+    const ALL: [Self; 5] = [
+        Self::Applied,
+        Self::SeatsLost,
+        Self::SecondPayment,
+        Self::WrongAmount,
+        Self::WrongCurrency,
+    ];
 
     /// The name in the database and in events.
     pub const fn name(self) -> &'static str {

@@ -126,15 +126,25 @@ impl Books {
 
     fn seats_are_owned(&self, found: &mut Vec<Violation>) {
         let mut claims: BTreeMap<(u64, &str), BookingId> = BTreeMap::new();
-        let rows: BTreeMap<_, _> =
-            self.seats.iter().map(|seat| ((seat.key.show.number(), seat.key.seat.as_str()), seat)).collect();
-        for booking in self.bookings.values().filter(|row| row.state == BookingState::Confirmed) {
+        let rows: BTreeMap<_, _> = self
+            .seats
+            .iter()
+            .map(|seat| ((seat.key.show.number(), seat.key.seat.as_str()), seat))
+            .collect();
+        for booking in self
+            .bookings
+            .values()
+            .filter(|row| row.state == BookingState::Confirmed)
+        {
             for name in &booking.seats {
                 let key = (booking.show().number(), name.as_str());
                 if let Some(other) = claims.insert(key, booking.id) {
                     found.push(Violation {
                         promise: Promise::Seat1,
-                        what: format!("seat {name} is sold to booking {other} and to booking {}", booking.id),
+                        what: format!(
+                            "seat {name} is sold to booking {other} and to booking {}",
+                            booking.id
+                        ),
                     });
                 }
                 let owned = rows.get(&key).is_some_and(|seat| {
@@ -144,12 +154,19 @@ impl Books {
                 if !owned {
                     found.push(Violation {
                         promise: Promise::Seat2,
-                        what: format!("booking {} is confirmed and does not own seat {name}", booking.id),
+                        what: format!(
+                            "booking {} is confirmed and does not own seat {name}",
+                            booking.id
+                        ),
                     });
                 }
             }
         }
-        for seat in self.seats.iter().filter(|seat| seat.state == SeatState::Booked) {
+        for seat in self
+            .seats
+            .iter()
+            .filter(|seat| seat.state == SeatState::Booked)
+        {
             let owner = seat.booking.and_then(|id| self.bookings.get(&id));
             let sold = owner.is_some_and(|row| {
                 row.state == BookingState::Confirmed && row.seats.contains(&seat.key.seat)
@@ -169,17 +186,29 @@ impl Books {
     /// MONEY-1, per payment; per booking and in total it follows by summing.
     fn money_is_in_one_place(&self, found: &mut Vec<Violation>) {
         let mut balances: BTreeMap<(PaymentId, Account), i64> = BTreeMap::new();
-        let mut complain = |what: String| found.push(Violation { promise: Promise::Money1, what });
+        let mut complain = |what: String| {
+            found.push(Violation {
+                promise: Promise::Money1,
+                what,
+            })
+        };
         for entry in &self.ledger {
             if entry.amount.minor <= 0 {
-                complain(format!("payment {} has a movement of {}", entry.payment, entry.amount));
+                complain(format!(
+                    "payment {} has a movement of {}",
+                    entry.payment, entry.amount
+                ));
             }
-            let wrong_currency = self
-                .payments
-                .get(&entry.payment)
-                .is_none_or(|payment| payment.captured.is_none_or(|c| c.currency != entry.amount.currency));
+            let wrong_currency = self.payments.get(&entry.payment).is_none_or(|payment| {
+                payment
+                    .captured
+                    .is_none_or(|c| c.currency != entry.amount.currency)
+            });
             if wrong_currency {
-                complain(format!("payment {} has a movement of money it never captured", entry.payment));
+                complain(format!(
+                    "payment {} has a movement of money it never captured",
+                    entry.payment
+                ));
             }
             *balances.entry((entry.payment, entry.from)).or_default() -= entry.amount.minor;
             *balances.entry((entry.payment, entry.to)).or_default() += entry.amount.minor;
@@ -194,21 +223,41 @@ impl Books {
                     -balance(Account::Gateway)
                 ));
             }
-            let refund = self.refunds.iter().find(|refund| refund.payment == payment.id);
+            let refund = self
+                .refunds
+                .iter()
+                .find(|refund| refund.payment == payment.id);
             let amount = refund.map_or(0, |refund| refund.amount.minor);
             let due = |here: bool| if here { amount } else { 0 };
             let standing = refund.map(|refund| refund.standing);
             let expected = [
-                (Account::Applied, if payment.verdict == Some(Verdict::Applied) { captured } else { 0 }),
+                (
+                    Account::Applied,
+                    if payment.verdict == Some(Verdict::Applied) {
+                        captured
+                    } else {
+                        0
+                    },
+                ),
                 (
                     Account::ToReturn,
                     due(matches!(
                         standing,
-                        Some(RefundStanding::Requested | RefundStanding::UnderWay | RefundStanding::Pending)
+                        Some(
+                            RefundStanding::Requested
+                                | RefundStanding::UnderWay
+                                | RefundStanding::Pending
+                        )
                     )),
                 ),
-                (Account::Refunded, due(standing == Some(RefundStanding::Done))),
-                (Account::Operator, due(standing == Some(RefundStanding::WithOperator))),
+                (
+                    Account::Refunded,
+                    due(standing == Some(RefundStanding::Done)),
+                ),
+                (
+                    Account::Operator,
+                    due(standing == Some(RefundStanding::WithOperator)),
+                ),
             ];
             for (account, expected) in expected {
                 if balance(account) != expected {
@@ -225,66 +274,121 @@ impl Books {
 
     fn refunds_fit(&self, found: &mut Vec<Violation>) {
         let mut totals: BTreeMap<PaymentId, i64> = BTreeMap::new();
-        let mut complain = |what: String| found.push(Violation { promise: Promise::Money2, what });
+        let mut complain = |what: String| {
+            found.push(Violation {
+                promise: Promise::Money2,
+                what,
+            })
+        };
         let mut at_gateway: BTreeMap<&str, &Refund> = BTreeMap::new();
         for refund in &self.refunds {
             *totals.entry(refund.payment).or_default() += refund.amount.minor;
             if let Some(id) = &refund.gateway_refund_id
                 && let Some(other) = at_gateway.insert(id, refund)
             {
-                complain(format!("refunds {} and {} are one at the gateway: {id}", other.id, refund.id));
+                complain(format!(
+                    "refunds {} and {} are one at the gateway: {id}",
+                    other.id, refund.id
+                ));
             }
         }
         for (id, total) in totals {
             let captured = self.payments.get(&id).and_then(|payment| payment.captured);
             if captured.is_none_or(|captured| total > captured.minor) {
-                complain(format!("payment {id} has {total} to be returned or returned, more than it captured"));
+                complain(format!(
+                    "payment {id} has {total} to be returned or returned, more than it captured"
+                ));
             }
         }
     }
 
     fn nothing_is_forgotten(&self, found: &mut Vec<Violation>) {
-        let mut complain = |what: String| found.push(Violation { promise: Promise::Money3, what });
+        let mut complain = |what: String| {
+            found.push(Violation {
+                promise: Promise::Money3,
+                what,
+            })
+        };
         let old = |since: OffsetDateTime| self.now - since > LONGEST_UNDECIDED;
         for payment in self.payments.values() {
-            let lapsed = self.bookings.get(&payment.booking).is_some_and(|row| row.state != BookingState::Held);
-            if payment.undecided() && lapsed && old(payment.opened_at) && !self.with_person.contains(&payment.id.uuid())
+            let lapsed = self
+                .bookings
+                .get(&payment.booking)
+                .is_some_and(|row| row.state != BookingState::Held);
+            if payment.undecided()
+                && lapsed
+                && old(payment.opened_at)
+                && !self.with_person.contains(&payment.id.uuid())
             {
-                complain(format!("payment {} is undecided since {} and nobody knows", payment.id, payment.opened_at));
+                complain(format!(
+                    "payment {} is undecided since {} and nobody knows",
+                    payment.id, payment.opened_at
+                ));
             }
         }
         for refund in &self.refunds {
-            let waits = matches!(refund.standing, RefundStanding::Requested | RefundStanding::UnderWay);
+            let waits = matches!(
+                refund.standing,
+                RefundStanding::Requested | RefundStanding::UnderWay
+            );
             if waits && old(refund.requested_at) && !self.with_person.contains(&refund.id.uuid()) {
-                complain(format!("refund {} is under way since {} and nobody knows", refund.id, refund.requested_at));
+                complain(format!(
+                    "refund {} is under way since {} and nobody knows",
+                    refund.id, refund.requested_at
+                ));
             }
-            if refund.standing == RefundStanding::WithOperator && !self.with_person.contains(&refund.id.uuid()) {
-                complain(format!("refund {} waits for an operator who was not told", refund.id));
+            if refund.standing == RefundStanding::WithOperator
+                && !self.with_person.contains(&refund.id.uuid())
+            {
+                complain(format!(
+                    "refund {} waits for an operator who was not told",
+                    refund.id
+                ));
             }
         }
     }
 
     fn verdicts_stand(&self, found: &mut Vec<Violation>) {
-        let mut complain = |what: String| found.push(Violation { promise: Promise::Saga1, what });
+        let mut complain = |what: String| {
+            found.push(Violation {
+                promise: Promise::Saga1,
+                what,
+            })
+        };
         let mut applied: BTreeMap<BookingId, u32> = BTreeMap::new();
         for payment in self.payments.values() {
             let decided = payment.standing == PaymentStanding::Captured;
             if decided != payment.verdict.is_some() || decided != payment.captured.is_some() {
-                complain(format!("payment {} is captured without a verdict, or the reverse", payment.id));
+                complain(format!(
+                    "payment {} is captured without a verdict, or the reverse",
+                    payment.id
+                ));
             }
-            let refund = self.refunds.iter().find(|refund| refund.payment == payment.id);
+            let refund = self
+                .refunds
+                .iter()
+                .find(|refund| refund.payment == payment.id);
             match payment.verdict {
                 Some(Verdict::Applied) => {
                     *applied.entry(payment.booking).or_default() += 1;
                     if refund.is_some() {
-                        complain(format!("payment {} is applied and has a refund", payment.id));
+                        complain(format!(
+                            "payment {} is applied and has a refund",
+                            payment.id
+                        ));
                     }
                 }
                 Some(verdict) if refund.is_none_or(|refund| refund.cause != verdict) => {
-                    complain(format!("payment {} is to go back and has no refund for that", payment.id));
+                    complain(format!(
+                        "payment {} is to go back and has no refund for that",
+                        payment.id
+                    ));
                 }
                 None if refund.is_some() => {
-                    complain(format!("payment {} has a refund and no verdict", payment.id));
+                    complain(format!(
+                        "payment {} has a refund and no verdict",
+                        payment.id
+                    ));
                 }
                 _ => {}
             }
@@ -311,7 +415,9 @@ impl Books {
             if !gapless || last != sorted.last().copied() {
                 found.push(Violation {
                     promise: Promise::Event1,
-                    what: format!("booking {booking} has the sequences {sorted:?} and stands at {last:?}"),
+                    what: format!(
+                        "booking {booking} has the sequences {sorted:?} and stands at {last:?}"
+                    ),
                 });
             }
         }

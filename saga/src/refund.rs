@@ -24,8 +24,13 @@ pub enum RefundStanding {
 }
 
 impl RefundStanding {
-    const ALL: [Self; 5] =
-        [Self::Requested, Self::UnderWay, Self::Pending, Self::Done, Self::WithOperator];
+    const ALL: [Self; 5] = [
+        Self::Requested,
+        Self::UnderWay,
+        Self::Pending,
+        Self::Done,
+        Self::WithOperator,
+    ];
 
     /// The name in the database and in the status document.
     pub const fn name(self) -> &'static str {
@@ -40,7 +45,9 @@ impl RefundStanding {
 
     /// The standing of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|standing| standing.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|standing| standing.name() == name)
     }
 
     /// Still to be finished by us or by the gateway.

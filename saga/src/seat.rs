@@ -44,9 +44,15 @@ impl SeatState {
 
     /// The state of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Available, Self::Held, Self::Booked, Self::Blocked, Self::Cancelled]
-            .into_iter()
-            .find(|state| state.name() == name)
+        [
+            Self::Available,
+            Self::Held,
+            Self::Booked,
+            Self::Blocked,
+            Self::Cancelled,
+        ]
+        .into_iter()
+        .find(|state| state.name() == name)
     }
 
     /// The name that the public sees: a cancelled seat is shown as blocked.

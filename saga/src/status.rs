@@ -118,7 +118,12 @@ pub fn document(
     refunds: &[&Refund],
     now: OffsetDateTime,
 ) -> StatusDocument {
-    let view = View { booking, payments, refunds, now };
+    let view = View {
+        booking,
+        payments,
+        refunds,
+        now,
+    };
     let refund = view.refund();
     let (status, message, waiting_for) = view.headline();
     StatusDocument {
@@ -181,7 +186,11 @@ impl View<'_> {
                 "Your booking is confirmed. A further payment is on its way back to you.",
                 REFUND,
             ),
-            BookingState::Confirmed => (Status::Confirmed, "Your booking is confirmed. Enjoy the show!", None),
+            BookingState::Confirmed => (
+                Status::Confirmed,
+                "Your booking is confirmed. Enjoy the show!",
+                None,
+            ),
             _ if self.undecided() => {
                 let message = if self.waited() < Duration::seconds(QUICK_S) {
                     "We are confirming your payment with the bank."
@@ -218,33 +227,53 @@ impl View<'_> {
                 "Your seats were no longer free when the payment came. Your money is on its way back.",
                 REFUND,
             ),
-            _ if !self.refunds.is_empty() => (Status::Refunded, "Your money has been returned.", None),
-            BookingState::Expired | BookingState::SeatsLost => {
-                (Status::Expired, "The hold has ended and nothing was paid. Please book again.", None)
+            _ if !self.refunds.is_empty() => {
+                (Status::Refunded, "Your money has been returned.", None)
             }
-            BookingState::Released | BookingState::Replaced => {
-                (Status::Released, "The hold was given up and nothing was paid.", None)
-            }
+            BookingState::Expired | BookingState::SeatsLost => (
+                Status::Expired,
+                "The hold has ended and nothing was paid. Please book again.",
+                None,
+            ),
+            BookingState::Released | BookingState::Replaced => (
+                Status::Released,
+                "The hold was given up and nothing was paid.",
+                None,
+            ),
         }
     }
 
     fn with_operator(&self) -> bool {
-        self.refunds.iter().any(|refund| refund.standing == RefundStanding::WithOperator)
+        self.refunds
+            .iter()
+            .any(|refund| refund.standing == RefundStanding::WithOperator)
     }
 
     fn declined(&self) -> bool {
-        self.payments.iter().any(|payment| payment.standing == PaymentStanding::Declined)
+        self.payments
+            .iter()
+            .any(|payment| payment.standing == PaymentStanding::Declined)
     }
 
     fn poll(&self, status: Status) -> Poll {
         if status != Status::PaymentPending || self.waited() >= Duration::seconds(BACKOFF_S) {
-            return Poll { after_ms: 0, phase: Phase::Stop };
+            return Poll {
+                after_ms: 0,
+                phase: Phase::Stop,
+            };
         }
         if self.waited() < Duration::seconds(QUICK_S) {
-            return Poll { after_ms: QUICK_MS, phase: Phase::Quick };
+            return Poll {
+                after_ms: QUICK_MS,
+                phase: Phase::Quick,
+            };
         }
         // Pauses grow from two to eight seconds over the twenty seconds of this phase.
-        let past = u32::try_from((self.waited() - Duration::seconds(QUICK_S)).whole_milliseconds()).unwrap_or(0);
-        Poll { after_ms: 2 * QUICK_MS + past * 3 / 10, phase: Phase::Backoff }
+        let past = u32::try_from((self.waited() - Duration::seconds(QUICK_S)).whole_milliseconds())
+            .unwrap_or(0);
+        Poll {
+            after_ms: 2 * QUICK_MS + past * 3 / 10,
+            phase: Phase::Backoff,
+        }
     }
 }

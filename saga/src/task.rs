@@ -24,8 +24,14 @@ pub enum TaskKind {
 
 impl TaskKind {
     /// All kinds.
-    pub const ALL: [Self; 6] =
-        [Self::HoldTimer, Self::Verify, Self::Void, Self::Trace, Self::Refund, Self::Mail];
+    pub const ALL: [Self; 6] = [
+        Self::HoldTimer,
+        Self::Verify,
+        Self::Void,
+        Self::Trace,
+        Self::Refund,
+        Self::Mail,
+    ];
 
     /// The name in the database.
     pub const fn name(self) -> &'static str {
@@ -73,9 +79,15 @@ pub struct Task {
 /// quarter of jitter. The jitter comes from `subject`, so that the same history gives the same time.
 pub fn retry_at(now: OffsetDateTime, subject: Uuid, attempt: u32) -> OffsetDateTime {
     const LONGEST_MS: i64 = 600_000;
-    let plain = 1_000_i64.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(LONGEST_MS);
+    let plain = 1_000_i64
+        .saturating_mul(1 << attempt.saturating_sub(1).min(10))
+        .min(LONGEST_MS);
     // A multiplicative hash spreads neighbours; its quality does not matter here.
-    let spread = subject.as_u64_pair().0.wrapping_add(u64::from(attempt)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let spread = subject
+        .as_u64_pair()
+        .0
+        .wrapping_add(u64::from(attempt))
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let quarter = plain / 4;
     let jitter = i64::try_from(spread >> 40).unwrap_or(0) % (2 * quarter + 1) - quarter;
     now + Duration::milliseconds(plain + jitter)
@@ -91,9 +103,15 @@ mod tests {
         for subject in 0..100_u128 {
             let subject = Uuid::from_u128(subject << 64);
             let first = retry_at(now, subject, 1) - now;
-            assert!(first >= Duration::milliseconds(750) && first <= Duration::milliseconds(1_250), "{first}");
+            assert!(
+                first >= Duration::milliseconds(750) && first <= Duration::milliseconds(1_250),
+                "{first}"
+            );
             let last = retry_at(now, subject, u32::MAX) - now;
-            assert!(last >= Duration::minutes(7) && last <= Duration::minutes(13), "{last}");
+            assert!(
+                last >= Duration::minutes(7) && last <= Duration::minutes(13),
+                "{last}"
+            );
         }
     }
 }

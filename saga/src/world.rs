@@ -115,7 +115,13 @@ impl World {
     }
 
     fn step(&mut self, booking: BookingId, input: &Input) -> Outcome {
-        if let Input::Hold { user, seats, contact, terms } = input {
+        if let Input::Hold {
+            user,
+            seats,
+            contact,
+            terms,
+        } = input
+        {
             return steps::hold::place(self, booking, user, seats, contact, terms);
         }
         if !self.bookings.contains_key(&booking) {
@@ -125,43 +131,61 @@ impl World {
             Input::Hold { .. } => Outcome::Refused(Refusal::IdTaken),
             Input::Release => steps::hold_over::release(self, booking),
             Input::HoldTimer => steps::hold_over::timer(self, booking),
-            Input::OpenAttempt { payment, account, terms } => {
-                steps::attempt::open(self, booking, *payment, account, terms)
-            }
-            Input::AttemptCreated { payment, gateway_payment_id } => {
-                steps::attempt::created(self, *payment, gateway_payment_id)
-            }
+            Input::OpenAttempt {
+                payment,
+                account,
+                terms,
+            } => steps::attempt::open(self, booking, *payment, account, terms),
+            Input::AttemptCreated {
+                payment,
+                gateway_payment_id,
+            } => steps::attempt::created(self, *payment, gateway_payment_id),
             Input::Payment(fact) => steps::money::told(self, booking, fact),
             Input::Refund(fact) => steps::refund::told(self, booking, fact),
-            Input::VerifyAnswered { payment, generation, answer } => {
-                steps::verify::answered(self, *payment, *generation, answer)
-            }
-            Input::VoidAnswered { payment, generation, attempt, answer } => {
-                steps::void::answered(self, booking, *payment, *generation, *attempt, answer)
-            }
+            Input::VerifyAnswered {
+                payment,
+                generation,
+                answer,
+            } => steps::verify::answered(self, *payment, *generation, answer),
+            Input::VoidAnswered {
+                payment,
+                generation,
+                attempt,
+                answer,
+            } => steps::void::answered(self, booking, *payment, *generation, *attempt, answer),
             Input::RefundTaken { refund } => steps::refund::taken(self, *refund),
-            Input::RefundAnswered { refund, generation, attempt, answer } => {
-                steps::refund::answered(self, booking, *refund, *generation, *attempt, answer)
-            }
+            Input::RefundAnswered {
+                refund,
+                generation,
+                attempt,
+                answer,
+            } => steps::refund::answered(self, booking, *refund, *generation, *attempt, answer),
         }
     }
 
     /// The payments of `booking`, oldest first.
     pub fn payments_of(&self, booking: BookingId) -> impl Iterator<Item = &Payment> {
-        let mut payments: Vec<_> =
-            self.payments.values().filter(|payment| payment.booking == booking).collect();
+        let mut payments: Vec<_> = self
+            .payments
+            .values()
+            .filter(|payment| payment.booking == booking)
+            .collect();
         payments.sort_by_key(|payment| (payment.opened_at, payment.id));
         payments.into_iter()
     }
 
     /// The refunds of `booking`.
     pub fn refunds_of(&self, booking: BookingId) -> impl Iterator<Item = &Refund> {
-        self.refunds.values().filter(move |refund| refund.booking == booking)
+        self.refunds
+            .values()
+            .filter(move |refund| refund.booking == booking)
     }
 
     /// Is a payment attempt of `booking` undecided?
     pub fn attempt_open(&self, booking: BookingId) -> bool {
-        self.payments.values().any(|payment| payment.booking == booking && payment.undecided())
+        self.payments
+            .values()
+            .any(|payment| payment.booking == booking && payment.undecided())
     }
 
     // What steps do. Each notes the change beside making it, so that no step can forget to.
@@ -205,10 +229,15 @@ impl World {
 
     /// The seats of `booking` that its rows still give to it as held.
     pub(crate) fn seats_still_held(&self, booking: BookingId) -> Vec<SeatKey> {
-        let Some(row) = self.bookings.get(&booking) else { return Vec::new() };
+        let Some(row) = self.bookings.get(&booking) else {
+            return Vec::new();
+        };
         row.seats
             .iter()
-            .map(|seat| SeatKey { show: row.show(), seat: seat.clone() })
+            .map(|seat| SeatKey {
+                show: row.show(),
+                seat: seat.clone(),
+            })
             .filter(|key| {
                 self.seats.get(key).is_some_and(|seat| {
                     seat.state == SeatState::Held && seat.booking == Some(booking)
@@ -220,18 +249,34 @@ impl World {
     /// Publishes an event, with the booking's next sequence.
     pub(crate) fn emit(&mut self, booking: BookingId, body: EventBody) {
         let at = self.now;
-        let Some(row) = self.booking_mut(booking) else { return };
+        let Some(row) = self.booking_mut(booking) else {
+            return;
+        };
         row.sequence += 1;
-        let event =
-            Event { booking_id: booking, show_id: booking.show(), sequence: row.sequence, at, body };
+        let event = Event {
+            booking_id: booking,
+            show_id: booking.show(),
+            sequence: row.sequence,
+            at,
+            body,
+        };
         self.changes.events.push(event);
     }
 
     /// Moves a payment's money.
     pub(crate) fn post(&mut self, payment: PaymentId, from: Account, to: Account, amount: Money) {
-        let Some(row) = self.payments.get(&payment) else { return };
+        let Some(row) = self.payments.get(&payment) else {
+            return;
+        };
         if amount.minor > 0 {
-            let entry = Entry { payment, booking: row.booking, from, to, amount, at: self.now };
+            let entry = Entry {
+                payment,
+                booking: row.booking,
+                from,
+                to,
+                amount,
+                at: self.now,
+            };
             self.changes.ledger.push(entry);
         }
     }
@@ -248,9 +293,15 @@ impl World {
 
     /// Removes a task, done or no longer of use.
     pub fn remove_task(&mut self, kind: TaskKind, subject: uuid::Uuid, generation: u32) {
-        let key = TaskKey { kind, subject, generation };
+        let key = TaskKey {
+            kind,
+            subject,
+            generation,
+        };
         self.changes.tasks_added.retain(|task| task.key != key);
-        self.changes.tasks_postponed.retain(|(postponed, _)| *postponed != key);
+        self.changes
+            .tasks_postponed
+            .retain(|(postponed, _)| *postponed != key);
         self.changes.tasks_removed.insert(key);
     }
 
@@ -266,7 +317,10 @@ impl World {
             .seats
             .iter()
             .filter(|name| {
-                let key = SeatKey { show: booking.show(), seat: (*name).clone() };
+                let key = SeatKey {
+                    show: booking.show(),
+                    seat: (*name).clone(),
+                };
                 self.seats
                     .get(&key)
                     .is_none_or(|seat| seat.standing(booking.id, self.now) == Standing::Taken)

@@ -26,7 +26,8 @@ fn every_event_fits_its_schema() {
             if let Err(error) = validator.validate(&value) {
                 panic!("seed {seed}: {value}: {error}");
             }
-            let back: boxoffice_saga::event::Event = serde_json::from_value(value).expect("an event");
+            let back: boxoffice_saga::event::Event =
+                serde_json::from_value(value).expect("an event");
             assert_eq!(&back, event, "seed {seed}: what is written can be read");
             seen.insert(event.body.name());
         }

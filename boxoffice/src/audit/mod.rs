@@ -35,7 +35,9 @@ const KAFKA_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
 /// # Errors
 /// When the database or Kafka cannot be read.
 pub async fn audit(store: &PgStore, kafka: &Connection) -> Result<Audit, Failure> {
-    let unread = |error: &(dyn std::error::Error + 'static)| Failure::because("the database cannot be read", error);
+    let unread = |error: &(dyn std::error::Error + 'static)| {
+        Failure::because("the database cannot be read", error)
+    };
     let mut audit = Audit::default();
     let shows = sqlx::query_scalar!("select show_id from shows order by show_id")
         .fetch_all(store.pool())
@@ -47,7 +49,10 @@ pub async fn audit(store: &PgStore, kafka: &Connection) -> Result<Audit, Failure
         audit.shows += 1;
         audit.bookings += books.bookings.len();
         for entry in &books.ledger {
-            let accounts = audit.money.entry(entry.amount.currency.to_string()).or_default();
+            let accounts = audit
+                .money
+                .entry(entry.amount.currency.to_string())
+                .or_default();
             *accounts.entry(entry.from.name()).or_default() -= entry.amount.minor;
             *accounts.entry(entry.to.name()).or_default() += entry.amount.minor;
         }
@@ -59,9 +64,12 @@ pub async fn audit(store: &PgStore, kafka: &Connection) -> Result<Audit, Failure
 
 /// INGRESS-1: every accepted webhook is decided, or stands before the coordinator's position.
 async fn webhooks(store: &PgStore, kafka: &Connection, audit: &mut Audit) -> Result<(), Failure> {
-    let unread = |error: &(dyn std::error::Error + 'static)| Failure::because("Kafka cannot be read", error);
+    let unread =
+        |error: &(dyn std::error::Error + 'static)| Failure::because("Kafka cannot be read", error);
     let kafka = kafka.clone();
-    let ends = tokio::task::spawn_blocking(move || ends(&kafka)).await.map_err(|error| unread(&error))?;
+    let ends = tokio::task::spawn_blocking(move || ends(&kafka))
+        .await
+        .map_err(|error| unread(&error))?;
     for (partition, low, high) in ends.map_err(|error| unread(&error))? {
         let position = store
             .read_position(CONSUMER.name, WEBHOOKS, partition)
@@ -94,7 +102,10 @@ fn ends(kafka: &Connection) -> Result<Vec<(i32, i64, i64)>, rdkafka::error::Kafk
     }
     let consumer: BaseConsumer = config.create()?;
     let metadata = consumer.fetch_metadata(Some(WEBHOOKS), KAFKA_WITHIN)?;
-    let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+    let partitions = metadata
+        .topics()
+        .iter()
+        .flat_map(|topic| topic.partitions());
     partitions
         .map(|partition| {
             let (low, high) = consumer.fetch_watermarks(WEBHOOKS, partition.id(), KAFKA_WITHIN)?;
@@ -108,18 +119,29 @@ impl Audit {
     pub fn in_words(&self) -> String {
         let mut text = format!("{} shows, {} bookings\n", self.shows, self.bookings);
         for (currency, accounts) in &self.money {
-            let accounts: Vec<String> =
-                accounts.iter().map(|(account, minor)| format!("{} {minor}", account.to_lowercase())).collect();
-            text.push_str(&format!("{currency}, minor units: {}\n", accounts.join(", ")));
+            let accounts: Vec<String> = accounts
+                .iter()
+                .map(|(account, minor)| format!("{} {minor}", account.to_lowercase()))
+                .collect();
+            text.push_str(&format!(
+                "{currency}, minor units: {}\n",
+                accounts.join(", ")
+            ));
         }
         if self.undecided_webhooks > 0 {
-            text.push_str(&format!("{} accepted webhooks wait for the coordinator\n", self.undecided_webhooks));
+            text.push_str(&format!(
+                "{} accepted webhooks wait for the coordinator\n",
+                self.undecided_webhooks
+            ));
         }
         if self.violations.is_empty() {
             text.push_str("every promise holds\n");
         }
         for violation in &self.violations {
-            text.push_str(&format!("VIOLATION {}: {}\n", violation.promise, violation.what));
+            text.push_str(&format!(
+                "VIOLATION {}: {}\n",
+                violation.promise, violation.what
+            ));
         }
         text
     }

@@ -26,7 +26,10 @@ pub struct Complaint {
 
 impl Complaint {
     pub(super) fn new(setting: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { setting: setting.into(), what: what.into() }
+        Self {
+            setting: setting.into(),
+            what: what.into(),
+        }
     }
 }
 
@@ -58,7 +61,9 @@ impl std::error::Error for ConfigError {}
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the configuration cannot be used")?;
-        self.complaints.iter().try_for_each(|complaint| write!(f, "\n  {complaint}"))
+        self.complaints
+            .iter()
+            .try_for_each(|complaint| write!(f, "\n  {complaint}"))
     }
 }
 
@@ -72,16 +77,23 @@ pub(super) fn keys(file: &Dict, defaults: &Dict, source: &str, complaints: &mut 
             continue;
         }
         let Some(known) = defaults.get(section).and_then(Value::as_dict) else {
-            complaints.push(Complaint::new(section, format!("there is no such section ({source})")));
+            complaints.push(Complaint::new(
+                section,
+                format!("there is no such section ({source})"),
+            ));
             continue;
         };
         let Some(given) = value.as_dict() else {
-            complaints.push(Complaint::new(section, format!("is a section: write [{section}] ({source})")));
+            complaints.push(Complaint::new(
+                section,
+                format!("is a section: write [{section}] ({source})"),
+            ));
             continue;
         };
         for key in given.keys().filter(|key| !known.contains_key(*key)) {
             let nearest = known.keys().find(|other| alike(other, key));
-            let hint = nearest.map_or_else(String::new, |other| format!("; did you mean `{other}`?"));
+            let hint =
+                nearest.map_or_else(String::new, |other| format!("; did you mean `{other}`?"));
             complaints.push(Complaint::new(
                 format!("{section}.{key}"),
                 format!("there is no such setting ({source}){hint}"),
@@ -103,19 +115,30 @@ fn alike(one: &str, other: &str) -> bool {
 /// Every value must be of its default's kind.
 pub(super) fn kinds(merged: &Dict, defaults: &Dict, complaints: &mut Vec<Complaint>) {
     for (section, known) in defaults {
-        let (Some(known), Some(given)) = (known.as_dict(), merged.get(section).and_then(Value::as_dict)) else {
+        let (Some(known), Some(given)) = (
+            known.as_dict(),
+            merged.get(section).and_then(Value::as_dict),
+        ) else {
             continue;
         };
         for (key, default) in known {
             let path = format!("{section}.{key}");
-            let Some(value) = given.get(key) else { continue };
+            let Some(value) = given.get(key) else {
+                continue;
+            };
             let (want, have) = (kind(default), kind(value));
             if want != have {
-                complaints.push(Complaint::new(&path, format!("must be {want}, and is {have}")));
+                complaints.push(Complaint::new(
+                    &path,
+                    format!("must be {want}, and is {have}"),
+                ));
             } else if OPEN.contains(&path.as_str()) {
                 let inner = value.as_dict().into_iter().flatten();
                 for (name, _) in inner.filter(|(_, value)| value.as_str().is_none()) {
-                    complaints.push(Complaint::new(format!("{path}.{name}"), "must be a text: put it in quotes"));
+                    complaints.push(Complaint::new(
+                        format!("{path}.{name}"),
+                        "must be a text: put it in quotes",
+                    ));
                 }
             }
         }
@@ -123,7 +146,10 @@ pub(super) fn kinds(merged: &Dict, defaults: &Dict, complaints: &mut Vec<Complai
     if let Some(value) = merged.get("gateways")
         && !matches!(value, Value::Array(..))
     {
-        complaints.push(Complaint::new("gateways", "must be a list: write [[gateways]]"));
+        complaints.push(Complaint::new(
+            "gateways",
+            "must be a list: write [[gateways]]",
+        ));
     }
 }
 
@@ -155,7 +181,11 @@ pub(super) fn accounts(accounts: &[Value], complaints: &mut Vec<Complaint>) {
 
 /// Every section must have the types that its settings need: ranges of numbers, addresses.
 pub(super) fn sections(figment: &Figment, complaints: &mut Vec<Complaint>) {
-    fn section<T: DeserializeOwned>(figment: &Figment, name: &str, complaints: &mut Vec<Complaint>) {
+    fn section<T: DeserializeOwned>(
+        figment: &Figment,
+        name: &str,
+        complaints: &mut Vec<Complaint>,
+    ) {
         if let Err(error) = figment.extract_inner::<T>(name) {
             complaints.extend(error.into_iter().map(|error| readable(name, &error)));
         }
@@ -179,16 +209,25 @@ pub(super) fn sections(figment: &Figment, complaints: &mut Vec<Complaint>) {
 }
 
 fn readable(section: &str, error: &figment::Error) -> Complaint {
-    let inner: Vec<&str> =
-        error.path.iter().map(String::as_str).filter(|part| *part != section && *part != "default").collect();
-    let path = if inner.is_empty() { section.to_owned() } else { format!("{section}.{}", inner.join(".")) };
+    let inner: Vec<&str> = error
+        .path
+        .iter()
+        .map(String::as_str)
+        .filter(|part| *part != section && *part != "default")
+        .collect();
+    let path = if inner.is_empty() {
+        section.to_owned()
+    } else {
+        format!("{section}.{}", inner.join("."))
+    };
     // The kind alone: the error's own text names our providers, and may quote a secret.
     let what = match &error.kind {
         figment::error::Kind::MissingField(field) => format!("`{field}` is missing"),
         figment::error::Kind::UnknownField(field, known) => {
             format!("there is no `{field}`; there are {}", known.join(", "))
         }
-        figment::error::Kind::InvalidType(_, wanted) | figment::error::Kind::InvalidValue(_, wanted) => {
+        figment::error::Kind::InvalidType(_, wanted)
+        | figment::error::Kind::InvalidValue(_, wanted) => {
             format!("must be {wanted}")
         }
         figment::error::Kind::UnknownVariant(given, known) => {
@@ -212,7 +251,10 @@ pub(super) fn meaning(
     let mut refuse = |setting: &str, what: &str| complaints.push(Complaint::new(setting, what));
 
     if config.kafka.brokers.trim().is_empty() {
-        refuse("kafka.brokers", "is empty: give host:port of at least one broker");
+        refuse(
+            "kafka.brokers",
+            "is empty: give host:port of at least one broker",
+        );
     }
     if !(1..=1_000).contains(&config.kafka.partitions) {
         refuse("kafka.partitions", "must be 1 to 1000");
@@ -228,10 +270,17 @@ pub(super) fn meaning(
         refuse("ingress", &error.to_string());
     }
     if config.ingress.answer_within_ms > 2_900 {
-        refuse("ingress.answer_within_ms", "must be at most 2900: gateways wait 3 s");
+        refuse(
+            "ingress.answer_within_ms",
+            "must be at most 2900: gateways wait 3 s",
+        );
     }
-    if config.tasks.call_seconds == 0 || config.tasks.call_seconds * 2 >= config.tasks.lease_seconds {
-        refuse("tasks.call_seconds", "must be above 0 and under half of tasks.lease_seconds");
+    if config.tasks.call_seconds == 0 || config.tasks.call_seconds * 2 >= config.tasks.lease_seconds
+    {
+        refuse(
+            "tasks.call_seconds",
+            "must be above 0 and under half of tasks.lease_seconds",
+        );
     }
     if config.tasks.in_flight == 0 {
         refuse("tasks.in_flight", "must be at least 1");
@@ -240,17 +289,30 @@ pub(super) fn meaning(
         refuse("shutdown.deadline_seconds", "must be at least 1");
     }
     if tracing_subscriber::EnvFilter::try_new(&config.log.filter).is_err() {
-        refuse("log.filter", "is no filter: write a level (error, warn, info, debug, trace), or part=level, with commas");
+        refuse(
+            "log.filter",
+            "is no filter: write a level (error, warn, info, debug, trace), or part=level, with commas",
+        );
     }
 
     let own = [
         ("api.jwt_secret", &config.api.jwt_secret, runs(Role::Api)),
-        ("api.status_secret", &config.api.status_secret, runs(Role::Api)),
+        (
+            "api.status_secret",
+            &config.api.status_secret,
+            runs(Role::Api),
+        ),
     ];
     for (setting, secret, needed) in own {
         own_secret(setting, secret, needed, &mut refuse);
     }
-    if !development && config.api.jwt_secret.expose_secret().starts_with(DEVELOPMENT_PREFIX) {
+    if !development
+        && config
+            .api
+            .jwt_secret
+            .expose_secret()
+            .starts_with(DEVELOPMENT_PREFIX)
+    {
         refuse(
             "api.jwt_secret",
             "is a development secret of `boxoffice dev`, which anybody with that checkout knows: make one with \
@@ -259,7 +321,10 @@ pub(super) fn meaning(
     }
     let signs = runs(Role::Api) || runs(Role::Notifications);
     if !is_set(&config.tickets.signing_key) && signs {
-        refuse("tickets.signing_key", "is not set: make one with `openssl genpkey -algorithm ed25519`");
+        refuse(
+            "tickets.signing_key",
+            "is not set: make one with `openssl genpkey -algorithm ed25519`",
+        );
     } else if is_set(&config.tickets.signing_key)
         && let Err(error) = crate::roles::ticket_keys(&config.tickets)
     {
@@ -267,13 +332,19 @@ pub(super) fn meaning(
     }
     let money = [Role::Ingress, Role::Coordinator, Role::Refunds, Role::Api];
     if config.gateways.is_empty() && money.into_iter().any(runs) {
-        refuse("gateways", "there is no gateway account: add a [[gateways]] section");
+        refuse(
+            "gateways",
+            "there is no gateway account: add a [[gateways]] section",
+        );
     }
     facts(&config.facts.secrets, runs(Role::Coordinator), &mut refuse);
     let mail_set = is_set(&config.mail.smtp_url);
     let files_set = !config.mail.files.as_os_str().is_empty();
     if runs(Role::Notifications) && mail_set == files_set {
-        refuse("mail.smtp_url", "set exactly one of mail.smtp_url (a mail server) and mail.files (a directory)");
+        refuse(
+            "mail.smtp_url",
+            "set exactly one of mail.smtp_url (a mail server) and mail.files (a directory)",
+        );
     }
     if !development {
         warn(config, roles, &mut warnings);
@@ -293,7 +364,10 @@ fn database(
     }
     if !is_set(&config.database.url) {
         if roles.iter().any(|role| role.needs_database()) {
-            refuse("database.url", "is not set: give postgres://user:password@host:port/database");
+            refuse(
+                "database.url",
+                "is not set: give postgres://user:password@host:port/database",
+            );
         }
         return;
     }
@@ -301,8 +375,10 @@ fn database(
         Ok(options) => {
             let host = options.get_host();
             let local = host.starts_with('/') || matches!(host, "localhost" | "127.0.0.1" | "::1");
-            let encrypted =
-                matches!(options.get_ssl_mode(), PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull);
+            let encrypted = matches!(
+                options.get_ssl_mode(),
+                PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull
+            );
             if !local && !encrypted && !development {
                 warnings.push(Complaint::new(
                     "database.url",
@@ -311,24 +387,41 @@ fn database(
             }
         }
         // The error's text may quote the URL, and the URL holds a password.
-        Err(_) => refuse("database.url", "is no address: write postgres://user:password@host:port/database"),
+        Err(_) => refuse(
+            "database.url",
+            "is no address: write postgres://user:password@host:port/database",
+        ),
     }
 }
 
-fn own_secret(setting: &str, secret: &SecretString, needed: bool, refuse: &mut impl FnMut(&str, &str)) {
+fn own_secret(
+    setting: &str,
+    secret: &SecretString,
+    needed: bool,
+    refuse: &mut impl FnMut(&str, &str),
+) {
     let length = secret.expose_secret().len();
     if length == 0 {
         if needed {
-            refuse(setting, "is not set: make one with `openssl rand -base64 32`");
+            refuse(
+                setting,
+                "is not set: make one with `openssl rand -base64 32`",
+            );
         }
     } else if length < SHORTEST_SECRET {
-        refuse(setting, "has fewer than 32 bytes: make one with `openssl rand -base64 32`");
+        refuse(
+            setting,
+            "has fewer than 32 bytes: make one with `openssl rand -base64 32`",
+        );
     }
 }
 
 fn facts(secrets: &[SigningSecret], needed: bool, refuse: &mut impl FnMut(&str, &str)) {
     if secrets.is_empty() && needed {
-        refuse("facts.secrets", "is not set: make one with `openssl rand -base64 32`");
+        refuse(
+            "facts.secrets",
+            "is not set: make one with `openssl rand -base64 32`",
+        );
     }
     for secret in secrets {
         own_secret("facts.secrets", &secret.secret, true, refuse);
@@ -339,25 +432,43 @@ fn warn(config: &Config, roles: &[Role], warnings: &mut Vec<Complaint>) {
     let runs = |role: Role| roles.contains(&role);
     let mut warn = |setting: &str, what: &str| warnings.push(Complaint::new(setting, what));
     if config.kafka.replication < 3 && roles.is_empty() {
-        warn("kafka.replication", "below 3: the loss of one broker can lose records");
+        warn(
+            "kafka.replication",
+            "below 3: the loss of one broker can lose records",
+        );
     }
     if runs(Role::Notifications) && !config.mail.files.as_os_str().is_empty() {
-        warn("mail.files", "letters are written to files: no customer gets one");
+        warn(
+            "mail.files",
+            "letters are written to files: no customer gets one",
+        );
     }
     if runs(Role::Api) && config.api.public_base_url.is_empty() {
-        warn("api.public_base_url", "is not set: letters and status addresses carry no host");
+        warn(
+            "api.public_base_url",
+            "is not set: letters and status addresses carry no host",
+        );
     }
     let plain = config.api.public_base_url.starts_with("http://");
     if runs(Role::Api) && plain {
-        warn("api.public_base_url", "is http: status addresses carry a token and should be https");
+        warn(
+            "api.public_base_url",
+            "is http: status addresses carry a token and should be https",
+        );
     }
     for account in &config.gateways {
         let name = account.gateway_account();
         if account.live && account.tolerance_seconds > 600 {
-            warn("gateways", &format!("{name}: a tolerance over 10 minutes lets old webhooks be replayed"));
+            warn(
+                "gateways",
+                &format!("{name}: a tolerance over 10 minutes lets old webhooks be replayed"),
+            );
         }
         if account.live && account.api.is_none() && runs(Role::Refunds) {
-            warn("gateways", &format!("{name}: has no `api`, so its refunds are made by a person"));
+            warn(
+                "gateways",
+                &format!("{name}: has no `api`, so its refunds are made by a person"),
+            );
         }
     }
 }

@@ -27,7 +27,9 @@ pub(super) fn layer(
 ) -> Dict {
     let mut layer = Dict::new();
     for (variable, text) in variables {
-        let Some(rest) = variable.strip_prefix(PREFIX) else { continue };
+        let Some(rest) = variable.strip_prefix(PREFIX) else {
+            continue;
+        };
         if NO_SETTINGS.contains(&variable.as_str()) {
             continue;
         }
@@ -46,7 +48,10 @@ pub(super) fn layer(
         };
         match value {
             Ok(value) => put(&mut layer, &path, value),
-            Err(_) => complaints.push(Complaint::new(variable, "cannot be read; write it as in the file, on one line")),
+            Err(_) => complaints.push(Complaint::new(
+                variable,
+                "cannot be read; write it as in the file, on one line",
+            )),
         }
     }
     layer
@@ -62,12 +67,18 @@ fn find<'a>(dict: &'a Dict, path: &[String]) -> Option<&'a Value> {
 }
 
 fn put(dict: &mut Dict, path: &[String], value: Value) {
-    let Some((first, rest)) = path.split_first() else { return };
+    let Some((first, rest)) = path.split_first() else {
+        return;
+    };
     if rest.is_empty() {
         dict.insert(first.clone(), value);
         return;
     }
-    let mut inner = dict.get(first).and_then(Value::as_dict).cloned().unwrap_or_default();
+    let mut inner = dict
+        .get(first)
+        .and_then(Value::as_dict)
+        .cloned()
+        .unwrap_or_default();
     put(&mut inner, rest, value);
     dict.insert(first.clone(), Value::from(inner));
 }
@@ -87,7 +98,10 @@ mod tests {
     }
 
     fn read(pairs: &[(&str, &str)]) -> (Dict, Vec<Complaint>) {
-        let variables = pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let variables = pairs
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect();
         let mut complaints = Vec::new();
         let layer = layer(&variables, &defaults(), &mut complaints);
         (layer, complaints)
@@ -95,8 +109,10 @@ mod tests {
 
     #[test]
     fn a_text_is_taken_as_it_stands_and_a_number_is_read() {
-        let (layer, complaints) =
-            read(&[("BOXOFFICE_DATABASE__URL", "0042"), ("BOXOFFICE_DATABASE__CONNECTIONS", "7")]);
+        let (layer, complaints) = read(&[
+            ("BOXOFFICE_DATABASE__URL", "0042"),
+            ("BOXOFFICE_DATABASE__CONNECTIONS", "7"),
+        ]);
         assert!(complaints.is_empty(), "{complaints:?}");
         let database = layer["database"].as_dict().unwrap();
         assert_eq!(database["url"].as_str(), Some("0042"));
@@ -105,9 +121,16 @@ mod tests {
 
     #[test]
     fn every_unknown_variable_of_ours_is_named_and_others_are_not_ours() {
-        let (_, complaints) =
-            read(&[("BOXOFFICE_DATABASE__ULR", "x"), ("BOXOFFICE_X", "1"), ("HOME", "/"), ("BOXOFFICE_CACHE", "/c")]);
-        let named: Vec<_> = complaints.iter().map(|complaint| complaint.setting.as_str()).collect();
+        let (_, complaints) = read(&[
+            ("BOXOFFICE_DATABASE__ULR", "x"),
+            ("BOXOFFICE_X", "1"),
+            ("HOME", "/"),
+            ("BOXOFFICE_CACHE", "/c"),
+        ]);
+        let named: Vec<_> = complaints
+            .iter()
+            .map(|complaint| complaint.setting.as_str())
+            .collect();
         assert_eq!(named, ["BOXOFFICE_DATABASE__ULR", "BOXOFFICE_X"]);
     }
 }

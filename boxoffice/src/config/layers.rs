@@ -27,7 +27,11 @@ pub struct Layers {
 impl Layers {
     /// A file and this process's environment.
     pub fn operator(file: Option<PathBuf>) -> Self {
-        Self { file, variables: std::env::vars().collect(), ..Self::default() }
+        Self {
+            file,
+            variables: std::env::vars().collect(),
+            ..Self::default()
+        }
     }
 }
 
@@ -62,12 +66,20 @@ pub fn load(layers: &Layers, roles: &[Role]) -> Result<Loaded, ConfigError> {
     }
     if let Some(path) = &layers.file {
         let file = file_layer(path)?;
-        check::keys(&file, &defaults, &path.display().to_string(), &mut complaints);
+        check::keys(
+            &file,
+            &defaults,
+            &path.display().to_string(),
+            &mut complaints,
+        );
         figment = figment.merge(Serialized::defaults(file));
     }
     let variables = environment::layer(&layers.variables, &defaults, &mut complaints);
-    figment = figment.merge(Serialized::defaults(variables)).merge(Serialized::defaults(&layers.decided));
-    let merged = dict_of(&figment).map_err(|error| ConfigError::one("the configuration", &error.to_string()))?;
+    figment = figment
+        .merge(Serialized::defaults(variables))
+        .merge(Serialized::defaults(&layers.decided));
+    let merged = dict_of(&figment)
+        .map_err(|error| ConfigError::one("the configuration", &error.to_string()))?;
     check::kinds(&merged, &defaults, &mut complaints);
     if let Some(Value::Array(_, accounts)) = merged.get("gateways") {
         check::accounts(accounts, &mut complaints);
@@ -80,9 +92,18 @@ pub fn load(layers: &Layers, roles: &[Role]) -> Result<Loaded, ConfigError> {
         Err(_) if !complaints.is_empty() => return Err(ConfigError::new(complaints)),
         Err(error) => return Err(ConfigError::one("the configuration", &error.to_string())),
     };
-    let warnings = check::meaning(&config, roles, layers.development.is_some(), &mut complaints);
+    let warnings = check::meaning(
+        &config,
+        roles,
+        layers.development.is_some(),
+        &mut complaints,
+    );
     if complaints.is_empty() {
-        Ok(Loaded { config, warnings, merged })
+        Ok(Loaded {
+            config,
+            warnings,
+            merged,
+        })
     } else {
         Err(ConfigError::new(complaints))
     }
@@ -92,14 +113,18 @@ fn file_layer(path: &Path) -> Result<Dict, ConfigError> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
         .map_err(|error| ConfigError::one(&name, &format!("cannot be read: {error}")))?;
-    dict_of(&Toml::string(&text)).map_err(|error| ConfigError::one(&name, &format!("is not TOML: {error}")))
+    dict_of(&Toml::string(&text))
+        .map_err(|error| ConfigError::one(&name, &format!("is not TOML: {error}")))
 }
 
-fn dict_of(provider: &impl Provider) -> Result<Dict, figment::Error> {
-    Ok(provider.data()?.into_iter().fold(Dict::new(), |mut all, (_, dict)| {
-        all.extend(dict);
-        all
-    }))
+fn dict_of(provider: &impl Provider) -> Result<Dict, Box<figment::Error>> {
+    Ok(provider
+        .data()?
+        .into_iter()
+        .fold(Dict::new(), |mut all, (_, dict)| {
+            all.extend(dict);
+            all
+        }))
 }
 
 #[cfg(test)]
@@ -107,11 +132,21 @@ mod tests {
     use super::*;
 
     fn complaints(variables: &[(&str, &str)], roles: &[Role]) -> Vec<String> {
-        let variables = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-        let layers = Layers { variables, ..Layers::default() };
+        let variables = variables
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect();
+        let layers = Layers {
+            variables,
+            ..Layers::default()
+        };
         match load(&layers, roles) {
             Ok(_) => Vec::new(),
-            Err(error) => error.complaints.into_iter().map(|complaint| complaint.setting).collect(),
+            Err(error) => error
+                .complaints
+                .into_iter()
+                .map(|complaint| complaint.setting)
+                .collect(),
         }
     }
 
@@ -123,7 +158,10 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_said_at_once() {
-        let wrong = [("BOXOFFICE_DATABASE__ULR", "x"), ("BOXOFFICE_DATABASE__CONNECTIONS", "900")];
+        let wrong = [
+            ("BOXOFFICE_DATABASE__ULR", "x"),
+            ("BOXOFFICE_DATABASE__CONNECTIONS", "900"),
+        ];
         let said = complaints(&wrong, &[Role::Api]);
         for setting in [
             "BOXOFFICE_DATABASE__ULR",
@@ -134,7 +172,10 @@ mod tests {
             "tickets.signing_key",
             "gateways",
         ] {
-            assert!(said.iter().any(|named| named == setting), "{setting} is not among {said:?}");
+            assert!(
+                said.iter().any(|named| named == setting),
+                "{setting} is not among {said:?}"
+            );
         }
     }
 
@@ -148,14 +189,39 @@ mod tests {
     #[test]
     fn no_secret_is_shown_or_quoted() {
         let variables = [
-            ("BOXOFFICE_API__JWT_SECRET", "this-must-not-be-seen-0123456789abcdef"),
-            ("BOXOFFICE_DATABASE__URL", "postgres://u:must-not-be-seen@h/d"),
-            ("BOXOFFICE_KAFKA__OPTIONS", "{ \"sasl.password\" = \"must-not-be-seen\" }"),
-            ("BOXOFFICE_GATEWAYS", "[{ gateway = \"stripe\", secrets = [\"must-not-be-seen\"] }]"),
+            (
+                "BOXOFFICE_API__JWT_SECRET",
+                "this-must-not-be-seen-0123456789abcdef",
+            ),
+            (
+                "BOXOFFICE_DATABASE__URL",
+                "postgres://u:must-not-be-seen@h/d",
+            ),
+            (
+                "BOXOFFICE_KAFKA__OPTIONS",
+                "{ \"sasl.password\" = \"must-not-be-seen\" }",
+            ),
+            (
+                "BOXOFFICE_GATEWAYS",
+                "[{ gateway = \"stripe\", secrets = [\"must-not-be-seen\"] }]",
+            ),
         ];
-        let variables = variables.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
-        let loaded = load(&Layers { variables, ..Layers::default() }, &[]).unwrap();
-        assert!(!loaded.shown().contains("must-not-be-seen"), "{}", loaded.shown());
+        let variables = variables
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .into();
+        let loaded = load(
+            &Layers {
+                variables,
+                ..Layers::default()
+            },
+            &[],
+        )
+        .unwrap();
+        assert!(
+            !loaded.shown().contains("must-not-be-seen"),
+            "{}",
+            loaded.shown()
+        );
         assert!(!format!("{:?}", loaded.config).contains("must-not-be-seen"));
     }
 }

@@ -30,7 +30,10 @@ pub const DEVELOPMENT_PREFIX: &str = "dev-only-";
 
 /// Everything that can be set. The fields are documented in `config.default.toml`.
 #[derive(Clone, Debug, Deserialize)]
-#[expect(missing_docs, reason = "config.default.toml documents each setting, in one place")]
+#[expect(
+    missing_docs,
+    reason = "config.default.toml documents each setting, in one place"
+)]
 pub struct Config {
     pub kafka: KafkaConfig,
     pub database: DatabaseConfig,
@@ -182,7 +185,10 @@ pub struct ShutdownConfig {
 impl KafkaConfig {
     /// How to reach the brokers.
     pub fn connection(&self) -> Connection {
-        Connection { brokers: self.brokers.clone(), extra: self.extra() }
+        Connection {
+            brokers: self.brokers.clone(),
+            extra: self.extra(),
+        }
     }
 
     /// The operator's own librdkafka settings.

@@ -25,14 +25,26 @@ pub(super) fn render(text: &str, merged: &Dict) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut section = String::new();
     for line in text.lines() {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
             if name == "facts" {
                 accounts(merged, &mut shown);
             }
             name.clone_into(&mut section);
         }
-        let key = line.split_once(" = ").map(|(key, _)| key).filter(|key| !key.starts_with('#'));
-        let value = key.and_then(|key| merged.get(&section)?.as_dict()?.get(key).map(|value| (key, value)));
+        let key = line
+            .split_once(" = ")
+            .map(|(key, _)| key)
+            .filter(|key| !key.starts_with('#'));
+        let value = key.and_then(|key| {
+            merged
+                .get(&section)?
+                .as_dict()?
+                .get(key)
+                .map(|value| (key, value))
+        });
         match value {
             Some((key, value)) => {
                 let _ = writeln!(shown, "{key} = {}", rendered(key, value));
@@ -47,7 +59,9 @@ pub(super) fn render(text: &str, merged: &Dict) -> String {
 }
 
 fn accounts(merged: &Dict, shown: &mut String) {
-    let Some(Value::Array(_, accounts)) = merged.get("gateways") else { return };
+    let Some(Value::Array(_, accounts)) = merged.get("gateways") else {
+        return;
+    };
     for account in accounts.iter().filter_map(Value::as_dict) {
         shown.push_str("[[gateways]]\n");
         for (key, value) in account {
@@ -58,7 +72,8 @@ fn accounts(merged: &Dict, shown: &mut String) {
 }
 
 fn rendered(key: &str, value: &Value) -> String {
-    let secret = SECRETS.contains(&key) || key.contains("password") || key.contains("sasl.oauthbearer");
+    let secret =
+        SECRETS.contains(&key) || key.contains("password") || key.contains("sasl.oauthbearer");
     match value {
         Value::String(_, text) if secret && !text.is_empty() => HIDDEN.to_owned(),
         Value::String(_, text) if key == "url" => quoted(&without_password(text)),
@@ -88,7 +103,9 @@ fn rendered(key: &str, value: &Value) -> String {
 }
 
 fn bare(key: &str) -> String {
-    let plain = key.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_');
+    let plain = key
+        .bytes()
+        .all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_');
     if plain { key.to_owned() } else { quoted(key) }
 }
 
@@ -111,7 +128,9 @@ fn quoted(text: &str) -> String {
 
 /// A URL without what stands between the user's name and the `@`, and without `password=`.
 pub(crate) fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let authority = match authority.rsplit_once('@') {
         Some((user, host)) => match user.split_once(':') {
@@ -122,7 +141,10 @@ pub(crate) fn without_password(url: &str) -> String {
     };
     let path = match path.split_once("password=") {
         Some((before, after)) => {
-            format!("{before}password=<hidden>{}", after.find('&').map_or("", |end| &after[end..]))
+            format!(
+                "{before}password=<hidden>{}",
+                after.find('&').map_or("", |end| &after[end..])
+            )
         }
         None => path.to_owned(),
     };
@@ -135,9 +157,18 @@ mod tests {
 
     #[test]
     fn passwords_in_addresses_are_hidden() {
-        assert_eq!(without_password("postgres://u:p@h:1/d?x=1"), "postgres://u:<hidden>@h:1/d?x=1");
-        assert_eq!(without_password("postgres://u:a@b@h/d"), "postgres://u:<hidden>@h/d");
-        assert_eq!(without_password("postgres:///d?password=p&x=1"), "postgres:///d?password=<hidden>&x=1");
+        assert_eq!(
+            without_password("postgres://u:p@h:1/d?x=1"),
+            "postgres://u:<hidden>@h:1/d?x=1"
+        );
+        assert_eq!(
+            without_password("postgres://u:a@b@h/d"),
+            "postgres://u:<hidden>@h/d"
+        );
+        assert_eq!(
+            without_password("postgres:///d?password=p&x=1"),
+            "postgres:///d?password=<hidden>&x=1"
+        );
         assert_eq!(without_password("postgres://h/d"), "postgres://h/d");
     }
 }

@@ -48,10 +48,21 @@ impl Customer {
     }
 
     /// Asks for seats once, and returns whatever is answered.
-    pub async fn try_hold(&self, show: ShowId, seats: &[&str]) -> anyhow::Result<reqwest::Response> {
+    pub async fn try_hold(
+        &self,
+        show: ShowId,
+        seats: &[&str],
+    ) -> anyhow::Result<reqwest::Response> {
         let url = format!("{}/v1/shows/{show}/holds", self.stage.target.api);
         let body = json!({ "seats": seats, "contact": { "email": "bob@example.com" } });
-        Ok(self.stage.http.post(url).bearer_auth(&self.token).json(&body).send().await?)
+        Ok(self
+            .stage
+            .http
+            .post(url)
+            .bearer_auth(&self.token)
+            .json(&body)
+            .send()
+            .await?)
     }
 
     /// The bearer token.
@@ -65,7 +76,9 @@ impl Customer {
         loop {
             match self.hold(show, seats).await {
                 Ok(booking) => return Ok(booking),
-                Err(error) if Instant::now() > until => return Err(error.context("the seats never became free")),
+                Err(error) if Instant::now() > until => {
+                    return Err(error.context("the seats never became free"));
+                }
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
@@ -84,8 +97,14 @@ impl Customer {
 
     /// Pays at the gateway, with a card that works, as the browser does.
     pub async fn pay(&self, attempt: &Attempt) -> anyhow::Result<()> {
-        let url = format!("{}/v1/payment_intents/{}/confirm", self.stage.target.simulator, attempt.gateway_payment_id);
-        let form = [("payment_method", "pm_card_visa"), ("client_secret", attempt.client_secret.as_str())];
+        let url = format!(
+            "{}/v1/payment_intents/{}/confirm",
+            self.stage.target.simulator, attempt.gateway_payment_id
+        );
+        let form = [
+            ("payment_method", "pm_card_visa"),
+            ("client_secret", attempt.client_secret.as_str()),
+        ];
         let answer = self.stage.http.post(url).form(&form).send().await?;
         let status = answer.status();
         let answer: Value = answer.json().await?;
@@ -98,7 +117,13 @@ impl Customer {
     /// The status document now.
     pub async fn status(&self, booking: &str) -> anyhow::Result<Value> {
         let url = format!("{}/v1/bookings/{booking}", self.stage.target.api);
-        let answer = self.stage.http.get(url).bearer_auth(&self.token).send().await?;
+        let answer = self
+            .stage
+            .http
+            .get(url)
+            .bearer_auth(&self.token)
+            .send()
+            .await?;
         Ok(answer.error_for_status()?.json().await?)
     }
 
@@ -117,14 +142,22 @@ impl Customer {
                 Ok(answer) if answer.status() == 304 => continue,
                 Ok(answer) if answer.status().is_success() => answer,
                 // Away, as every system is now and then.
-                Ok(answer) if !answer.status().is_server_error() => bail!("the status answered {}", answer.status()),
+                Ok(answer) if !answer.status().is_server_error() => {
+                    bail!("the status answered {}", answer.status())
+                }
                 _ => {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             };
-            etag = answer.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-            let Ok(document) = answer.json().await else { continue };
+            etag = answer
+                .headers()
+                .get("etag")
+                .and_then(|tag| tag.to_str().ok())
+                .map(str::to_owned);
+            let Ok(document) = answer.json().await else {
+                continue;
+            };
             last = document;
             if last["status"] == wanted {
                 return Ok(last);
@@ -138,7 +171,12 @@ impl Customer {
         let key = Uuid::new_v4().to_string();
         let until = Instant::now() + PATIENCE;
         loop {
-            let request = self.stage.http.post(url).bearer_auth(&self.token).header("idempotency-key", &key);
+            let request = self
+                .stage
+                .http
+                .post(url)
+                .bearer_auth(&self.token)
+                .header("idempotency-key", &key);
             let failure = match request.json(body).send().await {
                 Ok(answer) if answer.status() == 503 => anyhow::anyhow!("{url} answered 503"),
                 Ok(answer) => {
@@ -160,6 +198,8 @@ impl Customer {
 }
 
 fn text(answer: &Value, field: &str) -> anyhow::Result<String> {
-    let text = answer[field].as_str().with_context(|| format!("no {field} in {answer}"))?;
+    let text = answer[field]
+        .as_str()
+        .with_context(|| format!("no {field} in {answer}"))?;
     Ok(text.to_owned())
 }

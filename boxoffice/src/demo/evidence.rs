@@ -43,7 +43,11 @@ impl EventWatch {
         let topic = metadata.topics().first().context("no such topic")?;
         let mut from = TopicPartitionList::new();
         for partition in topic.partitions() {
-            let (_, end) = consumer.fetch_watermarks(BOOKINGS_EVENTS, partition.id(), Duration::from_secs(10))?;
+            let (_, end) = consumer.fetch_watermarks(
+                BOOKINGS_EVENTS,
+                partition.id(),
+                Duration::from_secs(10),
+            )?;
             from.add_partition_offset(BOOKINGS_EVENTS, partition.id(), Offset::Offset(end))?;
         }
         consumer.assign(&from)?;
@@ -52,8 +56,12 @@ impl EventWatch {
         let (into, stopped) = (seen.clone(), stop.clone());
         std::thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
-                let Some(event) = message.payload().and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok())
+                let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else {
+                    continue;
+                };
+                let Some(event) = message
+                    .payload()
+                    .and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok())
                 else {
                     continue;
                 };
@@ -66,11 +74,19 @@ impl EventWatch {
     /// The kinds of `booking`'s events in the order of their sequences, which must be gapless.
     pub fn of(&self, booking: &str) -> Vec<String> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(events) = seen.get(booking) else { return Vec::new() };
-        let gap = events.keys().zip(1..).any(|(sequence, expected)| *sequence != expected);
+        let Some(events) = seen.get(booking) else {
+            return Vec::new();
+        };
+        let gap = events
+            .keys()
+            .zip(1..)
+            .any(|(sequence, expected)| *sequence != expected);
         let mut kinds: Vec<String> = events.values().cloned().collect();
         if gap {
-            kinds.push(format!("(with a gap: {:?})", events.keys().collect::<Vec<_>>()));
+            kinds.push(format!(
+                "(with a gap: {:?})",
+                events.keys().collect::<Vec<_>>()
+            ));
         }
         kinds
     }
@@ -83,18 +99,26 @@ impl Drop for EventWatch {
 }
 
 fn note(seen: &Mutex<Sequences>, event: &Value) {
-    let (Some(booking), Some(sequence), Some(kind)) =
-        (event["booking_id"].as_str(), event["sequence"].as_u64(), event["type"].as_str())
-    else {
+    let (Some(booking), Some(sequence), Some(kind)) = (
+        event["booking_id"].as_str(),
+        event["sequence"].as_u64(),
+        event["type"].as_str(),
+    ) else {
         return;
     };
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    seen.entry(booking.to_owned()).or_default().insert(sequence, kind.to_owned());
+    seen.entry(booking.to_owned())
+        .or_default()
+        .insert(sequence, kind.to_owned());
 }
 
 impl Stage {
     /// Waits until `look` gives `wanted`; returns what it gave last.
-    pub async fn until<T: PartialEq>(&self, wanted: &T, mut look: impl AsyncFnMut() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    pub async fn until<T: PartialEq>(
+        &self,
+        wanted: &T,
+        mut look: impl AsyncFnMut() -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         let until = Instant::now() + PATIENCE;
         loop {
             let now = look().await?;
@@ -118,27 +142,50 @@ impl Stage {
         .bind(booking.parse::<Uuid>()?)
         .fetch_all(&self.database)
         .await?;
-        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+        rows.iter()
+            .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+            .collect()
     }
 
     /// What the gateway's books say of a booking: captured, refunded, and how many refunds there are.
     pub async fn books(&self, booking: &str) -> anyhow::Result<(i64, i64, usize)> {
         let url = format!("{}/_sim/books?payment={booking}", self.target.simulator);
-        let books: Value = self.http.get(url).send().await?.error_for_status()?.json().await?;
+        let books: Value = self
+            .http
+            .get(url)
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
         let refunds = books["payments"]
             .as_array()
             .into_iter()
             .flatten()
             .map(|payment| payment["refunds"].as_array().map_or(0, Vec::len))
             .sum();
-        let amount = |field: &str| books[field].as_i64().with_context(|| format!("no {field} in {books}"));
+        let amount = |field: &str| {
+            books[field]
+                .as_i64()
+                .with_context(|| format!("no {field} in {books}"))
+        };
         Ok((amount("captured")?, amount("refunded")?, refunds))
     }
 
     /// How many of the gateway's deliveries about a payment were answered with 200.
     pub async fn deliveries_taken(&self, gateway_payment_id: &str) -> anyhow::Result<usize> {
-        let url = format!("{}/_sim/deliveries?payment={gateway_payment_id}", self.target.simulator);
-        let answer: Value = self.http.get(url).send().await?.error_for_status()?.json().await?;
+        let url = format!(
+            "{}/_sim/deliveries?payment={gateway_payment_id}",
+            self.target.simulator
+        );
+        let answer: Value = self
+            .http
+            .get(url)
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
         let attempts = answer["deliveries"]
             .as_array()
             .into_iter()
@@ -151,8 +198,12 @@ impl Stage {
     /// Tells the simulator how to treat the payments of a booking.
     pub async fn tell_gateway(&self, booking: &str, behaviour: Value) -> anyhow::Result<()> {
         let url = format!("{}/_sim/payments/{booking}", self.target.simulator);
-        self.http.post(url).json(&behaviour).send().await?.error_for_status()?;
+        self.http
+            .post(url)
+            .json(&behaviour)
+            .send()
+            .await?
+            .error_for_status()?;
         Ok(())
     }
 }
-

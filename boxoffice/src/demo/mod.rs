@@ -48,7 +48,9 @@ pub struct Played {
 impl Played {
     /// Whether everything happened as expected.
     pub fn ok(&self) -> bool {
-        self.stopped_by.is_none() && !self.checks.is_empty() && self.checks.iter().all(|check| check.ok)
+        self.stopped_by.is_none()
+            && !self.checks.is_empty()
+            && self.checks.iter().all(|check| check.ok)
     }
 }
 
@@ -65,7 +67,8 @@ pub async fn play(target: Target, mut played: impl FnMut(&Played)) -> anyhow::Re
     for scene in scenes::ALL {
         let started = Instant::now();
         let mut checks = Vec::new();
-        let acted = tokio::time::timeout(PATIENCE, scenes::act(scene.name, &stage, &mut checks)).await;
+        let acted =
+            tokio::time::timeout(PATIENCE, scenes::act(scene.name, &stage, &mut checks)).await;
         let stopped_by = match acted {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(format!("{error:#}")),
@@ -88,12 +91,18 @@ impl Played {
     /// For a person at a terminal.
     pub fn in_words(&self) -> String {
         let verdict = if self.ok() { "as expected" } else { "DIFFERS" };
-        let mut text = format!("{} ({} ms): {verdict}\n  {}\n", self.scene, self.took_ms, self.about);
+        let mut text = format!(
+            "{} ({} ms): {verdict}\n  {}\n",
+            self.scene, self.took_ms, self.about
+        );
         for check in &self.checks {
             text.push_str(&if check.ok {
                 format!("    {}: {}\n", check.what, check.happened)
             } else {
-                format!("  ! {}: expected {}, happened {}\n", check.what, check.expected, check.happened)
+                format!(
+                    "  ! {}: expected {}, happened {}\n",
+                    check.what, check.expected, check.happened
+                )
             });
         }
         if let Some(reason) = &self.stopped_by {

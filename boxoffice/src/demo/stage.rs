@@ -63,7 +63,12 @@ impl Stage {
             .timeout(std::time::Duration::from_secs(30))
             .build()
             .context("no HTTP client")?;
-        Ok(Arc::new(Self { target, database, events, http }))
+        Ok(Arc::new(Self {
+            target,
+            database,
+            events,
+            http,
+        }))
     }
 
     /// A show on sale with two rows of five seats, whose holds live `hold_ms` and not a moment longer.
@@ -72,7 +77,14 @@ impl Stage {
     /// When the show cannot be made.
     pub async fn show(&self, title: &str, hold_ms: i64) -> anyhow::Result<ShowId> {
         let now = self.now().await?;
-        let mut show = NewShow::hall(title, now + time::Duration::days(7), "INR".parse()?, 2, 5, 45_000);
+        let mut show = NewShow::hall(
+            title,
+            now + time::Duration::days(7),
+            "INR".parse()?,
+            2,
+            5,
+            45_000,
+        );
         show.terms.hold_ms = hold_ms;
         if hold_ms < 60_000 {
             show.terms.grace_ms = 0;
@@ -90,7 +102,10 @@ impl Stage {
     /// # Errors
     /// When the database does not answer.
     pub async fn now(&self) -> anyhow::Result<OffsetDateTime> {
-        Ok(sqlx::query("select clock_timestamp()").fetch_one(&self.database).await?.try_get(0)?)
+        Ok(sqlx::query("select clock_timestamp()")
+            .fetch_one(&self.database)
+            .await?
+            .try_get(0)?)
     }
 
     /// Stripe's signature of `body` at `at`, in Unix seconds.
@@ -112,7 +127,12 @@ impl Stage {
     ///
     /// # Errors
     /// When the ingress gives no answer.
-    pub async fn post_webhook(&self, booking: &str, gateway_payment_id: &str, minor: i64) -> anyhow::Result<reqwest::Response> {
+    pub async fn post_webhook(
+        &self,
+        booking: &str,
+        gateway_payment_id: &str,
+        minor: i64,
+    ) -> anyhow::Result<reqwest::Response> {
         let object = json!({
             "id": gateway_payment_id, "object": "payment_intent", "status": "succeeded", "livemode": false,
             "amount": minor, "amount_received": minor, "currency": "inr", "metadata": { "booking_id": booking },
@@ -123,11 +143,24 @@ impl Stage {
         });
         let body = body.to_string();
         // The ingress compares with its own clock; the database's may be away.
-        let at = self.http.get(format!("{}/_sim/clock", self.target.simulator)).send().await?.json::<Value>().await?;
-        let at = OffsetDateTime::parse(at["now"].as_str().unwrap_or_default(), &Rfc3339)?.unix_timestamp();
+        let at = self
+            .http
+            .get(format!("{}/_sim/clock", self.target.simulator))
+            .send()
+            .await?
+            .json::<Value>()
+            .await?;
+        let at = OffsetDateTime::parse(at["now"].as_str().unwrap_or_default(), &Rfc3339)?
+            .unix_timestamp();
         let signature = self.sign(at, body.as_bytes());
-        let request = self.http.post(format!("{}/webhooks/stripe", self.target.ingress));
-        Ok(request.header("stripe-signature", signature).body(body).send().await?)
+        let request = self
+            .http
+            .post(format!("{}/webhooks/stripe", self.target.ingress));
+        Ok(request
+            .header("stripe-signature", signature)
+            .body(body)
+            .send()
+            .await?)
     }
 
     /// Somebody who wants a seat.

@@ -65,7 +65,10 @@ pub async fn run(arguments: DevArguments) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    terminal::line(format!("everything is ready after {:.1} s\n", started.elapsed().as_secs_f32()));
+    terminal::line(format!(
+        "everything is ready after {:.1} s\n",
+        started.elapsed().as_secs_f32()
+    ));
     if !arguments.no_booking {
         story::tell(&system).await?;
     }
@@ -90,9 +93,10 @@ pub async fn run(arguments: DevArguments) -> Result<ExitCode, Failure> {
 
 /// Returns at the next SIGTERM or Ctrl-C.
 pub async fn signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (on_signal(SignalKind::terminate()), on_signal(SignalKind::interrupt()))
-    else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        on_signal(SignalKind::terminate()),
+        on_signal(SignalKind::interrupt()),
+    ) else {
         return std::future::pending().await;
     };
     tokio::select! {
@@ -109,8 +113,15 @@ pub fn left_settings() -> Option<Dict> {
 /// The system that `boxoffice dev` runs in this directory, if it does.
 pub async fn running(config: &Config) -> Option<Target> {
     let target = system::target(config, None)?;
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build().ok()?;
-    let ready = http.get(format!("{}/readyz", target.api)).send().await.ok()?;
+    let http = reqwest::Client::builder()
+        .timeout(Duration::from_secs(2))
+        .build()
+        .ok()?;
+    let ready = http
+        .get(format!("{}/readyz", target.api))
+        .send()
+        .await
+        .ok()?;
     ready.status().is_success().then_some(target)
 }
 

@@ -32,11 +32,17 @@ impl Place {
     /// When it cannot be written.
     pub fn open(dir: &Path) -> Result<Self, Failure> {
         let place = |error: std::io::Error| {
-            Failure::because(format!("the state directory {} cannot be used", dir.display()), &error)
+            Failure::because(
+                format!("the state directory {} cannot be used", dir.display()),
+                &error,
+            )
         };
         std::fs::create_dir_all(dir).map_err(place)?;
         let dir = dir.canonicalize().map_err(place)?;
-        Ok(Self { dir, temporary: false })
+        Ok(Self {
+            dir,
+            temporary: false,
+        })
     }
 
     /// A fresh directory among the temporary files, removed when the place is dropped.
@@ -44,7 +50,11 @@ impl Place {
     /// # Errors
     /// When it cannot be made.
     pub fn temporary() -> Result<Self, Failure> {
-        let name = format!("boxoffice-{}-{:08x}", std::process::id(), rand::random::<u32>());
+        let name = format!(
+            "boxoffice-{}-{:08x}",
+            std::process::id(),
+            rand::random::<u32>()
+        );
         let mut place = Self::open(&std::env::temp_dir().join(name))?;
         // PostgreSQL may run as another user.
         let open = std::fs::Permissions::from_mode(0o755);
@@ -98,7 +108,9 @@ impl Place {
             .mode(mode)
             .open(&path)
             .and_then(|mut file| file.write_all(text.as_bytes()));
-        written.map_err(|error| Failure::because(format!("{} cannot be written", path.display()), &error))
+        written.map_err(|error| {
+            Failure::because(format!("{} cannot be written", path.display()), &error)
+        })
     }
 
     /// The secrets of this place: made once, then kept.
@@ -112,8 +124,20 @@ impl Place {
         {
             return Ok(text);
         }
-        let drawn = || format!("{DEVELOPMENT_PREFIX}{}", BASE64.encode(rand::random::<[u8; 32]>()));
-        let webhook = || format!("whsec_{}", BASE64.encode(rand::random::<[u8; 24]>()).replace(['+', '/', '='], "x"));
+        let drawn = || {
+            format!(
+                "{DEVELOPMENT_PREFIX}{}",
+                BASE64.encode(rand::random::<[u8; 32]>())
+            )
+        };
+        let webhook = || {
+            format!(
+                "whsec_{}",
+                BASE64
+                    .encode(rand::random::<[u8; 24]>())
+                    .replace(['+', '/', '='], "x")
+            )
+        };
         let keys = TicketKeys::generate();
         let text = format!(
             "# Made by `boxoffice dev` for this directory alone; refused anywhere else.\n\
@@ -140,18 +164,29 @@ impl Place {
     pub fn ports(&self, usual: bool) -> Result<[u16; 4], Failure> {
         let path = self.dir.join("ports");
         if let Ok(text) = std::fs::read_to_string(&path) {
-            let kept: Vec<u16> = text.split_whitespace().filter_map(|port| port.parse().ok()).collect();
+            let kept: Vec<u16> = text
+                .split_whitespace()
+                .filter_map(|port| port.parse().ok())
+                .collect();
             if let Ok(ports) = <[u16; 4]>::try_from(kept) {
                 if let Some(port) = ports.iter().find(|port| !free(**port)) {
-                    return Err(Failure::new(format!("port {port} is taken by another process")).advise(format!(
-                        "stop it, or remove {} so that other ports are chosen",
-                        path.display()
-                    )));
+                    return Err(
+                        Failure::new(format!("port {port} is taken by another process")).advise(
+                            format!(
+                                "stop it, or remove {} so that other ports are chosen",
+                                path.display()
+                            ),
+                        ),
+                    );
                 }
                 return Ok(ports);
             }
         }
-        let ports = if usual && USUAL_PORTS.iter().all(|port| free(*port)) { USUAL_PORTS } else { others()? };
+        let ports = if usual && USUAL_PORTS.iter().all(|port| free(*port)) {
+            USUAL_PORTS
+        } else {
+            others()?
+        };
         let text = ports.map(|port| port.to_string()).join(" ");
         self.write("ports", &text, 0o644)?;
         Ok(ports)
@@ -179,5 +214,6 @@ fn free(port: u16) -> bool {
 fn others() -> Result<[u16; 4], Failure> {
     let from = 10_000 + rand::random::<u16>() % 4_000;
     let ports: Vec<u16> = (from..15_000).filter(|port| free(*port)).take(4).collect();
-    <[u16; 4]>::try_from(ports).map_err(|_| Failure::new("no four free ports were found below 15000"))
+    <[u16; 4]>::try_from(ports)
+        .map_err(|_| Failure::new("no four free ports were found below 15000"))
 }

@@ -18,8 +18,10 @@ pub async fn tell(system: &System) -> Result<(), Failure> {
     let stage = stage(system).await?;
     terminal::line(terminal::bold("One booking, from hold to ticket"));
     booking(system, &stage).await.map_err(|error| {
-        Failure::because("the first booking did not come about", error.as_ref())
-            .advise(format!("the log is {}", system.place().log_file().display()))
+        Failure::because("the first booking did not come about", error.as_ref()).advise(format!(
+            "the log is {}",
+            system.place().log_file().display()
+        ))
     })
 }
 
@@ -28,23 +30,51 @@ async fn booking(system: &System, stage: &std::sync::Arc<Stage>) -> anyhow::Resu
     let ann = stage.customer("ann").await?;
     let clock = Instant::now();
     let booking = ann.hold(show, &["A-1", "A-2"]).await?;
-    let clock = step(clock, format!("Ann holds A-1 and A-2 of show {show}: booking {booking}"));
+    let clock = step(
+        clock,
+        format!("Ann holds A-1 and A-2 of show {show}: booking {booking}"),
+    );
     let attempt = ann.open_payment(&booking).await?;
-    let clock = step(clock, format!("boxoffice opens payment {} at the gateway", attempt.gateway_payment_id));
+    let clock = step(
+        clock,
+        format!(
+            "boxoffice opens payment {} at the gateway",
+            attempt.gateway_payment_id
+        ),
+    );
     ann.pay(&attempt).await?;
-    let clock = step(clock, "Ann pays there with her card, as her browser would".to_owned());
+    let clock = step(
+        clock,
+        "Ann pays there with her card, as her browser would".to_owned(),
+    );
     let status = ann.wait_for(&booking, "CONFIRMED").await?;
     let clock = step(
         clock,
-        format!("signed webhook → ingress → Kafka → coordinator → PostgreSQL → Ann sees {}", status["status"]),
+        format!(
+            "signed webhook → ingress → Kafka → coordinator → PostgreSQL → Ann sees {}",
+            status["status"]
+        ),
     );
-    let ticket = status["ticket_url"].as_str().context("no ticket")?.to_owned();
-    let events = ["HoldPlaced", "PaymentCompleted", "BookingConfirmed"].map(str::to_owned).to_vec();
-    let seen = stage.until(&events, async || Ok(stage.events.of(&booking))).await?;
-    anyhow::ensure!(seen == events, "Kafka carries {seen:?} instead of {events:?}");
+    let ticket = status["ticket_url"]
+        .as_str()
+        .context("no ticket")?
+        .to_owned();
+    let events = ["HoldPlaced", "PaymentCompleted", "BookingConfirmed"]
+        .map(str::to_owned)
+        .to_vec();
+    let seen = stage
+        .until(&events, async || Ok(stage.events.of(&booking)))
+        .await?;
+    anyhow::ensure!(
+        seen == events,
+        "Kafka carries {seen:?} instead of {events:?}"
+    );
     let clock = step(clock, format!("Kafka carries {}", events.join(", ")));
     let letter = letter(system, &booking).await?;
-    step(clock, format!("the letter with her ticket and its QR code: {letter}"));
+    step(
+        clock,
+        format!("the letter with her ticket and its QR code: {letter}"),
+    );
     terminal::line(format!("        the ticket itself: {ticket}\n"));
     Ok(())
 }

@@ -51,7 +51,12 @@ impl System {
     ///
     /// # Errors
     /// When something cannot be started; says what to do.
-    pub async fn start(place: Place, servers: Servers, progress: &dyn Progress, usual_ports: bool) -> Result<Self, Failure> {
+    pub async fn start(
+        place: Place,
+        servers: Servers,
+        progress: &dyn Progress,
+        usual_ports: bool,
+    ) -> Result<Self, Failure> {
         let ports = place.ports(usual_ports)?;
         let (children, kafka, database) = match servers {
             Servers::Given { kafka, database } => (None, kafka, database),
@@ -63,9 +68,14 @@ impl System {
         };
         let text = settings(&place, &kafka, &database, ports, children.is_some())?;
         place.leave_settings(&text)?;
-        let layers = Layers { development: dict(&text), ..Layers::default() };
+        let layers = Layers {
+            development: dict(&text),
+            ..Layers::default()
+        };
         let config = config::load(&layers, &Role::ALL)?.config;
-        let applied = schema::migrate(&config).await.map_err(schema::SchemaError::into_failure)?;
+        let applied = schema::migrate(&config)
+            .await
+            .map_err(schema::SchemaError::into_failure)?;
         progress.line(&format!("schema up to date ({applied} migrations applied)"));
         schema::create_topics(&config).await?;
         demo_shows(&database).await?;
@@ -75,7 +85,13 @@ impl System {
         roles::start(&config, &Role::ALL, &supervisor).await?;
         let target = target(&config, Some(&database))
             .ok_or_else(|| Failure::new("the settings of the development system are not whole"))?;
-        let system = Self { supervisor, children, config, target, place };
+        let system = Self {
+            supervisor,
+            children,
+            config,
+            target,
+            place,
+        };
         system.ready(progress).await?;
         Ok(system)
     }
@@ -103,8 +119,11 @@ impl System {
     async fn ready(&self, progress: &dyn Progress) -> Result<(), Failure> {
         let http = reqwest::Client::new();
         let health = format!("http://{}", self.config.health.listen);
-        let parts =
-            [("booking API", &self.target.api), ("webhook ingress", &self.target.ingress), ("workers", &health)];
+        let parts = [
+            ("booking API", &self.target.api),
+            ("webhook ingress", &self.target.ingress),
+            ("workers", &health),
+        ];
         let until = Instant::now() + PATIENCE;
         for (name, base) in parts {
             loop {
@@ -115,8 +134,10 @@ impl System {
                     Err(error) => error.to_string(),
                 };
                 if Instant::now() > until {
-                    return Err(Failure::new(format!("the {name} did not become ready: {why}"))
-                        .advise(format!("the log is {}", self.place.log_file().display())));
+                    return Err(
+                        Failure::new(format!("the {name} did not become ready: {why}"))
+                            .advise(format!("the log is {}", self.place.log_file().display())),
+                    );
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -132,12 +153,19 @@ impl System {
     pub async fn stop(mut self) -> Result<(), Failure> {
         let dropped = self.supervisor.drain(self.config.shutdown.deadline()).await;
         if !dropped.is_empty() {
-            terminal::line(format!("not finished in time, and coming back at the next start: {}", dropped.join(", ")));
+            terminal::line(format!(
+                "not finished in time, and coming back at the next start: {}",
+                dropped.join(", ")
+            ));
         }
         if let Some((mut kafka, mut postgres)) = self.children.take() {
             let stopped = tokio::join!(kafka.stop(), postgres.stop());
-            stopped.0.map_err(|error| Failure::because("Kafka did not stop", &error))?;
-            stopped.1.map_err(|error| Failure::because("PostgreSQL did not stop", &error))?;
+            stopped
+                .0
+                .map_err(|error| Failure::because("Kafka did not stop", &error))?;
+            stopped
+                .1
+                .map_err(|error| Failure::because("PostgreSQL did not stop", &error))?;
         }
         Ok(())
     }
@@ -149,21 +177,41 @@ async fn own_servers(place: &Place, progress: &dyn Progress) -> Result<(Kafka, P
         .map_err(|error| Failure::because("Kafka and PostgreSQL cannot be fetched", &error))?;
     let kafka = KafkaOptions::new(place.dir().join("kafka"));
     let postgres = PostgresOptions::new(place.dir().join("postgres"));
-    let (kafka, postgres) = tokio::join!(Kafka::start(&fetched, &kafka), Postgres::start(&fetched, &postgres));
+    let (kafka, postgres) = tokio::join!(
+        Kafka::start(&fetched, &kafka),
+        Postgres::start(&fetched, &postgres)
+    );
     let kafka = kafka.map_err(|error| Failure::because("Kafka cannot be started", &error))?;
-    let postgres = postgres.map_err(|error| Failure::because("PostgreSQL cannot be started", &error))?;
+    let postgres =
+        postgres.map_err(|error| Failure::because("PostgreSQL cannot be started", &error))?;
     progress.line("Kafka and PostgreSQL run");
     Ok((kafka, postgres))
 }
 
 /// The settings of a development system, as a configuration file.
-fn settings(place: &Place, kafka: &str, database: &str, ports: [u16; 4], own: bool) -> Result<String, Failure> {
+fn settings(
+    place: &Place,
+    kafka: &str,
+    database: &str,
+    ports: [u16; 4],
+    own: bool,
+) -> Result<String, Failure> {
     let secrets = dict(&place.secrets()?).unwrap_or_default();
-    let secret = |name: &str| secrets.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    let secret = |name: &str| {
+        secrets
+            .get(name)
+            .and_then(|value| value.as_str())
+            .unwrap_or_default()
+            .to_owned()
+    };
     let [api, ingress, simulator, health] = ports;
     let dir = place.dir().display();
     // Our own broker allows short sessions: what a killed run left in its groups is forgotten sooner.
-    let session = if own { "session_timeout_ms = 1500\n" } else { "" };
+    let session = if own {
+        "session_timeout_ms = 1500\n"
+    } else {
+        ""
+    };
     Ok(format!(
         r#"# Written by `boxoffice dev` at each start; commands in this directory use it.
 [kafka]
@@ -215,12 +263,18 @@ listen = "127.0.0.1:{health}"
 
 /// Where the system of a development configuration is. `None`: it is none.
 pub fn target(config: &Config, database: Option<&str>) -> Option<Target> {
-    let stripe = config.gateways.iter().find(|account| account.gateway == "stripe")?;
+    let stripe = config
+        .gateways
+        .iter()
+        .find(|account| account.gateway == "stripe")?;
     Some(Target {
         api: format!("http://{}", config.api.listen),
         ingress: format!("http://{}", config.ingress.listen),
         simulator: format!("http://{}", config.simulator.listen),
-        database: database.map_or_else(|| config.database.url.expose_secret().to_owned(), str::to_owned),
+        database: database.map_or_else(
+            || config.database.url.expose_secret().to_owned(),
+            str::to_owned,
+        ),
         kafka: config.kafka.brokers.clone(),
         jwt_secret: config.api.jwt_secret.expose_secret().to_owned(),
         webhook_secret: stripe.secrets.first()?.secret.expose_secret().to_owned(),
@@ -231,10 +285,17 @@ pub fn target(config: &Config, database: Option<&str>) -> Option<Target> {
 const OPENING: OffsetDateTime = datetime!(2035-01-01 20:00 UTC);
 
 async fn demo_shows(database: &str) -> Result<(), Failure> {
-    let failed = |error: &(dyn std::error::Error + 'static)| Failure::because("the demo shows cannot be made", error);
-    let pool =
-        PgPoolOptions::new().max_connections(1).connect(database).await.map_err(|error| failed(&error))?;
-    let rupees = "INR".parse().map_err(|error: boxoffice_saga::money::MoneyError| failed(&error))?;
+    let failed = |error: &(dyn std::error::Error + 'static)| {
+        Failure::because("the demo shows cannot be made", error)
+    };
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .connect(database)
+        .await
+        .map_err(|error| failed(&error))?;
+    let rupees = "INR"
+        .parse()
+        .map_err(|error: boxoffice_saga::money::MoneyError| failed(&error))?;
     let mut evening = NewShow::hall("An ordinary evening", OPENING, rupees, 10, 12, 45_000);
     evening.external_ref = Some("demo-evening".to_owned());
     let mut small = NewShow::hall("A small hall", OPENING, rupees, 2, 5, 30_000);
@@ -252,7 +313,9 @@ async fn demo_shows(database: &str) -> Result<(), Failure> {
         match create_show(&pool, &show).await {
             // Taken: there from an earlier start, or somebody's in a database that was given to us.
             Ok(_) | Err(ShowError::Taken(_)) => {
-                put_on_sale(&pool, id).await.map_err(|error| failed(&error))?;
+                put_on_sale(&pool, id)
+                    .await
+                    .map_err(|error| failed(&error))?;
             }
             Err(error) => return Err(failed(&error)),
         }

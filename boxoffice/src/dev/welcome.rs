@@ -23,14 +23,24 @@ pub async fn print(system: &System) -> Result<(), Failure> {
     let key = jsonwebtoken::EncodingKey::from_secret(target.jwt_secret.as_bytes());
     let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)
         .map_err(|error| Failure::because("no token can be made", &error))?;
-    place.write("post-webhook.sh", &script(target.webhook_secret.as_str(), &target.ingress), 0o700)?;
+    place.write(
+        "post-webhook.sh",
+        &script(target.webhook_secret.as_str(), &target.ingress),
+        0o700,
+    )?;
     let script = place.dir().join("post-webhook.sh");
     let lines = [
         terminal::bold("Where things are"),
         format!("  booking API      {}", target.api),
         format!("  webhook ingress  {}", target.ingress),
-        format!("  gateway          {}  (the simulator; its books: /_sim/books)", target.simulator),
-        format!("  health, metrics  http://{}/readyz, /metrics", config.health.listen),
+        format!(
+            "  gateway          {}  (the simulator; its books: /_sim/books)",
+            target.simulator
+        ),
+        format!(
+            "  health, metrics  http://{}/readyz, /metrics",
+            config.health.listen
+        ),
         format!("  Kafka            {}", target.kafka),
         format!("  PostgreSQL       {}", target.database),
         format!("  letters          {}", config.mail.files.display()),
@@ -40,7 +50,11 @@ pub async fn print(system: &System) -> Result<(), Failure> {
     ];
     lines.iter().for_each(terminal::line);
     for account in &config.gateways {
-        let secret = account.secrets.first().map(|secret| secret.secret.expose_secret()).unwrap_or_default();
+        let secret = account
+            .secrets
+            .first()
+            .map(|secret| secret.secret.expose_secret())
+            .unwrap_or_default();
         terminal::line(format!("  {:<16} {secret}", account.gateway));
     }
     let lines = [
@@ -51,9 +65,12 @@ pub async fn print(system: &System) -> Result<(), Failure> {
             "  curl -s -X POST {}/v1/shows/1/holds -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\",
             target.api
         ),
-        "    -d '{\"seats\": [\"B-1\", \"B-2\"], \"contact\": {\"email\": \"you@example.com\"}}'".to_owned(),
+        "    -d '{\"seats\": [\"B-1\", \"B-2\"], \"contact\": {\"email\": \"you@example.com\"}}'"
+            .to_owned(),
         String::new(),
-        terminal::bold("Pay for it: sign and post a Stripe webhook (booking id, amount in minor units)"),
+        terminal::bold(
+            "Pay for it: sign and post a Stripe webhook (booking id, amount in minor units)",
+        ),
         format!("  {} BOOKING_ID 90000", script.display()),
         String::new(),
         terminal::bold("Then"),

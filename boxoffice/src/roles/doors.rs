@@ -36,15 +36,24 @@ pub async fn ingress(shared: &Shared<'_>) -> Result<SocketAddr, Failure> {
         .map_err(|error| Failure::because("the ingress cannot be set up", &error))?;
     let (listener, address) = listen("ingress.listen", shared.config.ingress.listen).await?;
     let listener = Once::new(listener);
-    shared.supervisor.spawn("ingress", Stage::Doors, Ending::EndProcess, move |stop| {
-        let (ingress, listener) = (ingress.clone(), listener.clone());
-        async move {
-            let app: Router = boxoffice_webhook_ingress::router(ingress.clone()).merge(health::metrics_route());
-            let drained = boxoffice_webhook_ingress::serve(listener.take()?, app, ingress, stop.child_token()).await;
-            tracing::info!(?drained, "the ingress is closed");
-            anyhow::Ok(())
-        }
-    });
+    shared
+        .supervisor
+        .spawn("ingress", Stage::Doors, Ending::EndProcess, move |stop| {
+            let (ingress, listener) = (ingress.clone(), listener.clone());
+            async move {
+                let app: Router = boxoffice_webhook_ingress::router(ingress.clone())
+                    .merge(health::metrics_route());
+                let drained = boxoffice_webhook_ingress::serve(
+                    listener.take()?,
+                    app,
+                    ingress,
+                    stop.child_token(),
+                )
+                .await;
+                tracing::info!(?drained, "the ingress is closed");
+                anyhow::Ok(())
+            }
+        });
     Ok(address)
 }
 
@@ -79,14 +88,16 @@ pub async fn api(shared: &Shared<'_>) -> Result<SocketAddr, Failure> {
     api.follow(&shared.config.kafka.brokers, &shared.config.kafka.extra())
         .map_err(|error| Failure::because("booking events cannot be followed", &error))?;
     let listener = Once::new(listener);
-    shared.supervisor.spawn("api", Stage::Doors, Ending::EndProcess, move |stop| {
-        let (api, listener) = (api.clone(), listener.clone());
-        async move {
-            let app = boxoffice_booking_api::router(api.clone()).merge(health::metrics_route());
-            boxoffice_booking_api::serve(listener.take()?, api, app, stop.child_token()).await?;
-            anyhow::Ok(())
-        }
-    });
+    shared
+        .supervisor
+        .spawn("api", Stage::Doors, Ending::EndProcess, move |stop| {
+            let (api, listener) = (api.clone(), listener.clone());
+            async move {
+                let app = boxoffice_booking_api::router(api.clone()).merge(health::metrics_route());
+                boxoffice_booking_api::serve(listener.take()?, api, app, stop.child_token())
+                    .await?;
+                anyhow::Ok(())
+            }
+        });
     Ok(address)
 }
-

@@ -44,7 +44,15 @@ pub fn install_metrics() -> Result<(), Failure> {
 
 /// `GET /metrics`, in Prometheus' text format.
 pub fn metrics_route() -> Router {
-    Router::new().route("/metrics", get(async || METRICS.get().map(PrometheusHandle::render).unwrap_or_default()))
+    Router::new().route(
+        "/metrics",
+        get(async || {
+            METRICS
+                .get()
+                .map(PrometheusHandle::render)
+                .unwrap_or_default()
+        }),
+    )
 }
 
 #[derive(Clone)]
@@ -56,21 +64,32 @@ struct Health {
 /// Serves `/livez`, `/readyz` and `/metrics`.
 pub async fn serve(shared: &Shared<'_>) -> Result<SocketAddr, Failure> {
     let (listener, address) = listen("health.listen", shared.config.health.listen).await?;
-    let health = Health { supervisor: shared.supervisor.clone(), store: shared.store.clone() };
+    let health = Health {
+        supervisor: shared.supervisor.clone(),
+        store: shared.store.clone(),
+    };
     let app = Router::new()
         .route("/livez", get(async || StatusCode::OK))
         .route("/readyz", get(ready))
         .with_state(health)
         .merge(metrics_route());
     let listener = std::sync::Arc::new(tokio::sync::Mutex::new(Some(listener)));
-    shared.supervisor.spawn("health", Stage::Rest, Ending::EndProcess, move |stop| {
-        let (app, listener) = (app.clone(), listener.clone());
-        async move {
-            let listener = listener.lock().await.take().ok_or_else(|| anyhow::anyhow!("the listener is gone"))?;
-            axum::serve(listener, app).with_graceful_shutdown(async move { stop.cancelled().await }).await?;
-            anyhow::Ok(())
-        }
-    });
+    shared
+        .supervisor
+        .spawn("health", Stage::Rest, Ending::EndProcess, move |stop| {
+            let (app, listener) = (app.clone(), listener.clone());
+            async move {
+                let listener = listener
+                    .lock()
+                    .await
+                    .take()
+                    .ok_or_else(|| anyhow::anyhow!("the listener is gone"))?;
+                axum::serve(listener, app)
+                    .with_graceful_shutdown(async move { stop.cancelled().await })
+                    .await?;
+                anyhow::Ok(())
+            }
+        });
     Ok(address)
 }
 
@@ -93,6 +112,10 @@ async fn ready(State(health): State<Health>) -> impl IntoResponse {
         ready &= state == TaskState::Running;
         parts.insert(name, serde_json::to_value(state).unwrap_or(Value::Null));
     }
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(json!({ "ready": ready, "parts": parts })))
 }

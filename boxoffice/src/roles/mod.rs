@@ -45,8 +45,14 @@ pub enum Role {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 6] =
-        [Self::Ingress, Self::Coordinator, Self::Relay, Self::Refunds, Self::Notifications, Self::Api];
+    pub const ALL: [Self; 6] = [
+        Self::Ingress,
+        Self::Coordinator,
+        Self::Relay,
+        Self::Refunds,
+        Self::Notifications,
+        Self::Api,
+    ];
 
     /// The command that runs it.
     pub const fn name(self) -> &'static str {
@@ -91,10 +97,17 @@ struct Shared<'a> {
 ///
 /// # Errors
 /// When a door's address is taken, or the configuration cannot work.
-pub async fn start(config: &Config, roles: &[Role], supervisor: &Supervisor) -> Result<Addresses, Failure> {
+pub async fn start(
+    config: &Config,
+    roles: &[Role],
+    supervisor: &Supervisor,
+) -> Result<Addresses, Failure> {
     let outbox = Arc::new(Notify::new());
     let database = if roles.iter().any(|role| role.needs_database()) {
-        config.database.connect_options().map_err(|error| Failure::because("database.url cannot be used", &error))?
+        config
+            .database
+            .connect_options()
+            .map_err(|error| Failure::because("database.url cannot be used", &error))?
     } else {
         sqlx::postgres::PgConnectOptions::new()
     };
@@ -118,7 +131,10 @@ pub async fn start(config: &Config, roles: &[Role], supervisor: &Supervisor) -> 
             Role::Notifications => workers::notifications(&shared)?,
         }
     }
-    if roles.iter().any(|role| !matches!(role, Role::Ingress | Role::Api)) {
+    if roles
+        .iter()
+        .any(|role| !matches!(role, Role::Ingress | Role::Api))
+    {
         addresses.health = Some(health::serve(&shared).await?);
     }
     Ok(addresses)
@@ -127,10 +143,13 @@ pub async fn start(config: &Config, roles: &[Role], supervisor: &Supervisor) -> 
 /// Opens a listener, or says whose setting to change.
 async fn listen(setting: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
     let taken = |error: &std::io::Error| {
-        Failure::because(format!("cannot listen on {address}"), error)
-            .advise(format!("free the port, or set {setting} to another address"))
+        Failure::because(format!("cannot listen on {address}"), error).advise(format!(
+            "free the port, or set {setting} to another address"
+        ))
     };
-    let listener = TcpListener::bind(address).await.map_err(|error| taken(&error))?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| taken(&error))?;
     let address = listener.local_addr().map_err(|error| taken(&error))?;
     Ok((listener, address))
 }
@@ -150,9 +169,17 @@ pub fn ticket_keys(config: &TicketsConfig) -> Result<TicketKeys, KeyError> {
 /// What signs and checks status addresses.
 fn status_tokens(config: &Config) -> Result<StatusTokens, Failure> {
     let weak = |error| Failure::because("api.status_secret cannot be used", &error);
-    let mut tokens = StatusTokens::new(config.api.status_secret.expose_secret().as_bytes()).map_err(weak)?;
-    for older in config.api.older_status_secrets.iter().filter(|secret| is_set(secret)) {
-        tokens = tokens.also_accept(older.expose_secret().as_bytes()).map_err(weak)?;
+    let mut tokens =
+        StatusTokens::new(config.api.status_secret.expose_secret().as_bytes()).map_err(weak)?;
+    for older in config
+        .api
+        .older_status_secrets
+        .iter()
+        .filter(|secret| is_set(secret))
+    {
+        tokens = tokens
+            .also_accept(older.expose_secret().as_bytes())
+            .map_err(weak)?;
     }
     Ok(tokens)
 }
@@ -195,12 +222,17 @@ pub async fn simulator(config: &Config, supervisor: &Supervisor) -> Result<Socke
             secret: simulator.webhook_secret.expose_secret().to_owned(),
         });
     }
-    options.state_file = Some(simulator.state_file.clone()).filter(|file| !file.as_os_str().is_empty());
+    options.state_file =
+        Some(simulator.state_file.clone()).filter(|file| !file.as_os_str().is_empty());
     let listener = Arc::new(tokio::sync::Mutex::new(Some(listener)));
     supervisor.spawn("simulator", Stage::Rest, Ending::EndProcess, move |stop| {
         let (options, listener) = (options.clone(), listener.clone());
         async move {
-            let listener = listener.lock().await.take().ok_or_else(|| anyhow::anyhow!("the listener is gone"))?;
+            let listener = listener
+                .lock()
+                .await
+                .take()
+                .ok_or_else(|| anyhow::anyhow!("the listener is gone"))?;
             boxoffice_gateway_sim::serve(listener, options, stop.child_token()).await?;
             anyhow::Ok(())
         }

@@ -16,41 +16,84 @@ use crate::supervisor::{Ending, Stage};
 
 fn stream(config: &Config, options: StreamOptions) -> StreamOptions {
     let session_timeout = std::time::Duration::from_millis(config.kafka.session_timeout_ms.into());
-    StreamOptions { extra: config.kafka.extra(), session_timeout, ..options }
+    StreamOptions {
+        extra: config.kafka.extra(),
+        session_timeout,
+        ..options
+    }
 }
 
 /// Starts the coordinator.
 pub fn coordinator(shared: &Shared<'_>) {
-    let options = stream(shared.config, boxoffice_coordinator::stream_options(&shared.config.kafka.brokers));
+    let options = stream(
+        shared.config,
+        boxoffice_coordinator::stream_options(&shared.config.kafka.brokers),
+    );
     let tasks = executor(shared.config, "coordinator");
     let (store, gateways) = (shared.store.clone(), shared.gateways.clone());
-    shared.supervisor.spawn("coordinator", Stage::Workers, Ending::StartAgain, move |stop| {
-        let stop = stop.child_token();
-        boxoffice_coordinator::run(options.clone(), store.clone(), gateways.clone(), tasks.clone(), stop)
-    });
+    shared.supervisor.spawn(
+        "coordinator",
+        Stage::Workers,
+        Ending::StartAgain,
+        move |stop| {
+            let stop = stop.child_token();
+            boxoffice_coordinator::run(
+                options.clone(),
+                store.clone(),
+                gateways.clone(),
+                tasks.clone(),
+                stop,
+            )
+        },
+    );
 }
 
 /// Starts the refund worker.
 pub fn refunds(shared: &Shared<'_>) {
-    let options = stream(shared.config, boxoffice_refunds::stream_options(&shared.config.kafka.brokers));
+    let options = stream(
+        shared.config,
+        boxoffice_refunds::stream_options(&shared.config.kafka.brokers),
+    );
     let tasks = executor(shared.config, "refunds");
     let (store, gateways) = (shared.store.clone(), shared.gateways.clone());
-    shared.supervisor.spawn("refunds", Stage::Workers, Ending::StartAgain, move |stop| {
-        let stop = stop.child_token();
-        boxoffice_refunds::run(options.clone(), store.clone(), gateways.clone(), tasks.clone(), stop)
-    });
+    shared
+        .supervisor
+        .spawn("refunds", Stage::Workers, Ending::StartAgain, move |stop| {
+            let stop = stop.child_token();
+            boxoffice_refunds::run(
+                options.clone(),
+                store.clone(),
+                gateways.clone(),
+                tasks.clone(),
+                stop,
+            )
+        });
 }
 
 /// Starts the notification worker.
 pub fn notifications(shared: &Shared<'_>) -> Result<(), Failure> {
     let office = Arc::new(office(shared.config)?);
-    let options = stream(shared.config, boxoffice_notifications::stream_options(&shared.config.kafka.brokers));
+    let options = stream(
+        shared.config,
+        boxoffice_notifications::stream_options(&shared.config.kafka.brokers),
+    );
     let tasks = executor(shared.config, "notifications");
     let store = shared.store.clone();
-    shared.supervisor.spawn("notifications", Stage::Workers, Ending::StartAgain, move |stop| {
-        let stop = stop.child_token();
-        boxoffice_notifications::run(options.clone(), store.clone(), office.clone(), tasks.clone(), stop)
-    });
+    shared.supervisor.spawn(
+        "notifications",
+        Stage::Workers,
+        Ending::StartAgain,
+        move |stop| {
+            let stop = stop.child_token();
+            boxoffice_notifications::run(
+                options.clone(),
+                store.clone(),
+                office.clone(),
+                tasks.clone(),
+                stop,
+            )
+        },
+    );
     Ok(())
 }
 
@@ -62,27 +105,45 @@ fn office(config: &Config) -> Result<Office, Failure> {
     } else {
         Postman::files(&mail.files, &mail.from)
     };
-    let postman = postman.map_err(|error| Failure::because("mail cannot be sent like this", &error))?;
-    let status_url = if config.api.public_base_url.is_empty() || !is_set(&config.api.status_secret) {
+    let postman =
+        postman.map_err(|error| Failure::because("mail cannot be sent like this", &error))?;
+    let status_url = if config.api.public_base_url.is_empty() || !is_set(&config.api.status_secret)
+    {
         None
     } else {
         let tokens = status_tokens(config)?;
         let base = config.api.public_base_url.trim_end_matches('/').to_owned();
         let life = Duration::days(config.api.status_link_days.into());
         let url = move |booking: uuid::Uuid, now: time::OffsetDateTime| {
-            format!("{base}/v1/bookings/{booking}?token={}", tokens.issue(booking, now + life))
+            format!(
+                "{base}/v1/bookings/{booking}?token={}",
+                tokens.issue(booking, now + life)
+            )
         };
-        Some(Box::new(url) as Box<dyn Fn(uuid::Uuid, time::OffsetDateTime) -> String + Send + Sync>)
+        Some(Box::new(url)
+            as Box<
+                dyn Fn(uuid::Uuid, time::OffsetDateTime) -> String + Send + Sync,
+            >)
     };
     // The domain of Message-IDs is that of the sender's address.
-    let address = mail.from.rsplit('<').next().unwrap_or_default().trim_end_matches(['>', ' ']);
+    let address = mail
+        .from
+        .rsplit('<')
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches(['>', ' ']);
     let domain = address.rsplit('@').next().unwrap_or_default().to_owned();
     if config.tickets.signing_key.expose_secret().is_empty() {
-        return Err(Failure::new("tickets.signing_key is not set, and letters carry tickets"));
+        return Err(Failure::new(
+            "tickets.signing_key is not set, and letters carry tickets",
+        ));
     }
     Ok(Office {
         postman,
-        letterhead: Letterhead { name: mail.name.clone(), help: None },
+        letterhead: Letterhead {
+            name: mail.name.clone(),
+            help: None,
+        },
         domain,
         ticket_keys: ticket_keys(&config.tickets)
             .map_err(|error| Failure::because("tickets.signing_key cannot be used", &error))?,
@@ -99,8 +160,10 @@ pub fn relay(shared: &Shared<'_>) -> Result<(), Failure> {
         .map_err(|error| Failure::because("database.url cannot be used", &error))?;
     let options = RelayOptions::new(database, shared.config.kafka.connection());
     let outbox = shared.outbox.clone();
-    shared.supervisor.spawn("relay", Stage::Relay, Ending::StartAgain, move |stop| {
-        boxoffice_relay::run(options.clone(), outbox.clone(), stop.child_token())
-    });
+    shared
+        .supervisor
+        .spawn("relay", Stage::Relay, Ending::StartAgain, move |stop| {
+            boxoffice_relay::run(options.clone(), outbox.clone(), stop.child_token())
+        });
     Ok(())
 }

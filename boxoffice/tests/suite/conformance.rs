@@ -16,7 +16,8 @@ use boxoffice_turn::claim::{KeptAnswer, PositionClaim};
 use boxoffice_turn::memory::MemoryStore;
 use boxoffice_turn::postgres::PgStore;
 use boxoffice_turn::{
-    Appends, Claim, Claimed, EventKey, Held, InboxOutcome, KeyClaim, KeyState, Plan, Store, TurnError, Wanted, run,
+    Appends, Claim, Claimed, EventKey, Held, InboxOutcome, KeyClaim, KeyState, Plan, Store,
+    TurnError, Wanted, run,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -54,12 +55,18 @@ impl Plan for Script {
     }
 
     fn wanted(&self, _: &Claimed) -> Wanted {
-        let mut wanted = Wanted { seats_of_bookings: true, ..Wanted::default() };
+        let mut wanted = Wanted {
+            seats_of_bookings: true,
+            ..Wanted::default()
+        };
         for (booking, input) in &self.inputs {
             match input {
                 Input::Hold { user, seats, .. } => {
                     wanted.slots.insert((show(), user.clone()), *booking);
-                    wanted.seats.extend(seats.iter().map(|seat| SeatKey { show: show(), seat: seat.clone() }));
+                    wanted.seats.extend(seats.iter().map(|seat| SeatKey {
+                        show: show(),
+                        seat: seat.clone(),
+                    }));
                 }
                 _ => {
                     wanted.bookings.insert(*booking);
@@ -69,15 +76,27 @@ impl Plan for Script {
         wanted
     }
 
-    fn decide(&self, claimed: &Claimed, _: &Held, world: &mut World, appends: &mut Appends) -> Self::Answer {
-        let outcomes =
-            self.inputs.iter().map(|(booking, input)| world.apply(*booking, input.clone())).collect();
+    fn decide(
+        &self,
+        claimed: &Claimed,
+        _: &Held,
+        world: &mut World,
+        appends: &mut Appends,
+    ) -> Self::Answer {
+        let outcomes = self
+            .inputs
+            .iter()
+            .map(|(booking, input)| world.apply(*booking, input.clone()))
+            .collect();
         for event in &self.claim.events {
             appends.inbox.push((event.clone(), InboxOutcome::Applied));
         }
         for (key, state) in self.claim.keys.iter().zip(&claimed.keys) {
             if *state == KeyState::Fresh && key.key != "forgotten" {
-                let answer = KeptAnswer::Answer { status: 201, body: b"{}".to_vec() };
+                let answer = KeptAnswer::Answer {
+                    status: 201,
+                    body: b"{}".to_vec(),
+                };
                 appends.answers.push((key.clone(), answer));
             }
         }
@@ -102,7 +121,10 @@ async fn both() -> (PgStore, MemoryStore) {
         .expect("a position");
     let mut tables = memory.tables().await;
     for name in SEATS {
-        let key = SeatKey { show: show(), seat: name.to_owned() };
+        let key = SeatKey {
+            show: show(),
+            seat: name.to_owned(),
+        };
         let seat = Seat {
             key: key.clone(),
             state: SeatState::Available,
@@ -112,7 +134,9 @@ async fn both() -> (PgStore, MemoryStore) {
         };
         tables.seats.insert(key, seat);
     }
-    tables.positions.insert(("c".to_owned(), "t".to_owned(), 0), (3, None));
+    tables
+        .positions
+        .insert(("c".to_owned(), "t".to_owned(), 0), (3, None));
     drop(tables);
     (postgres, memory)
 }
@@ -120,7 +144,14 @@ async fn both() -> (PgStore, MemoryStore) {
 /// Holds end at once, so that the database's real clock and the memory's still one agree on what may be
 /// reclaimed: everything, always.
 fn terms() -> Terms {
-    Terms { hold_ms: 1, grace_ms: 0, extension_ms: 0, extension_limit_ms: 0, warning_ms: 0, ..Terms::usual(inr()) }
+    Terms {
+        hold_ms: 1,
+        grace_ms: 0,
+        extension_ms: 0,
+        extension_limit_ms: 0,
+        warning_ms: 0,
+        ..Terms::usual(inr())
+    }
 }
 
 fn something(rng: &mut StdRng, known: &mut Vec<BookingId>) -> (BookingId, Input) {
@@ -129,18 +160,37 @@ fn something(rng: &mut StdRng, known: &mut Vec<BookingId>) -> (BookingId, Input)
         let booking = BookingId::pack(drawn, show(), drawn);
         known.push(booking);
         let user = UserId(["ann", "bob", "cy"][rng.random_range(0..3)].to_owned());
-        let seats = SEATS.iter().filter(|_| rng.random_bool(0.4)).map(|seat| (*seat).to_owned()).collect();
-        return (booking, Input::Hold { user, seats, contact: Contact::default(), terms: terms() });
+        let seats = SEATS
+            .iter()
+            .filter(|_| rng.random_bool(0.4))
+            .map(|seat| (*seat).to_owned())
+            .collect();
+        return (
+            booking,
+            Input::Hold {
+                user,
+                seats,
+                contact: Contact::default(),
+                terms: terms(),
+            },
+        );
     }
     let booking = known[rng.random_range(0..known.len())];
-    let state = [PaymentState::Failed, PaymentState::Captured, PaymentState::Captured][rng.random_range(0..3)];
+    let state = [
+        PaymentState::Failed,
+        PaymentState::Captured,
+        PaymentState::Captured,
+    ][rng.random_range(0..3)];
     let input = match rng.random_range(0..6) {
         0 => Input::Release,
         1 => Input::HoldTimer,
         _ => Input::Payment(PaymentFact {
             account: GatewayAccount::new("stripe", "default"),
             gateway_payment_id: format!("pi_{booking}_{}", rng.random_range(0..2)),
-            reference: Reference::Booking { booking, payment: None },
+            reference: Reference::Booking {
+                booking,
+                payment: None,
+            },
             state,
             amount: Money::new([1_000, 2_000][rng.random_range(0..2)], inr()),
             live: false,
@@ -150,7 +200,10 @@ fn something(rng: &mut StdRng, known: &mut Vec<BookingId>) -> (BookingId, Input)
     (booking, input)
 }
 
-async fn turn<S: Store>(store: &S, script: &Script) -> Result<(Vec<Outcome>, Vec<KeyState>, usize), String> {
+async fn turn<S: Store>(
+    store: &S,
+    script: &Script,
+) -> Result<(Vec<Outcome>, Vec<KeyState>, usize), String> {
     run(store, script).await.map_err(|error| match error {
         TurnError::PositionLost { .. } => "position lost".to_owned(),
         TurnError::Data(_) => "data".to_owned(),
@@ -166,10 +219,16 @@ async fn the_same_turns_do_the_same_on_both_stores() {
         let mut known = Vec::new();
         let mut position = None;
         for step in 0..25_i64 {
-            let inputs = (0..rng.random_range(1..4)).map(|_| something(&mut rng, &mut known)).collect();
+            let inputs = (0..rng.random_range(1..4))
+                .map(|_| something(&mut rng, &mut known))
+                .collect();
             let mut claim = Claim::default();
             // Now and then the position is not where the claim says.
-            let from = if rng.random_bool(0.1) { Some(999) } else { position };
+            let from = if rng.random_bool(0.1) {
+                Some(999)
+            } else {
+                position
+            };
             claim.positions.push(PositionClaim {
                 consumer: "c".to_owned(),
                 topic: "t".to_owned(),
@@ -179,15 +238,22 @@ async fn the_same_turns_do_the_same_on_both_stores() {
                 to: step + 1,
             });
             let event_id = format!("evt_{}", rng.random_range(0..10));
-            claim.events.push(EventKey { source: "stripe/default".to_owned(), event_id });
+            claim.events.push(EventKey {
+                source: "stripe/default".to_owned(),
+                event_id,
+            });
             claim.keys.push(KeyClaim {
                 user: UserId("ann".to_owned()),
                 route: "/r".to_owned(),
                 key: ["k1", "k2", "forgotten"][rng.random_range(0..3)].to_owned(),
                 request_hash: vec![rng.random_range(0..2)],
             });
-            let now = sqlx::query_scalar::<_, OffsetDateTime>("select clock_timestamp() + interval '1 hour'");
-            memory.set_now(now.fetch_one(postgres.pool()).await.expect("a clock")).await;
+            let now = sqlx::query_scalar::<_, OffsetDateTime>(
+                "select clock_timestamp() + interval '1 hour'",
+            );
+            memory
+                .set_now(now.fetch_one(postgres.pool()).await.expect("a clock"))
+                .await;
             let script = Script { inputs, claim };
             let in_postgres = turn(&postgres, &script).await;
             // Every hold of an earlier turn may be reclaimed by then, on either clock.
@@ -203,7 +269,10 @@ async fn the_same_turns_do_the_same_on_both_stores() {
 }
 
 async fn wait_a_millisecond(postgres: &PgStore) {
-    sqlx::query("select pg_sleep(0.002)").execute(postgres.pool()).await.expect("the database waits");
+    sqlx::query("select pg_sleep(0.002)")
+        .execute(postgres.pool())
+        .await
+        .expect("the database waits");
 }
 
 /// What is left behind, without the times, which are two clocks'.
@@ -211,42 +280,100 @@ async fn compare(postgres: &PgStore, memory: &MemoryStore, seed: u64) {
     let theirs = postgres.books(show()).await.expect("books");
     let tables = memory.tables().await;
     let ours = tables.books();
-    assert!(theirs.violations().is_empty(), "seed {seed}: {:?}", theirs.violations());
-    assert!(ours.violations().is_empty(), "seed {seed}: {:?}", ours.violations());
+    assert!(
+        theirs.violations().is_empty(),
+        "seed {seed}: {:?}",
+        theirs.violations()
+    );
+    assert!(
+        ours.violations().is_empty(),
+        "seed {seed}: {:?}",
+        ours.violations()
+    );
     let bookings = |books: &boxoffice_saga::promises::Books| -> BTreeMap<BookingId, String> {
         let row = |row: &boxoffice_saga::booking::Booking| {
-            format!("{:?} {:?} {:?} {} {}", row.state, row.seats, row.amount, row.sequence, row.version)
+            format!(
+                "{:?} {:?} {:?} {} {}",
+                row.state, row.seats, row.amount, row.sequence, row.version
+            )
         };
-        books.bookings.iter().map(|(id, booking)| (*id, row(booking))).collect()
+        books
+            .bookings
+            .iter()
+            .map(|(id, booking)| (*id, row(booking)))
+            .collect()
     };
     assert_eq!(bookings(&theirs), bookings(&ours), "seed {seed}");
     let payments = |books: &boxoffice_saga::promises::Books| -> BTreeMap<PaymentId, String> {
         let row = |row: &boxoffice_saga::payment::Payment| {
-            format!("{:?} {:?} {:?} {:?}", row.standing, row.captured, row.verdict, row.gateway_payment_id)
+            format!(
+                "{:?} {:?} {:?} {:?}",
+                row.standing, row.captured, row.verdict, row.gateway_payment_id
+            )
         };
-        books.payments.iter().map(|(id, payment)| (*id, row(payment))).collect()
+        books
+            .payments
+            .iter()
+            .map(|(id, payment)| (*id, row(payment)))
+            .collect()
     };
     assert_eq!(payments(&theirs), payments(&ours), "seed {seed}");
     let seats = |books: &boxoffice_saga::promises::Books| -> BTreeMap<SeatKey, String> {
-        books.seats.iter().map(|seat| (seat.key.clone(), format!("{:?} {:?}", seat.state, seat.booking))).collect()
+        books
+            .seats
+            .iter()
+            .map(|seat| {
+                (
+                    seat.key.clone(),
+                    format!("{:?} {:?}", seat.state, seat.booking),
+                )
+            })
+            .collect()
     };
     assert_eq!(seats(&theirs), seats(&ours), "seed {seed}");
     assert_eq!(theirs.sequences, ours.sequences, "seed {seed}");
     assert_eq!(theirs.ledger.len(), ours.ledger.len(), "seed {seed}");
     let tasks: Vec<(String, Uuid, i32)> =
-        sqlx::query_as("select kind, subject, generation from tasks").fetch_all(postgres.pool()).await.expect("tasks");
-    let mut tasks: Vec<_> =
-        tasks.into_iter().map(|(kind, subject, generation)| (kind, subject, generation.cast_unsigned())).collect();
+        sqlx::query_as("select kind, subject, generation from tasks")
+            .fetch_all(postgres.pool())
+            .await
+            .expect("tasks");
+    let mut tasks: Vec<_> = tasks
+        .into_iter()
+        .map(|(kind, subject, generation)| (kind, subject, generation.cast_unsigned()))
+        .collect();
     tasks.sort();
-    let mut expected: Vec<_> =
-        tables.tasks.keys().map(|key| (key.kind.name().to_owned(), key.subject, key.generation)).collect();
+    let mut expected: Vec<_> = tables
+        .tasks
+        .keys()
+        .map(|key| (key.kind.name().to_owned(), key.subject, key.generation))
+        .collect();
     expected.sort();
     assert_eq!(tasks, expected, "seed {seed}");
     let count = |name: &'static str| async move {
-        sqlx::query_scalar::<_, i64>(name).fetch_one(postgres.pool()).await.expect("a count") as usize
+        sqlx::query_scalar::<_, i64>(name)
+            .fetch_one(postgres.pool())
+            .await
+            .expect("a count") as usize
     };
-    assert_eq!(count("select count(*) from outbox").await, tables.outbox.len(), "seed {seed}");
-    assert_eq!(count("select count(*) from journal").await, tables.journal.len(), "seed {seed}");
-    assert_eq!(count("select count(*) from inbox").await, tables.inbox.len(), "seed {seed}");
-    assert_eq!(count("select count(*) from idempotency_keys").await, tables.keys.len(), "seed {seed}");
+    assert_eq!(
+        count("select count(*) from outbox").await,
+        tables.outbox.len(),
+        "seed {seed}"
+    );
+    assert_eq!(
+        count("select count(*) from journal").await,
+        tables.journal.len(),
+        "seed {seed}"
+    );
+    assert_eq!(
+        count("select count(*) from inbox").await,
+        tables.inbox.len(),
+        "seed {seed}"
+    );
+    assert_eq!(
+        count("select count(*) from idempotency_keys").await,
+        tables.keys.len(),
+        "seed {seed}"
+    );
 }

@@ -23,8 +23,14 @@ impl Plan for LookAtSeats {
     }
 
     fn wanted(&self, _: &Claimed) -> Wanted {
-        let seats = (1..=5).map(|number| SeatKey { show: self.0, seat: format!("A-{number}") });
-        Wanted { seats: seats.collect(), ..Wanted::default() }
+        let seats = (1..=5).map(|number| SeatKey {
+            show: self.0,
+            seat: format!("A-{number}"),
+        });
+        Wanted {
+            seats: seats.collect(),
+            ..Wanted::default()
+        }
     }
 
     fn decide(&self, _: &Claimed, _: &Held, world: &mut World, _: &mut Appends) -> usize {
@@ -44,7 +50,10 @@ async fn a_turn_that_waited_for_seats_sees_every_one_of_them() {
         .await
         .expect("seats");
     let mut other = PgConnection::connect(&url).await.expect("a connection");
-    sqlx::query("begin").execute(&mut other).await.expect("a transaction");
+    sqlx::query("begin")
+        .execute(&mut other)
+        .await
+        .expect("a transaction");
     sqlx::query("update show_seats set changes = changes + 1 where seat in ('A-2', 'A-3', 'A-4')")
         .execute(&mut other)
         .await
@@ -55,9 +64,17 @@ async fn a_turn_that_waited_for_seats_sees_every_one_of_them() {
         async move { run(&store, &LookAtSeats(show)).await }
     });
     let blocked = "select count(*) from pg_locks where not granted";
-    while sqlx::query_scalar::<_, i64>(blocked).fetch_one(store.pool()).await.expect("locks") == 0 {
+    while sqlx::query_scalar::<_, i64>(blocked)
+        .fetch_one(store.pool())
+        .await
+        .expect("locks")
+        == 0
+    {
         tokio::task::yield_now().await;
     }
-    sqlx::query("commit").execute(&mut other).await.expect("a commit");
+    sqlx::query("commit")
+        .execute(&mut other)
+        .await
+        .expect("a commit");
     assert_eq!(waiting.await.expect("no panic").expect("a turn"), 5);
 }

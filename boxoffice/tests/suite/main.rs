@@ -5,6 +5,7 @@ mod doors;
 mod failpoints;
 mod locks;
 mod outages;
+mod relay;
 mod scenes;
 mod servers;
 mod system;

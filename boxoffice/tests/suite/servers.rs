@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use boxoffice_dev_servers::{Fetched, Kafka, KafkaOptions, Postgres, PostgresOptions, Silent, fetch};
+use boxoffice_dev_servers::{
+    Fetched, Kafka, KafkaOptions, Postgres, PostgresOptions, Silent, fetch,
+};
 use sqlx::Connection;
 
 /// The servers that all tests share.
@@ -26,7 +28,12 @@ pub fn shared() -> &'static Shared {
                 let dir = fresh_dir("shared");
                 let fetched = fetched().await;
                 let servers = tokio::join!(own_kafka(&fetched, &dir), own_postgres(&fetched, &dir));
-                ready.send(Shared { kafka: servers.0, postgres: servers.1 }).expect("somebody waits");
+                ready
+                    .send(Shared {
+                        kafka: servers.0,
+                        postgres: servers.1,
+                    })
+                    .expect("somebody waits");
                 std::future::pending::<()>().await;
             });
         });
@@ -43,8 +50,13 @@ impl Shared {
     /// A fresh database of the shared server, migrated.
     pub async fn database(&self) -> String {
         let url = self.empty_database().await;
-        let mut database = sqlx::PgConnection::connect(&url).await.expect("PostgreSQL answers");
-        boxoffice::schema::MIGRATIONS.run(&mut database).await.expect("migrations apply");
+        let mut database = sqlx::PgConnection::connect(&url)
+            .await
+            .expect("PostgreSQL answers");
+        boxoffice::schema::MIGRATIONS
+            .run(&mut database)
+            .await
+            .expect("migrations apply");
         url
     }
 
@@ -56,28 +68,39 @@ impl Shared {
 
 /// Fetches the servers' files, once per machine.
 pub async fn fetched() -> Fetched {
-    fetch(&Silent).await.expect("Kafka and PostgreSQL can be fetched")
+    fetch(&Silent)
+        .await
+        .expect("Kafka and PostgreSQL can be fetched")
 }
 
 /// A broker of one's own.
 pub async fn own_kafka(fetched: &Fetched, dir: &Path) -> Kafka {
-    Kafka::start(fetched, &KafkaOptions::new(dir.join("kafka"))).await.expect("Kafka starts")
+    Kafka::start(fetched, &KafkaOptions::new(dir.join("kafka")))
+        .await
+        .expect("Kafka starts")
 }
 
 /// A database server of one's own. No fsync: what a test kills is a process, never the machine.
 pub async fn own_postgres(fetched: &Fetched, dir: &Path) -> Postgres {
     let mut options = PostgresOptions::new(dir.join("postgres"));
     options.fsync = false;
-    Postgres::start(fetched, &options).await.expect("PostgreSQL starts")
+    Postgres::start(fetched, &options)
+        .await
+        .expect("PostgreSQL starts")
 }
 
 /// A fresh database.
 pub async fn empty_database(postgres: &Postgres) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    let mut admin = sqlx::PgConnection::connect(&postgres.url()).await.expect("PostgreSQL answers");
+    let mut admin = sqlx::PgConnection::connect(&postgres.url())
+        .await
+        .expect("PostgreSQL answers");
     let create = format!("create database {name}");
-    sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut admin).await.expect("a database");
+    sqlx::query(sqlx::AssertSqlSafe(create))
+        .execute(&mut admin)
+        .await
+        .expect("a database");
     postgres.url_of(&name)
 }
 
@@ -86,7 +109,10 @@ pub fn fresh_dir(name: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let dir = std::env::temp_dir().join(format!("boxoffice-test-{}-{count}-{name}", std::process::id()));
+    let dir = std::env::temp_dir().join(format!(
+        "boxoffice-test-{}-{count}-{name}",
+        std::process::id()
+    ));
     std::fs::create_dir_all(&dir).expect("a directory");
     std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).expect("permissions");
     dir

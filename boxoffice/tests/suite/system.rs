@@ -41,9 +41,16 @@ impl System {
         let dir = servers::fresh_dir("system");
         let ports = free_ports();
         let config = dir.join("boxoffice.toml");
-        std::fs::write(&config, configuration(&dir, kafka, database, ports)).expect("a configuration");
-        let migrated = command(&config, "migrate").output().expect("the binary runs");
-        assert!(migrated.status.success(), "migrate: {}", String::from_utf8_lossy(&migrated.stderr));
+        std::fs::write(&config, configuration(&dir, kafka, database, ports))
+            .expect("a configuration");
+        let migrated = command(&config, "migrate")
+            .output()
+            .expect("the binary runs");
+        assert!(
+            migrated.status.success(),
+            "migrate: {}",
+            String::from_utf8_lossy(&migrated.stderr)
+        );
         let simulator = spawn(&mut command(&config, "gateway-sim"), &dir, "simulator");
         let url = |port: u16| format!("http://127.0.0.1:{port}");
         let target = Target {
@@ -55,7 +62,13 @@ impl System {
             jwt_secret: JWT_SECRET.to_owned(),
             webhook_secret: WEBHOOK_SECRET.to_owned(),
         };
-        let mut system = Self { target, dir, config, simulator, roles: None };
+        let mut system = Self {
+            target,
+            dir,
+            config,
+            simulator,
+            roles: None,
+        };
         system.start_roles(None).await;
         system
     }
@@ -70,14 +83,29 @@ impl System {
         self.roles = Some(spawn(&mut command, &self.dir, "roles"));
         let until = Instant::now() + PATIENCE;
         let http = reqwest::Client::new();
-        for url in [format!("{}/readyz", self.target.api), format!("{}/readyz", self.target.ingress)] {
+        for url in [
+            format!("{}/readyz", self.target.api),
+            format!("{}/readyz", self.target.ingress),
+        ] {
             loop {
-                let ready = http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success());
+                let ready = http
+                    .get(&url)
+                    .send()
+                    .await
+                    .is_ok_and(|answer| answer.status().is_success());
                 if ready || (failpoint.is_some() && self.ended().is_some()) {
                     break;
                 }
-                assert!(self.ended().is_none(), "boxoffice ended at its start: {}", self.log());
-                assert!(Instant::now() < until, "boxoffice never became ready: {}", self.log());
+                assert!(
+                    self.ended().is_none(),
+                    "boxoffice ended at its start: {}",
+                    self.log()
+                );
+                assert!(
+                    Instant::now() < until,
+                    "boxoffice never became ready: {}",
+                    self.log()
+                );
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
@@ -85,12 +113,15 @@ impl System {
 
     /// How the roles' process ended, if it did.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.roles.as_mut().and_then(|roles| roles.try_wait().expect("a child can be waited for"))
+        self.roles
+            .as_mut()
+            .and_then(|roles| roles.try_wait().expect("a child can be waited for"))
     }
 
     /// Whether this failpoint left its name before it killed the process.
     pub fn fired(&self, name: &str) -> bool {
-        std::fs::read_to_string(self.fired_log()).is_ok_and(|log| log.lines().any(|line| line == name))
+        std::fs::read_to_string(self.fired_log())
+            .is_ok_and(|log| log.lines().any(|line| line == name))
     }
 
     fn fired_log(&self) -> PathBuf {
@@ -108,7 +139,10 @@ impl System {
     /// Runs a command of the binary with this system's configuration.
     pub fn run(&self, arguments: &[&str]) -> std::process::Output {
         let (first, rest) = arguments.split_first().expect("a command");
-        command(&self.config, first).args(rest).output().expect("the binary runs")
+        command(&self.config, first)
+            .args(rest)
+            .output()
+            .expect("the binary runs")
     }
 
     /// Evaluates every promise by `boxoffice audit`.
@@ -125,13 +159,25 @@ impl System {
     /// The letters that were written, by file name.
     pub fn letters(&self) -> Vec<String> {
         let files = std::fs::read_dir(self.dir.join("mail"));
-        files.into_iter().flatten().flatten().map(|file| file.file_name().to_string_lossy().into_owned()).collect()
+        files
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|file| file.file_name().to_string_lossy().into_owned())
+            .collect()
     }
 
     /// The end of the roles' log.
     pub fn log(&self) -> String {
         let log = std::fs::read_to_string(self.dir.join("roles.log")).unwrap_or_default();
-        log.lines().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
+        log.lines()
+            .rev()
+            .take(40)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 
@@ -145,7 +191,10 @@ impl Drop for System {
 
 fn command(config: &Path, name: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_boxoffice"));
-    command.arg(name).env("BOXOFFICE_CONFIG", config).stdin(Stdio::null());
+    command
+        .arg(name)
+        .env("BOXOFFICE_CONFIG", config)
+        .stdin(Stdio::null());
     command
 }
 
@@ -156,7 +205,11 @@ fn spawn(command: &mut Command, dir: &Path, name: &str) -> Child {
         .open(dir.join(format!("{name}.log")))
         .expect("a log file");
     let errors = log.try_clone().expect("a log file");
-    command.stdout(log).stderr(errors).spawn().expect("the binary starts")
+    command
+        .stdout(log)
+        .stderr(errors)
+        .spawn()
+        .expect("the binary starts")
 }
 
 /// Ports that were free a moment ago, below those that the system gives to outgoing connections.
@@ -175,7 +228,12 @@ fn free_ports() -> [u16; 4] {
             }
         }
     }
-    [listeners[0].1, listeners[1].1, listeners[2].1, listeners[3].1]
+    [
+        listeners[0].1,
+        listeners[1].1,
+        listeners[2].1,
+        listeners[3].1,
+    ]
 }
 
 fn configuration(dir: &Path, kafka: &str, database: &str, ports: [u16; 4]) -> String {

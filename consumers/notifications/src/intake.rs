@@ -46,14 +46,18 @@ impl Errand {
     /// What an event makes us write, if anything.
     fn of(event: &Event) -> Option<Self> {
         match &event.body {
-            EventBody::BookingConfirmed { payment_id, .. } => {
-                Some(Self::BookingConfirmed { cause: payment_id.uuid() })
-            }
+            EventBody::BookingConfirmed { payment_id, .. } => Some(Self::BookingConfirmed {
+                cause: payment_id.uuid(),
+            }),
             EventBody::BookingFailedInitiateRefund { money, .. }
             | EventBody::PaymentRejectedInitiateRefund { money } => {
-                Some(Self::BookingFailedRefunding { cause: money.refund_id.uuid() })
+                Some(Self::BookingFailedRefunding {
+                    cause: money.refund_id.uuid(),
+                })
             }
-            EventBody::RefundCompleted { refund_id, .. } => Some(Self::Refunded { cause: refund_id.uuid() }),
+            EventBody::RefundCompleted { refund_id, .. } => Some(Self::Refunded {
+                cause: refund_id.uuid(),
+            }),
             _ => None,
         }
     }
@@ -87,8 +91,13 @@ impl Events {
 
 impl Handler for Events {
     async fn turn(&self, batch: &Batch) -> Result<(), TurnFailed> {
-        let events = batch.records().map(|(_, record)| serde_json::from_slice(&record.payload)).collect();
-        boxoffice_turn::run(&self.store, &TakeOn { batch, events }).await.map_err(failed)
+        let events = batch
+            .records()
+            .map(|(_, record)| serde_json::from_slice(&record.payload))
+            .collect();
+        boxoffice_turn::run(&self.store, &TakeOn { batch, events })
+            .await
+            .map_err(failed)
     }
 
     async fn dead_letter(&self, run: &Run, reason: &str) -> Result<(), TurnFailed> {
@@ -109,7 +118,10 @@ impl Plan for TakeOn<'_> {
     }
 
     fn claim(&self) -> Claim {
-        Claim { positions: positions(CONSUMER, self.batch), ..Claim::default() }
+        Claim {
+            positions: positions(CONSUMER, self.batch),
+            ..Claim::default()
+        }
     }
 
     /// Nothing: a letter changes no booking.
@@ -124,7 +136,15 @@ impl Plan for TakeOn<'_> {
                 Err(error) => {
                     let why = format!("not a booking event that this build knows: {error}");
                     tracing::error!(place = %place(run, record), why, "a booking event cannot be read");
-                    letter(CONSUMER, AttentionKind::DeadLetter, run, record, &why, world, appends);
+                    letter(
+                        CONSUMER,
+                        AttentionKind::DeadLetter,
+                        run,
+                        record,
+                        &why,
+                        world,
+                        appends,
+                    );
                 }
             }
         }
@@ -132,13 +152,17 @@ impl Plan for TakeOn<'_> {
 }
 
 fn take_on(event: &Event, world: &mut World) {
-    let Some(errand) = Errand::of(event) else { return };
+    let Some(errand) = Errand::of(event) else {
+        return;
+    };
     if world.now - event.at > NEWS && !errand.is_ticket() {
         metrics::counter!("boxoffice_old_news_total").increment(1);
         return;
     }
     // Plain data: this cannot fail.
-    let Ok(detail) = serde_json::to_string(&errand) else { return };
+    let Ok(detail) = serde_json::to_string(&errand) else {
+        return;
+    };
     let name = format!("{}\n{detail}", event.booking_id);
     world.add_task(Task {
         key: TaskKey {

@@ -55,7 +55,10 @@ impl Office {
             starts_at: Some(show.starts_at),
             venue: None,
             seats: booking.seats.clone(),
-            status_url: self.status_url.as_ref().map(|url| url(booking.id.uuid(), now)),
+            status_url: self
+                .status_url
+                .as_ref()
+                .map(|url| url(booking.id.uuid(), now)),
         };
         let message_id = |template| {
             MessageId::new(errand.cause(), template, booking.id.uuid(), &self.domain)
@@ -65,12 +68,22 @@ impl Office {
             Errand::BookingConfirmed { .. } => {
                 let issued_at = booking.confirmed_at.ok_or("the booking is not confirmed")?;
                 let seats = booking.seats.clone();
-                let ticket = Ticket::new(booking.id.uuid(), booking.show().number(), seats, issued_at)
-                    .map_err(|error| error.to_string())?
-                    .sign(&self.ticket_keys);
-                BookingConfirmed { contact, booking: facts, amount: booking.amount, ticket }
-                    .write(&self.letterhead, message_id(Template::BookingConfirmed)?, now)
-                    .map_err(|error| error.to_string())
+                let ticket =
+                    Ticket::new(booking.id.uuid(), booking.show().number(), seats, issued_at)
+                        .map_err(|error| error.to_string())?
+                        .sign(&self.ticket_keys);
+                BookingConfirmed {
+                    contact,
+                    booking: facts,
+                    amount: booking.amount,
+                    ticket,
+                }
+                .write(
+                    &self.letterhead,
+                    message_id(Template::BookingConfirmed)?,
+                    now,
+                )
+                .map_err(|error| error.to_string())
             }
             Errand::BookingFailedRefunding { cause } => {
                 let refund = refund(case, cause)?;
@@ -81,7 +94,11 @@ impl Office {
                     reason: reason(refund.cause),
                     expected_by: Some((refund.requested_at + Duration::days(REFUND_DAYS)).date()),
                 };
-                Ok(letter.write(&self.letterhead, message_id(Template::BookingFailedRefunding)?, now))
+                Ok(letter.write(
+                    &self.letterhead,
+                    message_id(Template::BookingFailedRefunding)?,
+                    now,
+                ))
             }
             Errand::Refunded { cause } => {
                 let refund = refund(case, cause)?;
@@ -100,7 +117,10 @@ impl Office {
 
 fn refund(case: &Case, id: Uuid) -> Result<&Refund, String> {
     let id = RefundId::from(id);
-    case.refunds.iter().find(|refund| refund.id == id).ok_or_else(|| format!("there is no refund {id}"))
+    case.refunds
+        .iter()
+        .find(|refund| refund.id == id)
+        .ok_or_else(|| format!("there is no refund {id}"))
 }
 
 const fn reason(cause: Verdict) -> ReturnReason {

@@ -24,8 +24,11 @@ pub use letters::Office;
 pub use work::MailWork;
 
 /// The notification worker, as a consumer.
-pub const CONSUMER: Consumer =
-    Consumer { name: "notifications", dead_letters: "notifications.dlq.v1", role: Role::NotificationsConsumer };
+pub const CONSUMER: Consumer = Consumer {
+    name: "notifications",
+    dead_letters: "notifications.dlq.v1",
+    role: Role::NotificationsConsumer,
+};
 
 /// Runs the notification worker until `shutdown`. On the way out the turn under way is finished and letters
 /// under way are waited for.
@@ -40,9 +43,15 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), StreamError> {
     let work = Arc::new(MailWork::new(store.clone(), office));
-    let executor = tokio::spawn(boxoffice_tasks::run(store.clone(), work, tasks, shutdown.clone()));
+    let executor = tokio::spawn(boxoffice_tasks::run(
+        store.clone(),
+        work,
+        tasks,
+        shutdown.clone(),
+    ));
     let handler = Events::new(store.clone());
-    let consumed = boxoffice_stream::run(stream, PgPositions(store), handler, shutdown.clone()).await;
+    let consumed =
+        boxoffice_stream::run(stream, PgPositions(store), handler, shutdown.clone()).await;
     shutdown.cancel();
     if let Err(error) = executor.await {
         tracing::error!(%error, "the mail executor failed");

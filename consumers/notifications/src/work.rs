@@ -72,8 +72,14 @@ impl MailWork {
         &self,
         booking: boxoffice_saga::identity::BookingId,
     ) -> Result<Option<(boxoffice_turn::postgres::read::Case, Show)>, String> {
-        let (_, mut cases) = self.store.cases(&[booking]).await.map_err(|error| error.to_string())?;
-        let Some(case) = cases.remove(&booking) else { return Ok(None) };
+        let (_, mut cases) = self
+            .store
+            .cases(&[booking])
+            .await
+            .map_err(|error| error.to_string())?;
+        let Some(case) = cases.remove(&booking) else {
+            return Ok(None);
+        };
         let show = sqlx::query_as!(
             Show,
             "select title, starts_at from shows where show_id = $1",
@@ -99,12 +105,22 @@ impl Work for MailWork {
         self.send(task).await
     }
 
-    fn apply(&self, task: &Leased, answer: &Sent, held: bool, world: &mut World, _: &mut Appends) -> String {
+    fn apply(
+        &self,
+        task: &Leased,
+        answer: &Sent,
+        held: bool,
+        world: &mut World,
+        _: &mut Appends,
+    ) -> String {
         let remove = |world: &mut World| {
             world.remove_task(task.key.kind, task.key.subject, task.key.generation);
         };
         let again = |world: &mut World| {
-            world.postpone_task(task.key.clone(), retry_at(world.now, task.key.subject, task.attempt));
+            world.postpone_task(
+                task.key.clone(),
+                retry_at(world.now, task.key.subject, task.attempt),
+            );
         };
         let call_person = |world: &mut World, why: &str| {
             world.call_person(Attention {

@@ -36,7 +36,11 @@ impl RefundWork {
 
     async fn rows(&self, task: &Leased) -> Result<(Refund, Payment), String> {
         let booking = task.booking.ok_or("the task names no booking")?;
-        let (_, mut cases) = self.store.cases(&[booking]).await.map_err(|error| error.to_string())?;
+        let (_, mut cases) = self
+            .store
+            .cases(&[booking])
+            .await
+            .map_err(|error| error.to_string())?;
         let case = cases.remove(&booking).ok_or("the booking is not there")?;
         let refund = case
             .refunds
@@ -56,7 +60,9 @@ impl RefundWork {
             Ok(rows) => rows,
             Err(why) => return RefundAnswer::Unknown { why },
         };
-        let declined = |why: &str| RefundAnswer::Declined { why: why.to_owned() };
+        let declined = |why: &str| RefundAnswer::Declined {
+            why: why.to_owned(),
+        };
         // The fence: a refund is carried out only while the decision that caused it stands.
         if payment.verdict != Some(refund.cause) || refund.cause == Verdict::Applied {
             return declined("the decision behind this refund does not stand");
@@ -71,7 +77,10 @@ impl RefundWork {
             return told(client.fetch_refund(known).await);
         }
         if task.has_doubtful_attempts() {
-            match self.look_up(&**client, gateway_payment_id, &refund, task).await {
+            match self
+                .look_up(&**client, gateway_payment_id, &refund, task)
+                .await
+            {
                 Lookup::Answer(answer) => return answer,
                 Lookup::Repeat => {}
             }
@@ -101,7 +110,10 @@ impl RefundWork {
             Ok(all) => all,
             Err(error) => return Lookup::Answer(told(Err(error))),
         };
-        let mut ours: Vec<RefundFact> = all.into_iter().filter(|fact| fact.refund == Some(refund.id)).collect();
+        let mut ours: Vec<RefundFact> = all
+            .into_iter()
+            .filter(|fact| fact.refund == Some(refund.id))
+            .collect();
         // One that is alive says more than one that failed.
         ours.sort_by_key(|fact| fact.state == RefundState::Failed);
         if let Some(fact) = ours.into_iter().next() {
@@ -109,9 +121,16 @@ impl RefundWork {
         }
         if !task.earlier_deadlines_passed() {
             let why = "an earlier request may still be on its way".to_owned();
-            return Lookup::Answer(RefundAnswer::RetryLater { after_ms: Some(5_000), why });
+            return Lookup::Answer(RefundAnswer::RetryLater {
+                after_ms: Some(5_000),
+                why,
+            });
         }
-        if key_is_spent(task) { Lookup::Answer(RefundAnswer::NothingAlive) } else { Lookup::Repeat }
+        if key_is_spent(task) {
+            Lookup::Answer(RefundAnswer::NothingAlive)
+        } else {
+            Lookup::Repeat
+        }
     }
 }
 
@@ -124,19 +143,27 @@ enum Lookup {
 
 /// Whether this generation's key must not be used again.
 fn key_is_spent(task: &Leased) -> bool {
-    let mine = || task.earlier.iter().filter(|attempt| attempt.generation == task.key.generation);
-    let doubtful = |attempt: &&EarlierAttempt| {
-        attempt.answer.as_deref().is_some_and(|answer| answer.starts_with("unknown"))
+    let mine = || {
+        task.earlier
+            .iter()
+            .filter(|attempt| attempt.generation == task.key.generation)
     };
-    mine().any(|attempt| task.now - attempt.started_at > KEY_LIVES) || mine().filter(doubtful).count() >= KEY_TRIES
+    let doubtful = |attempt: &&EarlierAttempt| {
+        attempt
+            .answer
+            .as_deref()
+            .is_some_and(|answer| answer.starts_with("unknown"))
+    };
+    mine().any(|attempt| task.now - attempt.started_at > KEY_LIVES)
+        || mine().filter(doubtful).count() >= KEY_TRIES
 }
 
 fn told(answer: Result<RefundFact, CallError>) -> RefundAnswer {
     match answer {
         Ok(fact) => RefundAnswer::Told { fact },
-        Err(error @ (CallError::Declined { .. } | CallError::NotFound)) => {
-            RefundAnswer::Declined { why: error.to_string() }
-        }
+        Err(error @ (CallError::Declined { .. } | CallError::NotFound)) => RefundAnswer::Declined {
+            why: error.to_string(),
+        },
         Err(CallError::RetryLater { after, why }) => RefundAnswer::RetryLater {
             after_ms: after.map(|after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX)),
             why,
@@ -163,7 +190,9 @@ impl Work for RefundWork {
         _: &mut Appends,
     ) -> String {
         let recorded = match answer {
-            RefundAnswer::Told { fact } => format!("{:?}: {}", fact.state, fact.gateway_refund_id).to_lowercase(),
+            RefundAnswer::Told { fact } => {
+                format!("{:?}: {}", fact.state, fact.gateway_refund_id).to_lowercase()
+            }
             RefundAnswer::Declined { why } => format!("declined: {why}"),
             RefundAnswer::RetryLater { why, .. } => format!("not now: {why}"),
             RefundAnswer::Unknown { why } => format!("unknown: {why}"),

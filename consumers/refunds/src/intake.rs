@@ -26,8 +26,13 @@ impl Events {
 
 impl Handler for Events {
     async fn turn(&self, batch: &Batch) -> Result<(), TurnFailed> {
-        let events = batch.records().map(|(_, record)| serde_json::from_slice(&record.payload)).collect();
-        boxoffice_turn::run(&self.store, &TakeOn { batch, events }).await.map_err(failed)
+        let events = batch
+            .records()
+            .map(|(_, record)| serde_json::from_slice(&record.payload))
+            .collect();
+        boxoffice_turn::run(&self.store, &TakeOn { batch, events })
+            .await
+            .map_err(failed)
     }
 
     async fn dead_letter(&self, run: &Run, reason: &str) -> Result<(), TurnFailed> {
@@ -44,9 +49,9 @@ struct TakeOn<'a> {
 fn asked_for(event: &Event) -> Option<Input> {
     match &event.body {
         EventBody::BookingFailedInitiateRefund { money, .. }
-        | EventBody::PaymentRejectedInitiateRefund { money } => {
-            Some(Input::RefundTaken { refund: money.refund_id })
-        }
+        | EventBody::PaymentRejectedInitiateRefund { money } => Some(Input::RefundTaken {
+            refund: money.refund_id,
+        }),
         _ => None,
     }
 }
@@ -59,7 +64,10 @@ impl Plan for TakeOn<'_> {
     }
 
     fn claim(&self) -> Claim {
-        Claim { positions: positions(CONSUMER, self.batch), ..Claim::default() }
+        Claim {
+            positions: positions(CONSUMER, self.batch),
+            ..Claim::default()
+        }
     }
 
     fn wanted(&self, _: &Claimed) -> Wanted {
@@ -70,7 +78,10 @@ impl Plan for TakeOn<'_> {
             .filter(|event| asked_for(event).is_some())
             .map(|event| event.booking_id)
             .collect();
-        Wanted { bookings, ..Wanted::default() }
+        Wanted {
+            bookings,
+            ..Wanted::default()
+        }
     }
 
     fn decide(&self, _: &Claimed, _: &Held, world: &mut World, appends: &mut Appends) {
@@ -84,7 +95,15 @@ impl Plan for TakeOn<'_> {
                 Err(error) => {
                     let why = format!("not a booking event that this build knows: {error}");
                     tracing::error!(place = %place(run, record), why, "a booking event cannot be read");
-                    letter(CONSUMER, AttentionKind::DeadLetter, run, record, &why, world, appends);
+                    letter(
+                        CONSUMER,
+                        AttentionKind::DeadLetter,
+                        run,
+                        record,
+                        &why,
+                        world,
+                        appends,
+                    );
                 }
             }
         }

@@ -22,8 +22,11 @@ pub use call::RefundWork;
 pub use intake::Events;
 
 /// The refund worker, as a consumer.
-pub const CONSUMER: Consumer =
-    Consumer { name: "refunds", dead_letters: "refunds.dlq.v1", role: Role::RefundsConsumer };
+pub const CONSUMER: Consumer = Consumer {
+    name: "refunds",
+    dead_letters: "refunds.dlq.v1",
+    role: Role::RefundsConsumer,
+};
 
 /// Runs the refund worker until `shutdown`. On the way out the turn under way is finished and calls under way
 /// bring their answers back.
@@ -38,9 +41,15 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), StreamError> {
     let work = Arc::new(RefundWork::new(store.clone(), gateways));
-    let executor = tokio::spawn(boxoffice_tasks::run(store.clone(), work, tasks, shutdown.clone()));
+    let executor = tokio::spawn(boxoffice_tasks::run(
+        store.clone(),
+        work,
+        tasks,
+        shutdown.clone(),
+    ));
     let handler = Events::new(store.clone());
-    let consumed = boxoffice_stream::run(stream, PgPositions(store), handler, shutdown.clone()).await;
+    let consumed =
+        boxoffice_stream::run(stream, PgPositions(store), handler, shutdown.clone()).await;
     shutdown.cancel();
     if let Err(error) = executor.await {
         tracing::error!(%error, "the refund executor failed");

@@ -29,11 +29,17 @@ pub fn letter(
     let place = format!("{}/{}", run.partition, record.offset);
     let id = Uuid::new_v5(&LETTERS, format!("{}/{place}", consumer.name).as_bytes());
     let mut headers = record.headers.clone();
-    for (name, value) in [("dead_letter_reason", reason), ("dead_letter_place", &place)] {
+    for (name, value) in [
+        ("dead_letter_reason", reason),
+        ("dead_letter_place", &place),
+    ] {
         headers.push((name.to_owned(), value.as_bytes().to_vec()));
     }
     // A show's number routes; any other key only has to stay together.
-    let key = record.key.as_deref().map_or_else(String::new, |key| String::from_utf8_lossy(key).into_owned());
+    let key = record
+        .key
+        .as_deref()
+        .map_or_else(String::new, |key| String::from_utf8_lossy(key).into_owned());
     let show = key.parse::<ShowId>().ok();
     appends.outgoing.push(Outgoing {
         id,
@@ -77,8 +83,22 @@ pub fn letter(
 ///
 /// # Errors
 /// See [`TurnFailed`].
-pub async fn bury(store: &PgStore, consumer: Consumer, run: &Run, reason: &str) -> Result<(), TurnFailed> {
-    boxoffice_turn::run(store, &Burial { consumer, run, reason }).await.map_err(failed)
+pub async fn bury(
+    store: &PgStore,
+    consumer: Consumer,
+    run: &Run,
+    reason: &str,
+) -> Result<(), TurnFailed> {
+    boxoffice_turn::run(
+        store,
+        &Burial {
+            consumer,
+            run,
+            reason,
+        },
+    )
+    .await
+    .map_err(failed)
 }
 
 struct Burial<'a> {
@@ -95,7 +115,10 @@ impl Plan for Burial<'_> {
     }
 
     fn claim(&self) -> Claim {
-        Claim { positions: vec![position(self.consumer, self.run)], ..Claim::default() }
+        Claim {
+            positions: vec![position(self.consumer, self.run)],
+            ..Claim::default()
+        }
     }
 
     fn wanted(&self, _: &Claimed) -> Wanted {
@@ -104,7 +127,15 @@ impl Plan for Burial<'_> {
 
     fn decide(&self, _: &Claimed, _: &Held, world: &mut World, appends: &mut Appends) {
         for record in &self.run.records {
-            letter(self.consumer, AttentionKind::DeadLetter, self.run, record, self.reason, world, appends);
+            letter(
+                self.consumer,
+                AttentionKind::DeadLetter,
+                self.run,
+                record,
+                self.reason,
+                world,
+                appends,
+            );
         }
     }
 }

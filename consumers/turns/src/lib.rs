@@ -6,7 +6,9 @@
 mod dead_letter;
 
 use boxoffice_failpoints::Role;
-use boxoffice_stream::{Assignment, Batch, Owned, Partition, Positions, PositionsError, Record, Run, TurnFailed};
+use boxoffice_stream::{
+    Assignment, Batch, Owned, Partition, Positions, PositionsError, Record, Run, TurnFailed,
+};
 use boxoffice_turn::TurnError;
 use boxoffice_turn::claim::PositionClaim;
 use boxoffice_turn::postgres::PgStore;
@@ -29,28 +31,50 @@ pub struct Consumer {
 pub struct PgPositions(pub PgStore);
 
 impl Positions for PgPositions {
-    async fn claim(&self, group: &str, partition: &Partition, assignment: &Assignment) -> Result<Owned, PositionsError> {
+    async fn claim(
+        &self,
+        group: &str,
+        partition: &Partition,
+        assignment: &Assignment,
+    ) -> Result<Owned, PositionsError> {
         let claimed = self
             .0
-            .claim_position(group, &partition.topic, partition.number, || assignment.is_present())
+            .claim_position(group, &partition.topic, partition.number, || {
+                assignment.is_present()
+            })
             .await
             .map_err(|error| PositionsError::Unavailable(Box::new(error)))?;
         claimed.map(owned).ok_or(PositionsError::Revoked)
     }
 
-    async fn read(&self, group: &str, partition: &Partition) -> Result<Option<Owned>, PositionsError> {
-        let read = self.0.read_position(group, &partition.topic, partition.number).await;
-        read.map(|row| row.map(owned)).map_err(|error| PositionsError::Unavailable(Box::new(error)))
+    async fn read(
+        &self,
+        group: &str,
+        partition: &Partition,
+    ) -> Result<Option<Owned>, PositionsError> {
+        let read = self
+            .0
+            .read_position(group, &partition.topic, partition.number)
+            .await;
+        read.map(|row| row.map(owned))
+            .map_err(|error| PositionsError::Unavailable(Box::new(error)))
     }
 }
 
 const fn owned(row: boxoffice_turn::postgres::Owned) -> Owned {
-    Owned { next_offset: row.next_offset, epoch: row.epoch }
+    Owned {
+        next_offset: row.next_offset,
+        epoch: row.epoch,
+    }
 }
 
 /// The positions that deciding `batch` moves.
 pub fn positions(consumer: Consumer, batch: &Batch) -> Vec<PositionClaim> {
-    batch.runs.iter().map(|run| position(consumer, run)).collect()
+    batch
+        .runs
+        .iter()
+        .map(|run| position(consumer, run))
+        .collect()
 }
 
 fn position(consumer: Consumer, run: &Run) -> PositionClaim {

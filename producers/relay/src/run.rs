@@ -31,14 +31,16 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), RelayError> {
     let mut pauses = fresh_pauses();
+    let mut singly = 0;
     loop {
-        let mut progress = false;
+        let mut progress = Progress { any: false, singly };
         let stop = match hold(&options, &wake, &shutdown, &mut progress).await {
             Ok(never) => match never {},
             Err(stop) => stop,
         };
         metrics::gauge!(metric::HOLDS_CURSOR).set(0.0);
         let reason = stop.name();
+        let refused = matches!(stop, Stop::Send { .. });
         match stop {
             Stop::Shutdown => return Ok(()),
             Stop::Final(error) => return Err(error),
@@ -50,7 +52,12 @@ pub async fn run(
             }
         }
         metrics::counter!(metric::STOPS, "reason" => reason).increment(1);
-        if progress {
+        singly = if refused {
+            options.page
+        } else {
+            progress.singly
+        };
+        if progress.any {
             pauses = fresh_pauses();
         }
         let pause = pauses.next().unwrap_or(Duration::from_secs(10));
@@ -72,12 +79,21 @@ fn fresh_pauses() -> ExponentialBackoff {
 
 enum Never {}
 
+/// How a hold goes.
+struct Progress {
+    /// Whether anything was published, or found to be nothing.
+    any: bool,
+    /// So many records are still to be published one by one. A broker refuses whole batches, so after a refusal
+    /// this finds the record that it is about, and gets everything before it out.
+    singly: u16,
+}
+
 /// Waits for the cursor, and publishes for as long as it holds it and all goes well.
 async fn hold(
     options: &RelayOptions,
     wake: &Notify,
     shutdown: &CancellationToken,
-    progress: &mut bool,
+    progress: &mut Progress,
 ) -> Result<Never, Stop> {
     let db = answered(options.lease, options.session().connect()).await?;
     let mut cursor = claim(db, options, shutdown).await?;
@@ -115,7 +131,7 @@ async fn windows(
     options: &RelayOptions,
     wake: &Notify,
     shutdown: &CancellationToken,
-    progress: &mut bool,
+    progress: &mut Progress,
 ) -> Result<Never, Stop> {
     let mut pause = options.shortest_pause;
     let mut opened: Option<Instant> = None;
@@ -152,8 +168,10 @@ async fn windows(
             opened = Some(Instant::now());
             hit(Failpoint::RelayAfterWindow);
         }
-        one_page(cursor, producer, options, shutdown).await?;
-        *progress = true;
+        let limit = if progress.singly > 0 { 1 } else { options.page };
+        one_page(cursor, producer, limit, options.drain, shutdown).await?;
+        progress.singly = progress.singly.saturating_sub(1);
+        progress.any = true;
     }
 }
 
@@ -161,13 +179,14 @@ async fn windows(
 async fn one_page(
     cursor: &mut Cursor,
     producer: &Producer,
-    options: &RelayOptions,
+    limit: u16,
+    drain: Duration,
     shutdown: &CancellationToken,
 ) -> Result<(), Stop> {
-    let page = Page::read(cursor, options.page).await?;
+    let page = Page::read(cursor, limit).await?;
     if let (Some(first), Some(last)) = (page.rows.first(), page.rows.last()) {
         metric::show_backlog(cursor.drawn_since(first.position - 1), first.age_seconds);
-        publish(cursor, producer, &page, options.drain, shutdown).await?;
+        publish(cursor, producer, &page, drain, shutdown).await?;
         if page.has_more {
             cursor.advance(last.position).await?;
             hit(Failpoint::RelayAfterCursor);

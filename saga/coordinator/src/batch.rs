@@ -15,7 +15,9 @@ use boxoffice_saga::world::World;
 use boxoffice_stream::{Batch, Handler, Record, Run, TurnFailed};
 use boxoffice_turn::claim::Parked;
 use boxoffice_turn::postgres::PgStore;
-use boxoffice_turn::{Appends, Claim, Claimed, EventKey, Held, InboxOutcome, Outgoing, Plan, TurnError, Wanted};
+use boxoffice_turn::{
+    Appends, Claim, Claimed, EventKey, Held, InboxOutcome, Outgoing, Plan, TurnError, Wanted,
+};
 use time::Duration;
 use uuid::Uuid;
 
@@ -43,11 +45,19 @@ impl Webhooks {
 
 impl Handler for Webhooks {
     async fn turn(&self, batch: &Batch) -> Result<(), TurnFailed> {
-        let intakes: Vec<Intake> =
-            batch.records().map(|(_, record)| intake::read(&self.gateways, record)).collect();
+        let intakes: Vec<Intake> = batch
+            .records()
+            .map(|(_, record)| intake::read(&self.gateways, record))
+            .collect();
         let found = look_up(&self.store, &intakes).await.map_err(failed)?;
-        let plan = Decide { batch, intakes: &intakes, found: &found };
-        let counts = boxoffice_turn::run(&self.store, &plan).await.map_err(failed)?;
+        let plan = Decide {
+            batch,
+            intakes: &intakes,
+            found: &found,
+        };
+        let counts = boxoffice_turn::run(&self.store, &plan)
+            .await
+            .map_err(failed)?;
         for (what, count) in counts.records {
             metrics::counter!(metric::RECORDS, "became" => what).increment(count);
         }
@@ -68,11 +78,16 @@ pub(crate) async fn look_up(
     store: &PgStore,
     intakes: &[Intake],
 ) -> Result<BTreeMap<(GatewayAccount, String), BookingId>, TurnError> {
-    let wanted: Vec<_> = intakes.iter().filter_map(intake::payment_to_look_up).collect();
+    let wanted: Vec<_> = intakes
+        .iter()
+        .filter_map(intake::payment_to_look_up)
+        .collect();
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let column = |value: fn(&(&GatewayAccount, &str)) -> String| wanted.iter().map(value).collect::<Vec<_>>();
+    let column = |value: fn(&(&GatewayAccount, &str)) -> String| {
+        wanted.iter().map(value).collect::<Vec<_>>()
+    };
     let rows = sqlx::query!(
         r#"select p.gateway, p.account, p.gateway_payment_id as "gateway_payment_id!", p.booking_id
            from unnest($1::text[], $2::text[], $3::text[]) as w (gateway, account, gateway_payment_id)
@@ -85,9 +100,16 @@ pub(crate) async fn look_up(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let booking = BookingId::try_from(row.booking_id)
-                .map_err(|error| TurnError::Corrupt(format!("booking {}: {error}", row.booking_id)))?;
-            Ok(((GatewayAccount::new(row.gateway, row.account), row.gateway_payment_id), booking))
+            let booking = BookingId::try_from(row.booking_id).map_err(|error| {
+                TurnError::Corrupt(format!("booking {}: {error}", row.booking_id))
+            })?;
+            Ok((
+                (
+                    GatewayAccount::new(row.gateway, row.account),
+                    row.gateway_payment_id,
+                ),
+                booking,
+            ))
         })
         .collect()
 }
@@ -111,26 +133,53 @@ enum Way<'a> {
     /// Another partition's.
     Rekey(BookingId, &'a WebhookRecord, &'a EventKey),
     /// Nobody's, as far as we know now.
-    Park(Option<BookingId>, Option<&'a str>, &'a WebhookRecord, &'a EventKey),
+    Park(
+        Option<BookingId>,
+        Option<&'a str>,
+        &'a WebhookRecord,
+        &'a EventKey,
+    ),
     /// Set aside or left alone.
     Aside(&'a Intake),
 }
 
 impl Decide<'_> {
     fn ways<'a>(&'a self) -> impl Iterator<Item = (&'a Run, &'a Record, Way<'a>)> {
-        self.batch.records().zip(self.intakes).map(|((run, record), intake)| (run, record, self.way(record, intake)))
+        self.batch
+            .records()
+            .zip(self.intakes)
+            .map(|((run, record), intake)| (run, record, self.way(record, intake)))
     }
 
     /// A record is decided from the partition of its show, and never from another.
     fn way<'a>(&'a self, record: &'a Record, intake: &'a Intake) -> Way<'a> {
-        let here = |booking: BookingId| record.key.as_deref() == Some(booking.show().kafka_key().as_bytes());
+        let here = |booking: BookingId| {
+            record.key.as_deref() == Some(booking.show().kafka_key().as_bytes())
+        };
         match intake {
-            Intake::Ours { booking, input, record, event } if here(*booking) => {
-                Way::Here(*booking, input, record, event)
-            }
-            Intake::Ours { booking, record, event, .. } => Way::Rekey(*booking, record, event),
-            Intake::ByPayment { account, gateway_payment_id, input, record, event } => {
-                match self.found.get(&(account.clone(), gateway_payment_id.clone())) {
+            Intake::Ours {
+                booking,
+                input,
+                record,
+                event,
+            } if here(*booking) => Way::Here(*booking, input, record, event),
+            Intake::Ours {
+                booking,
+                record,
+                event,
+                ..
+            } => Way::Rekey(*booking, record, event),
+            Intake::ByPayment {
+                account,
+                gateway_payment_id,
+                input,
+                record,
+                event,
+            } => {
+                match self
+                    .found
+                    .get(&(account.clone(), gateway_payment_id.clone()))
+                {
                     Some(booking) if here(*booking) => Way::Here(*booking, input, record, event),
                     Some(booking) => Way::Rekey(*booking, record, event),
                     None => Way::Park(None, Some(gateway_payment_id), record, event),
@@ -160,7 +209,11 @@ impl Plan for Decide<'_> {
                 Intake::Forged { .. } | Intake::Unreadable { .. } => None,
             })
             .collect();
-        Claim { positions: positions(CONSUMER, self.batch), events, ..Claim::default() }
+        Claim {
+            positions: positions(CONSUMER, self.batch),
+            events,
+            ..Claim::default()
+        }
     }
 
     fn wanted(&self, claimed: &Claimed) -> Wanted {
@@ -175,19 +228,34 @@ impl Plan for Decide<'_> {
                 _ => None,
             })
             .collect();
-        Wanted { bookings, seats_of_bookings: true, ..Wanted::default() }
+        Wanted {
+            bookings,
+            seats_of_bookings: true,
+            ..Wanted::default()
+        }
     }
 
-    fn decide(&self, claimed: &Claimed, _: &Held, world: &mut World, appends: &mut Appends) -> Counts {
+    fn decide(
+        &self,
+        claimed: &Claimed,
+        _: &Held,
+        world: &mut World,
+        appends: &mut Appends,
+    ) -> Counts {
         let mut counts = Counts::default();
         let mut seen = BTreeSet::new();
         for (run, record, way) in self.ways() {
             let event = match &way {
-                Way::Here(_, _, _, event) | Way::Rekey(_, _, event) | Way::Park(_, _, _, event) => Some(*event),
-                Way::Aside(Intake::Malformed { event, .. } | Intake::Nothing { event }) => Some(event),
+                Way::Here(_, _, _, event) | Way::Rekey(_, _, event) | Way::Park(_, _, _, event) => {
+                    Some(*event)
+                }
+                Way::Aside(Intake::Malformed { event, .. } | Intake::Nothing { event }) => {
+                    Some(event)
+                }
                 Way::Aside(_) => None,
             };
-            let known = event.is_some_and(|event| claimed.known.contains(event) || !seen.insert(event));
+            let known =
+                event.is_some_and(|event| claimed.known.contains(event) || !seen.insert(event));
             let became = if known {
                 "duplicate"
             } else {
@@ -195,7 +263,9 @@ impl Plan for Decide<'_> {
                     Way::Here(booking, input, record, event) => {
                         apply(booking, input, record, event, world, appends, &mut counts)
                     }
-                    Way::Rekey(booking, record, event) => rekey(booking, record, event, world, appends),
+                    Way::Rekey(booking, record, event) => {
+                        rekey(booking, record, event, world, appends)
+                    }
                     Way::Park(booking, payment, record, event) => {
                         park(booking, payment, record, event, world, appends)
                     }
@@ -221,7 +291,9 @@ fn apply(
         Outcome::Refused(Refusal::NoSuchBooking) => {
             return park(Some(booking), None, record, event, world, appends);
         }
-        Outcome::Decided { verdict, .. } => *counts.verdicts.entry(verdict.name()).or_default() += 1,
+        Outcome::Decided { verdict, .. } => {
+            *counts.verdicts.entry(verdict.name()).or_default() += 1
+        }
         _ => {}
     }
     appends.inbox.push((event.clone(), InboxOutcome::Applied));
@@ -229,7 +301,10 @@ fn apply(
 }
 
 fn record_id(event: &EventKey, what: &str) -> Uuid {
-    Uuid::new_v5(&RECORDS, format!("{what}\n{}\n{}", event.source, event.event_id).as_bytes())
+    Uuid::new_v5(
+        &RECORDS,
+        format!("{what}\n{}\n{}", event.source, event.event_id).as_bytes(),
+    )
 }
 
 /// Sends a record on to the partition of its show: same bytes, same event, through the outbox.
@@ -273,10 +348,19 @@ fn park(
         gateway_payment_id: gateway_payment_id.map(str::to_owned),
         headers: record.to_headers(),
         payload: record.body.to_vec(),
-        reason: if booking.is_some() { "unknown booking" } else { "unknown payment" }.to_owned(),
+        reason: if booking.is_some() {
+            "unknown booking"
+        } else {
+            "unknown payment"
+        }
+        .to_owned(),
     });
     world.add_task(Task {
-        key: TaskKey { kind: TaskKind::Trace, subject: id, generation: 1 },
+        key: TaskKey {
+            kind: TaskKind::Trace,
+            subject: id,
+            generation: 1,
+        },
         booking: None,
         due_at: world.now + Duration::seconds(PARKED_FOR_S),
         detail: None,
@@ -321,12 +405,28 @@ fn set_aside(
         Intake::Forged { why } => {
             metrics::counter!(metric::FORGED).increment(1);
             tracing::error!(place = %place(run, record), why, "a record in Kafka is not genuine");
-            letter(CONSUMER, AttentionKind::ForgedRecord, run, record, why, world, appends);
+            letter(
+                CONSUMER,
+                AttentionKind::ForgedRecord,
+                run,
+                record,
+                why,
+                world,
+                appends,
+            );
             "forged"
         }
         Intake::Unreadable { why } => {
             tracing::warn!(place = %place(run, record), why, "a genuine webhook cannot be read");
-            letter(CONSUMER, AttentionKind::DeadLetter, run, record, why, world, appends);
+            letter(
+                CONSUMER,
+                AttentionKind::DeadLetter,
+                run,
+                record,
+                why,
+                world,
+                appends,
+            );
             "unreadable"
         }
         Intake::Ours { .. } | Intake::ByPayment { .. } => "applied",
@@ -334,8 +434,15 @@ fn set_aside(
 }
 
 /// A fact that we fetched ourselves, on its way into the topic by which all money comes in.
-pub(crate) fn fetched(booking: BookingId, record: &WebhookRecord, at: time::OffsetDateTime) -> Outgoing {
-    let event = EventKey { source: record.account.to_string(), event_id: record.event_id.clone() };
+pub(crate) fn fetched(
+    booking: BookingId,
+    record: &WebhookRecord,
+    at: time::OffsetDateTime,
+) -> Outgoing {
+    let event = EventKey {
+        source: record.account.to_string(),
+        event_id: record.event_id.clone(),
+    };
     Outgoing {
         // The same state may be fetched more than once, so the id is that of this fetch.
         id: record_id(&event, &format!("fetched at {at}")),

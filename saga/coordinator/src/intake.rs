@@ -63,31 +63,65 @@ pub enum Intake {
 
 /// Reads one record.
 pub fn read(gateways: &Gateways, record: &Record) -> Intake {
-    let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
-    let webhook = match WebhookRecord::from_parts(headers, Bytes::copy_from_slice(&record.payload)) {
+    let headers = record
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_slice()));
+    let webhook = match WebhookRecord::from_parts(headers, Bytes::copy_from_slice(&record.payload))
+    {
         Ok(webhook) => webhook,
-        Err(error) => return Intake::Forged { why: error.to_string() },
+        Err(error) => {
+            return Intake::Forged {
+                why: error.to_string(),
+            };
+        }
     };
     let reading = match gateways.reverify(&webhook) {
         Ok(reading) => reading,
-        Err(ReverifyError::Unreadable(error)) => return Intake::Unreadable { why: error.to_string() },
-        Err(error) => return Intake::Forged { why: error.to_string() },
+        Err(ReverifyError::Unreadable(error)) => {
+            return Intake::Unreadable {
+                why: error.to_string(),
+            };
+        }
+        Err(error) => {
+            return Intake::Forged {
+                why: error.to_string(),
+            };
+        }
     };
     let key = gateways.inbox_key(&webhook);
-    let event = EventKey { source: key.source, event_id: key.event_id };
+    let event = EventKey {
+        source: key.source,
+        event_id: key.event_id,
+    };
     let record = Box::new(webhook);
     let (reference, account, gateway_payment_id, input) = match &reading.fact {
-        Fact::Payment(fact) => {
-            (fact.reference.clone(), &fact.account, &fact.gateway_payment_id, Input::Payment(fact.clone()))
-        }
-        Fact::Refund(fact) => {
-            (fact.reference.clone(), &fact.account, &fact.gateway_payment_id, Input::Refund(fact.clone()))
-        }
+        Fact::Payment(fact) => (
+            fact.reference.clone(),
+            &fact.account,
+            &fact.gateway_payment_id,
+            Input::Payment(fact.clone()),
+        ),
+        Fact::Refund(fact) => (
+            fact.reference.clone(),
+            &fact.account,
+            &fact.gateway_payment_id,
+            Input::Refund(fact.clone()),
+        ),
         Fact::Nothing => return Intake::Nothing { event },
     };
     match (reference, &reading.fact) {
-        (Reference::Booking { booking, .. }, _) => Intake::Ours { booking, input, record, event },
-        (Reference::Malformed { found }, _) => Intake::Malformed { fact: reading.fact, found, event },
+        (Reference::Booking { booking, .. }, _) => Intake::Ours {
+            booking,
+            input,
+            record,
+            event,
+        },
+        (Reference::Malformed { found }, _) => Intake::Malformed {
+            fact: reading.fact,
+            found,
+            event,
+        },
         (Reference::Absent, Fact::Refund(_)) => Intake::ByPayment {
             account: account.clone(),
             gateway_payment_id: gateway_payment_id.clone(),
@@ -103,7 +137,11 @@ pub fn read(gateways: &Gateways, record: &Record) -> Intake {
 /// What of a record's content must be looked up before its turn.
 pub fn payment_to_look_up(intake: &Intake) -> Option<(&GatewayAccount, &str)> {
     match intake {
-        Intake::ByPayment { account, gateway_payment_id, .. } => Some((account, gateway_payment_id)),
+        Intake::ByPayment {
+            account,
+            gateway_payment_id,
+            ..
+        } => Some((account, gateway_payment_id)),
         _ => None,
     }
 }

@@ -28,8 +28,11 @@ pub use metric::describe as describe_metrics;
 pub const WEBHOOKS: &str = "payments.webhooks.v1";
 
 /// The coordinator, as a consumer.
-pub const CONSUMER: Consumer =
-    Consumer { name: "coordinator", dead_letters: "coordinator.dlq.v1", role: Role::Coordinator };
+pub const CONSUMER: Consumer = Consumer {
+    name: "coordinator",
+    dead_letters: "coordinator.dlq.v1",
+    role: Role::Coordinator,
+};
 
 /// Runs the coordinator until `shutdown`: consumes webhooks and works on its tasks. On the way out the turn
 /// under way is finished and calls under way bring their answers back.
@@ -44,9 +47,15 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), StreamError> {
     let work = Arc::new(work::CoordinatorWork::new(store.clone(), gateways.clone()));
-    let executor = tokio::spawn(boxoffice_tasks::run(store.clone(), work, tasks, shutdown.clone()));
+    let executor = tokio::spawn(boxoffice_tasks::run(
+        store.clone(),
+        work,
+        tasks,
+        shutdown.clone(),
+    ));
     let handler = batch::Webhooks::new(store.clone(), gateways);
-    let consumed = boxoffice_stream::run(stream, PgPositions(store), handler, shutdown.clone()).await;
+    let consumed =
+        boxoffice_stream::run(stream, PgPositions(store), handler, shutdown.clone()).await;
     shutdown.cancel();
     if let Err(error) = executor.await {
         tracing::error!(%error, "the coordinator's executor failed");

@@ -11,7 +11,19 @@ pub const FORGED: &str = "boxoffice_forged_records_total";
 
 /// Describes the metrics to the recorder.
 pub fn describe() {
-    describe_counter!(RECORDS, Unit::Count, "Webhook records read from Kafka, by what became of them.");
-    describe_counter!(VERDICTS, Unit::Count, "Captured payments decided, by verdict.");
-    describe_counter!(FORGED, Unit::Count, "Records whose signature did not hold when checked again; must stay 0.");
+    describe_counter!(
+        RECORDS,
+        Unit::Count,
+        "Webhook records read from Kafka, by what became of them."
+    );
+    describe_counter!(
+        VERDICTS,
+        Unit::Count,
+        "Captured payments decided, by verdict."
+    );
+    describe_counter!(
+        FORGED,
+        Unit::Count,
+        "Records whose signature did not hold when checked again; must stay 0."
+    );
 }

@@ -6,7 +6,7 @@ mod void;
 
 use std::sync::Arc;
 
-use boxoffice_gateways::{CallError, CreatePayment, Gateways, GatewayClient};
+use boxoffice_gateways::{CallError, CreatePayment, GatewayClient, Gateways};
 use boxoffice_saga::input::Input;
 use boxoffice_saga::payment::Payment;
 use boxoffice_saga::task::TaskKind;
@@ -44,9 +44,16 @@ impl CoordinatorWork {
     }
 
     /// The payment that a task is about, with its gateway's client, as far as there is one.
-    async fn payment(&self, task: &Leased) -> Result<(Payment, Option<Arc<dyn GatewayClient>>), String> {
+    async fn payment(
+        &self,
+        task: &Leased,
+    ) -> Result<(Payment, Option<Arc<dyn GatewayClient>>), String> {
         let booking = task.booking.ok_or("the task names no booking")?;
-        let (_, cases) = self.store.cases(&[booking]).await.map_err(|error| error.to_string())?;
+        let (_, cases) = self
+            .store
+            .cases(&[booking])
+            .await
+            .map_err(|error| error.to_string())?;
         let payment = cases
             .into_values()
             .flat_map(|case| case.payments)
@@ -63,14 +70,21 @@ async fn gateway_id(client: &dyn GatewayClient, payment: &Payment) -> Result<Str
     if let Some(id) = &payment.gateway_payment_id {
         return Ok(id.clone());
     }
-    Ok(client.create_payment(&CreatePayment::of(payment)).await?.gateway_payment_id)
+    Ok(client
+        .create_payment(&CreatePayment::of(payment))
+        .await?
+        .gateway_payment_id)
 }
 
 impl Work for CoordinatorWork {
     type Answer = Answer;
 
-    const KINDS: &'static [TaskKind] =
-        &[TaskKind::HoldTimer, TaskKind::Verify, TaskKind::Void, TaskKind::Trace];
+    const KINDS: &'static [TaskKind] = &[
+        TaskKind::HoldTimer,
+        TaskKind::Verify,
+        TaskKind::Void,
+        TaskKind::Trace,
+    ];
 
     async fn call(&self, task: &Leased) -> Answer {
         match task.key.kind {
@@ -99,7 +113,9 @@ impl Work for CoordinatorWork {
             (Answer::Verified(verified), Some(booking)) => {
                 self.apply_verified(task, booking, verified, held, world, appends)
             }
-            (Answer::Voided(answer), Some(booking)) => void::apply(task, booking, answer, held, world),
+            (Answer::Voided(answer), Some(booking)) => {
+                void::apply(task, booking, answer, held, world)
+            }
             (Answer::Traced(traced), _) => trace::apply(task, traced, held, world, appends),
             (_, None) => "unknown: the task names no booking".to_owned(),
         }

@@ -38,7 +38,10 @@ pub fn place(
     let reclaim_at = expires_at + Duration::milliseconds(terms.grace_ms);
     let mut minor: i64 = 0;
     for seat in &seats {
-        let key = SeatKey { show, seat: seat.clone() };
+        let key = SeatKey {
+            show,
+            seat: seat.clone(),
+        };
         // Prices are checked when a show is created: a full hall cannot overflow.
         minor = minor.saturating_add(world.seats.get(&key).map_or(0, |seat| seat.price_minor));
         world.set_seat(&key, SeatState::Held, Some(id), Some(reclaim_at));
@@ -68,12 +71,27 @@ pub fn place(
     world.changes.slots_changed.insert((show, user.clone()));
     let warned = terms.warning_ms > 0 && terms.warning_ms < terms.hold_ms;
     world.add_task(Task {
-        key: TaskKey { kind: TaskKind::HoldTimer, subject: id.uuid(), generation: 1 },
+        key: TaskKey {
+            kind: TaskKind::HoldTimer,
+            subject: id.uuid(),
+            generation: 1,
+        },
         booking: Some(id),
-        due_at: if warned { expires_at - Duration::milliseconds(terms.warning_ms) } else { reclaim_at },
+        due_at: if warned {
+            expires_at - Duration::milliseconds(terms.warning_ms)
+        } else {
+            reclaim_at
+        },
         detail: None,
     });
-    world.emit(id, EventBody::HoldPlaced { seats, amount, expires_at });
+    world.emit(
+        id,
+        EventBody::HoldPlaced {
+            seats,
+            amount,
+            expires_at,
+        },
+    );
     Outcome::Done
 }
 
@@ -92,16 +110,29 @@ fn allowed(
         return Err(Refusal::NoSeats);
     }
     if seats.len() > usize::from(terms.seat_limit) {
-        return Err(Refusal::TooManySeats { limit: terms.seat_limit });
+        return Err(Refusal::TooManySeats {
+            limit: terms.seat_limit,
+        });
     }
     let mut sorted: Vec<_> = seats.iter().collect();
     sorted.sort();
     if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Refusal::SeatTwice { seat: twice[0].clone() });
+        return Err(Refusal::SeatTwice {
+            seat: twice[0].clone(),
+        });
     }
     let show = id.show();
-    let row = |name: &SeatName| world.seats.get(&SeatKey { show, seat: name.clone() });
-    let unknown: Vec<_> = seats.iter().filter(|name| row(name).is_none()).cloned().collect();
+    let row = |name: &SeatName| {
+        world.seats.get(&SeatKey {
+            show,
+            seat: name.clone(),
+        })
+    };
+    let unknown: Vec<_> = seats
+        .iter()
+        .filter(|name| row(name).is_none())
+        .cloned()
+        .collect();
     if !unknown.is_empty() {
         return Err(Refusal::UnknownSeats { seats: unknown });
     }
@@ -121,12 +152,17 @@ fn allowed(
         .iter()
         .filter(|name| {
             let mine = |seat: &crate::seat::Seat| {
-                earlier.is_some_and(|earlier| seat.standing(earlier.id, world.now) == Standing::Mine)
+                earlier
+                    .is_some_and(|earlier| seat.standing(earlier.id, world.now) == Standing::Mine)
             };
             row(name)
                 .is_some_and(|seat| seat.standing(id, world.now) == Standing::Taken && !mine(seat))
         })
         .cloned()
         .collect();
-    if taken.is_empty() { Ok(earlier.map(|earlier| earlier.id)) } else { Err(Refusal::SeatsTaken { seats: taken }) }
+    if taken.is_empty() {
+        Ok(earlier.map(|earlier| earlier.id))
+    } else {
+        Err(Refusal::SeatsTaken { seats: taken })
+    }
 }

@@ -20,14 +20,18 @@ pub fn release(world: &mut World, booking: BookingId) -> Outcome {
         }
         Some(BookingState::Released | BookingState::Replaced) => Outcome::AlreadyKnown,
         Some(BookingState::Confirmed) => Outcome::Refused(Refusal::AlreadyPaid),
-        Some(BookingState::Expired | BookingState::SeatsLost) => Outcome::Refused(Refusal::HoldOver),
+        Some(BookingState::Expired | BookingState::SeatsLost) => {
+            Outcome::Refused(Refusal::HoldOver)
+        }
         None => Outcome::Refused(Refusal::NoSuchBooking),
     }
 }
 
 /// The hold's timer fires: the warning, or the end. An extension since then only sets it again.
 pub fn timer(world: &mut World, booking: BookingId) -> Outcome {
-    let Some(row) = world.bookings.get(&booking) else { return Outcome::AlreadyKnown };
+    let Some(row) = world.bookings.get(&booking) else {
+        return Outcome::AlreadyKnown;
+    };
     let (expires_at, reclaim_at) = (row.expires_at, row.reclaim_at);
     if row.state != BookingState::Held {
         world.remove_task(TaskKind::HoldTimer, booking.uuid(), 1);
@@ -37,7 +41,11 @@ pub fn timer(world: &mut World, booking: BookingId) -> Outcome {
         lapse(world, booking, BookingState::Expired);
         return Outcome::Done;
     }
-    let key = TaskKey { kind: TaskKind::HoldTimer, subject: booking.uuid(), generation: 1 };
+    let key = TaskKey {
+        kind: TaskKind::HoldTimer,
+        subject: booking.uuid(),
+        generation: 1,
+    };
     world.postpone_task(key, reclaim_at);
     if world.now < expires_at {
         // The first firing before the promised end is the warning; it is set for the end from here on.
@@ -49,8 +57,19 @@ pub fn timer(world: &mut World, booking: BookingId) -> Outcome {
 
 /// A newer hold of the same customer takes this one's place, unless its time was over anyway.
 pub fn give_way(world: &mut World, booking: BookingId) {
-    let over = world.bookings.get(&booking).is_some_and(|row| world.now >= row.reclaim_at);
-    lapse(world, booking, if over { BookingState::Expired } else { BookingState::Replaced });
+    let over = world
+        .bookings
+        .get(&booking)
+        .is_some_and(|row| world.now >= row.reclaim_at);
+    lapse(
+        world,
+        booking,
+        if over {
+            BookingState::Expired
+        } else {
+            BookingState::Replaced
+        },
+    );
 }
 
 /// Ends a hold: frees the seats that are still its own, tells the world, and cancels what the customer may
@@ -59,17 +78,31 @@ pub fn lapse(world: &mut World, booking: BookingId, into: BookingState) {
     for key in world.seats_still_held(booking) {
         world.set_seat(&key, SeatState::Available, None, None);
     }
-    let Some(row) = world.booking_mut(booking) else { return };
+    let Some(row) = world.booking_mut(booking) else {
+        return;
+    };
     row.state = into;
     let seats = row.seats.clone();
     world.remove_task(TaskKind::HoldTimer, booking.uuid(), 1);
     match into {
         BookingState::Expired => world.emit(booking, EventBody::HoldExpired { seats }),
         BookingState::Released => {
-            world.emit(booking, EventBody::HoldReleased { seats, replaced: false });
+            world.emit(
+                booking,
+                EventBody::HoldReleased {
+                    seats,
+                    replaced: false,
+                },
+            );
         }
         BookingState::Replaced => {
-            world.emit(booking, EventBody::HoldReleased { seats, replaced: true });
+            world.emit(
+                booking,
+                EventBody::HoldReleased {
+                    seats,
+                    replaced: true,
+                },
+            );
         }
         // Told by the event that says why.
         BookingState::SeatsLost | BookingState::Held | BookingState::Confirmed => {}

@@ -21,14 +21,18 @@ use crate::world::World;
 pub fn told(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Outcome {
     let known = world.payments.len();
     let payment = recognise(world, booking, fact);
-    if world.payments.len() > known && !matches!(fact.state, PaymentState::Captured | PaymentState::Cancelled) {
+    if world.payments.len() > known
+        && !matches!(fact.state, PaymentState::Captured | PaymentState::Cancelled)
+    {
         look_after(world, booking, payment);
     }
     let Some(standing) = world.payments.get(&payment).map(|row| row.standing) else {
         return Outcome::Refused(Refusal::NoSuchBooking);
     };
     match fact.state {
-        PaymentState::Captured if standing == PaymentStanding::Captured => told_again(world, payment, fact),
+        PaymentState::Captured if standing == PaymentStanding::Captured => {
+            told_again(world, payment, fact)
+        }
         PaymentState::Captured => captured(world, booking, payment, fact),
         // Older news than what we know, or a contradiction that a captured fact always wins.
         _ if standing == PaymentStanding::Captured => Outcome::AlreadyKnown,
@@ -38,7 +42,9 @@ pub fn told(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Outcom
             close(world, booking, payment);
             Outcome::Done
         }
-        PaymentState::Open | PaymentState::Processing | PaymentState::Authorised => Outcome::AlreadyKnown,
+        PaymentState::Open | PaymentState::Processing | PaymentState::Authorised => {
+            Outcome::AlreadyKnown
+        }
     }
 }
 
@@ -52,7 +58,10 @@ fn recognise(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Payme
     if let Some(known) = known {
         return known.id;
     }
-    if let Reference::Booking { payment: Some(attempt), .. } = &fact.reference
+    if let Reference::Booking {
+        payment: Some(attempt),
+        ..
+    } = &fact.reference
         && let Some(row) = world.payments.get(attempt)
         && row.booking == booking
         && row.account == fact.account
@@ -85,7 +94,11 @@ fn recognise(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Payme
 /// An attempt that we never opened and that may still be paid is looked after like one that we did: it must
 /// not stay undecided because nobody asks.
 fn look_after(world: &mut World, booking: BookingId, payment: PaymentId) {
-    if world.bookings.get(&booking).is_some_and(|row| row.state == BookingState::Held) {
+    if world
+        .bookings
+        .get(&booking)
+        .is_some_and(|row| row.state == BookingState::Held)
+    {
         verify::request(world, payment, 1, Duration::seconds(verify::SOON_S));
     } else {
         void::request_all(world, booking, Duration::ZERO);
@@ -96,7 +109,9 @@ fn look_after(world: &mut World, booking: BookingId, payment: PaymentId) {
 
 /// A redelivery, under whatever event id. Only a different amount is worth a person's look.
 fn told_again(world: &mut World, payment: PaymentId, fact: &PaymentFact) -> Outcome {
-    let Some(row) = world.payments.get(&payment) else { return Outcome::AlreadyKnown };
+    let Some(row) = world.payments.get(&payment) else {
+        return Outcome::AlreadyKnown;
+    };
     match row.captured {
         Some(captured) if captured != fact.amount => {
             let item = Attention {
@@ -119,7 +134,12 @@ fn told_again(world: &mut World, payment: PaymentId, fact: &PaymentFact) -> Outc
 }
 
 /// Captured money: decide where it belongs, and say so.
-fn captured(world: &mut World, booking: BookingId, payment: PaymentId, fact: &PaymentFact) -> Outcome {
+fn captured(
+    world: &mut World,
+    booking: BookingId,
+    payment: PaymentId,
+    fact: &PaymentFact,
+) -> Outcome {
     let Some(row) = world.bookings.get(&booking) else {
         return Outcome::Refused(Refusal::NoSuchBooking);
     };
@@ -148,27 +168,39 @@ fn captured(world: &mut World, booking: BookingId, payment: PaymentId, fact: &Pa
     match verdict {
         Verdict::Applied => confirm(world, booking, payment, fact.amount, lapsed),
         Verdict::SeatsLost => {
-            if world.bookings.get(&booking).is_some_and(|row| row.state == BookingState::Held) {
+            if world
+                .bookings
+                .get(&booking)
+                .is_some_and(|row| row.state == BookingState::Held)
+            {
                 hold_over::lapse(world, booking, BookingState::SeatsLost);
             } else if let Some(row) = world.booking_mut(booking) {
                 row.state = BookingState::SeatsLost;
             }
             let money = give_back(world, booking, payment, fact.amount, verdict);
             let seats_lost = seats_lost.clone();
-            world.emit(booking, EventBody::BookingFailedInitiateRefund { money, seats_lost });
+            world.emit(
+                booking,
+                EventBody::BookingFailedInitiateRefund { money, seats_lost },
+            );
         }
         Verdict::SecondPayment | Verdict::WrongAmount | Verdict::WrongCurrency => {
             let money = give_back(world, booking, payment, fact.amount, verdict);
             world.emit(booking, EventBody::PaymentRejectedInitiateRefund { money });
         }
     }
-    Outcome::Decided { verdict, seats_lost }
+    Outcome::Decided {
+        verdict,
+        seats_lost,
+    }
 }
 
 /// The decision itself. No clock is compared but in the seats: a payer who was in time is never refused
 /// because a consumer was slow.
 fn judge(world: &World, booking: BookingId, amount: Money) -> (Verdict, Vec<SeatName>) {
-    let Some(row) = world.bookings.get(&booking) else { return (Verdict::SeatsLost, Vec::new()) };
+    let Some(row) = world.bookings.get(&booking) else {
+        return (Verdict::SeatsLost, Vec::new());
+    };
     if row.state == BookingState::Confirmed {
         return (Verdict::SecondPayment, Vec::new());
     }
@@ -179,7 +211,11 @@ fn judge(world: &World, booking: BookingId, amount: Money) -> (Verdict, Vec<Seat
         return (Verdict::WrongAmount, Vec::new());
     }
     let lost = world.seats_lost(row);
-    if lost.is_empty() { (Verdict::Applied, lost) } else { (Verdict::SeatsLost, lost) }
+    if lost.is_empty() {
+        (Verdict::Applied, lost)
+    } else {
+        (Verdict::SeatsLost, lost)
+    }
 }
 
 fn confirm(
@@ -190,17 +226,30 @@ fn confirm(
     reacquired: bool,
 ) {
     let now = world.now;
-    let Some(row) = world.booking_mut(booking) else { return };
+    let Some(row) = world.booking_mut(booking) else {
+        return;
+    };
     row.state = BookingState::Confirmed;
     row.confirmed_at = Some(now);
     let seats = row.seats.clone();
     for seat in &seats {
-        let key = SeatKey { show: booking.show(), seat: seat.clone() };
+        let key = SeatKey {
+            show: booking.show(),
+            seat: seat.clone(),
+        };
         world.set_seat(&key, SeatState::Booked, Some(booking), None);
     }
     world.post(payment, Account::Gateway, Account::Applied, amount);
     world.remove_task(TaskKind::HoldTimer, booking.uuid(), 1);
-    world.emit(booking, EventBody::BookingConfirmed { payment_id: payment, seats, amount, reacquired });
+    world.emit(
+        booking,
+        EventBody::BookingConfirmed {
+            payment_id: payment,
+            seats,
+            amount,
+            reacquired,
+        },
+    );
     // Another attempt that is still payable would only become a second payment.
     void::request_all(world, booking, Duration::ZERO);
 }
@@ -232,10 +281,20 @@ fn give_back(
     );
     world.changes.refunds_changed.insert(id);
     world.post(payment, Account::Gateway, Account::ToReturn, amount);
-    Return { refund_id: id, payment_id: payment, amount, reason: cause }
+    Return {
+        refund_id: id,
+        payment_id: payment,
+        amount,
+        reason: cause,
+    }
 }
 
-fn declined(world: &mut World, booking: BookingId, payment: PaymentId, fact: &PaymentFact) -> Outcome {
+fn declined(
+    world: &mut World,
+    booking: BookingId,
+    payment: PaymentId,
+    fact: &PaymentFact,
+) -> Outcome {
     let standing = world.payments.get(&payment).map(|row| row.standing);
     if standing != Some(PaymentStanding::Open) {
         return Outcome::AlreadyKnown;
@@ -243,7 +302,13 @@ fn declined(world: &mut World, booking: BookingId, payment: PaymentId, fact: &Pa
     if let Some(row) = world.payment_mut(payment) {
         row.standing = PaymentStanding::Declined;
     }
-    world.emit(booking, EventBody::PaymentFailed { payment_id: payment, reason: fact.reason.clone() });
+    world.emit(
+        booking,
+        EventBody::PaymentFailed {
+            payment_id: payment,
+            reason: fact.reason.clone(),
+        },
+    );
     Outcome::Done
 }
 

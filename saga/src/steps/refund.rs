@@ -25,19 +25,34 @@ pub fn taken(world: &mut World, id: RefundId) -> Outcome {
     if refund.standing != RefundStanding::Requested {
         return Outcome::AlreadyKnown;
     }
-    let (booking, payment, amount, generation) =
-        (refund.booking, refund.payment, refund.amount, refund.generation);
+    let (booking, payment, amount, generation) = (
+        refund.booking,
+        refund.payment,
+        refund.amount,
+        refund.generation,
+    );
     if let Some(refund) = world.refund_mut(id) {
         refund.standing = RefundStanding::UnderWay;
     }
     add_task(world, id, booking, generation, Duration::ZERO);
-    world.emit(booking, EventBody::RefundInitiated { refund_id: id, payment_id: payment, amount });
+    world.emit(
+        booking,
+        EventBody::RefundInitiated {
+            refund_id: id,
+            payment_id: payment,
+            amount,
+        },
+    );
     Outcome::Done
 }
 
 fn add_task(world: &mut World, id: RefundId, booking: BookingId, generation: u32, after: Duration) {
     let task = Task {
-        key: TaskKey { kind: TaskKind::Refund, subject: id.uuid(), generation },
+        key: TaskKey {
+            kind: TaskKind::Refund,
+            subject: id.uuid(),
+            generation,
+        },
         booking: Some(booking),
         due_at: world.now + after,
         detail: None,
@@ -49,7 +64,12 @@ fn add_task(world: &mut World, id: RefundId, booking: BookingId, generation: u32
 pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome {
     let ours = fact
         .refund
-        .filter(|id| world.refunds.get(id).is_some_and(|refund| refund.booking == booking))
+        .filter(|id| {
+            world
+                .refunds
+                .get(id)
+                .is_some_and(|refund| refund.booking == booking)
+        })
         .or_else(|| {
             world
                 .refunds_of(booking)
@@ -59,7 +79,9 @@ pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome
     let Some(id) = ours.or_else(|| held_by_operator(world, booking, fact)) else {
         return foreign(world, booking, fact);
     };
-    let Some(refund) = world.refunds.get(&id) else { return Outcome::AlreadyKnown };
+    let Some(refund) = world.refunds.get(&id) else {
+        return Outcome::AlreadyKnown;
+    };
     if fact.amount != refund.amount {
         return foreign(world, booking, fact);
     }
@@ -67,7 +89,10 @@ pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome
         RefundState::Succeeded => done(world, id, &fact.gateway_refund_id),
         RefundState::Pending => pending(world, id, &fact.gateway_refund_id),
         RefundState::Failed => {
-            let why = fact.reason.as_deref().unwrap_or("the gateway gives no reason");
+            let why = fact
+                .reason
+                .as_deref()
+                .unwrap_or("the gateway gives no reason");
             failed(world, id, Some(&fact.gateway_refund_id), why)
         }
     }
@@ -112,9 +137,16 @@ fn foreign(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome 
 
 /// The gateway says that the money is back.
 fn done(world: &mut World, id: RefundId, gateway_refund_id: &str) -> Outcome {
-    let Some(refund) = world.refunds.get(&id) else { return Outcome::AlreadyKnown };
-    let (standing, booking, payment, amount, generation) =
-        (refund.standing, refund.booking, refund.payment, refund.amount, refund.generation);
+    let Some(refund) = world.refunds.get(&id) else {
+        return Outcome::AlreadyKnown;
+    };
+    let (standing, booking, payment, amount, generation) = (
+        refund.standing,
+        refund.booking,
+        refund.payment,
+        refund.amount,
+        refund.generation,
+    );
     if standing == RefundStanding::Done {
         return Outcome::AlreadyKnown;
     }
@@ -124,7 +156,11 @@ fn done(world: &mut World, id: RefundId, gateway_refund_id: &str) -> Outcome {
         refund.gateway_refund_id = Some(gateway_refund_id.to_owned());
         refund.done_at = Some(now);
     }
-    let from = if standing == RefundStanding::WithOperator { Account::Operator } else { Account::ToReturn };
+    let from = if standing == RefundStanding::WithOperator {
+        Account::Operator
+    } else {
+        Account::ToReturn
+    };
     world.post(payment, from, Account::Refunded, amount);
     world.remove_task(TaskKind::Refund, id.uuid(), generation);
     world.emit(
@@ -141,9 +177,14 @@ fn done(world: &mut World, id: RefundId, gateway_refund_id: &str) -> Outcome {
 
 /// The gateway has accepted it and is not finished: it is looked at again.
 fn pending(world: &mut World, id: RefundId, gateway_refund_id: &str) -> Outcome {
-    let Some(refund) = world.refunds.get(&id) else { return Outcome::AlreadyKnown };
+    let Some(refund) = world.refunds.get(&id) else {
+        return Outcome::AlreadyKnown;
+    };
     let booking = refund.booking;
-    if !matches!(refund.standing, RefundStanding::Requested | RefundStanding::UnderWay) {
+    if !matches!(
+        refund.standing,
+        RefundStanding::Requested | RefundStanding::UnderWay
+    ) {
         return Outcome::AlreadyKnown;
     }
     let taken_on = refund.standing == RefundStanding::UnderWay;
@@ -159,9 +200,16 @@ fn pending(world: &mut World, id: RefundId, gateway_refund_id: &str) -> Outcome 
 
 /// It did not happen, or came back after all: the money is with a person now.
 fn failed(world: &mut World, id: RefundId, gateway_refund_id: Option<&str>, why: &str) -> Outcome {
-    let Some(refund) = world.refunds.get(&id) else { return Outcome::AlreadyKnown };
-    let (standing, booking, payment, amount, generation) =
-        (refund.standing, refund.booking, refund.payment, refund.amount, refund.generation);
+    let Some(refund) = world.refunds.get(&id) else {
+        return Outcome::AlreadyKnown;
+    };
+    let (standing, booking, payment, amount, generation) = (
+        refund.standing,
+        refund.booking,
+        refund.payment,
+        refund.amount,
+        refund.generation,
+    );
     if standing == RefundStanding::WithOperator {
         return Outcome::AlreadyKnown;
     }
@@ -175,17 +223,30 @@ fn failed(world: &mut World, id: RefundId, gateway_refund_id: Option<&str>, why:
     }
     world.post(
         payment,
-        if came_back { Account::Refunded } else { Account::ToReturn },
+        if came_back {
+            Account::Refunded
+        } else {
+            Account::ToReturn
+        },
         Account::Operator,
         amount,
     );
     world.remove_task(TaskKind::Refund, id.uuid(), generation);
     world.emit(
         booking,
-        EventBody::RefundFailed { refund_id: id, payment_id: payment, amount, reason: why.to_owned() },
+        EventBody::RefundFailed {
+            refund_id: id,
+            payment_id: payment,
+            amount,
+            reason: why.to_owned(),
+        },
     );
     world.call_person(Attention {
-        kind: if came_back { AttentionKind::RefundCameBack } else { AttentionKind::RefundNotPossible },
+        kind: if came_back {
+            AttentionKind::RefundCameBack
+        } else {
+            AttentionKind::RefundNotPossible
+        },
         subject: id.uuid(),
         booking: Some(booking),
         payment: Some(payment),
@@ -210,8 +271,15 @@ pub fn answered(
         return Outcome::Refused(Refusal::NoSuchBooking);
     };
     let current = refund.generation == generation;
-    let finished = matches!(refund.standing, RefundStanding::Done | RefundStanding::WithOperator);
-    let key = TaskKey { kind: TaskKind::Refund, subject: id.uuid(), generation };
+    let finished = matches!(
+        refund.standing,
+        RefundStanding::Done | RefundStanding::WithOperator
+    );
+    let key = TaskKey {
+        kind: TaskKind::Refund,
+        subject: id.uuid(),
+        generation,
+    };
     match answer {
         RefundAnswer::Told { fact } => {
             let outcome = told(world, booking, fact);
@@ -228,7 +296,8 @@ pub fn answered(
         }
         RefundAnswer::Declined { why } => failed(world, id, None, why),
         RefundAnswer::RetryLater { after_ms, why } => {
-            let at_least = world.now + Duration::milliseconds(after_ms.unwrap_or(0).clamp(0, 3_600_000));
+            let at_least =
+                world.now + Duration::milliseconds(after_ms.unwrap_or(0).clamp(0, 3_600_000));
             let until = retry_at(world.now, id.uuid(), attempt).max(at_least);
             world.postpone_task(key, until);
             impatient(world, booking, id, attempt, why).unwrap_or(Outcome::Postponed)

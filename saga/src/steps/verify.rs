@@ -18,9 +18,15 @@ pub const QUESTIONS: u32 = 2;
 
 /// Sets the `generation`th question, `after` from now.
 pub fn request(world: &mut World, payment: PaymentId, generation: u32, after: Duration) {
-    let Some(row) = world.payments.get(&payment) else { return };
+    let Some(row) = world.payments.get(&payment) else {
+        return;
+    };
     let task = Task {
-        key: TaskKey { kind: TaskKind::Verify, subject: payment.uuid(), generation },
+        key: TaskKey {
+            kind: TaskKind::Verify,
+            subject: payment.uuid(),
+            generation,
+        },
         booking: Some(row.booking),
         due_at: world.now + after,
         detail: None,
@@ -37,12 +43,20 @@ pub fn withdraw(world: &mut World, payment: PaymentId) {
 
 /// The gateway answered, or did not. What it said travels by Kafka, so that money has one way in; here the
 /// question is closed and the next one set. Not learning anything is no reason to fail or refund anything.
-pub fn answered(world: &mut World, payment: PaymentId, generation: u32, answer: &CallAnswer) -> Outcome {
+pub fn answered(
+    world: &mut World,
+    payment: PaymentId,
+    generation: u32,
+    answer: &CallAnswer,
+) -> Outcome {
     world.remove_task(TaskKind::Verify, payment.uuid(), generation);
     let Some(row) = world.payments.get(&payment) else {
         return Outcome::Refused(Refusal::NoSuchBooking);
     };
-    if matches!(row.standing, PaymentStanding::Captured | PaymentStanding::Closed) {
+    if matches!(
+        row.standing,
+        PaymentStanding::Captured | PaymentStanding::Closed
+    ) {
         return Outcome::AlreadyKnown;
     }
     if generation < QUESTIONS {

@@ -18,13 +18,22 @@ const PATIENCE: u32 = 6;
 pub fn request_all(world: &mut World, booking: BookingId, after: Duration) {
     let payable: Vec<_> = world
         .payments_of(booking)
-        .filter(|payment| matches!(payment.standing, PaymentStanding::Open | PaymentStanding::Declined))
+        .filter(|payment| {
+            matches!(
+                payment.standing,
+                PaymentStanding::Open | PaymentStanding::Declined
+            )
+        })
         .map(|payment| payment.id)
         .collect();
     for payment in payable {
         verify::withdraw(world, payment);
         let task = Task {
-            key: TaskKey { kind: TaskKind::Void, subject: payment.uuid(), generation: 1 },
+            key: TaskKey {
+                kind: TaskKind::Void,
+                subject: payment.uuid(),
+                generation: 1,
+            },
             booking: Some(booking),
             due_at: world.now + after,
             detail: None,
@@ -49,7 +58,10 @@ pub fn answered(
     match answer {
         VoidAnswer::NothingTaken => {
             world.remove_task(TaskKind::Void, payment.uuid(), generation);
-            if matches!(standing, PaymentStanding::Captured | PaymentStanding::Closed) {
+            if matches!(
+                standing,
+                PaymentStanding::Captured | PaymentStanding::Closed
+            ) {
                 return Outcome::AlreadyKnown;
             }
             money::close(world, booking, payment);
@@ -68,11 +80,18 @@ pub fn answered(
             Outcome::Done
         }
         VoidAnswer::Unknown { why } => {
-            if matches!(standing, PaymentStanding::Captured | PaymentStanding::Closed) {
+            if matches!(
+                standing,
+                PaymentStanding::Captured | PaymentStanding::Closed
+            ) {
                 world.remove_task(TaskKind::Void, payment.uuid(), generation);
                 return Outcome::AlreadyKnown;
             }
-            let key = TaskKey { kind: TaskKind::Void, subject: payment.uuid(), generation };
+            let key = TaskKey {
+                kind: TaskKind::Void,
+                subject: payment.uuid(),
+                generation,
+            };
             world.postpone_task(key, retry_at(world.now, payment.uuid(), attempt));
             if attempt < PATIENCE {
                 return Outcome::Postponed;

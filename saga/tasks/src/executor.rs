@@ -76,7 +76,12 @@ const ANSWERS_A_TURN: usize = 200;
 type Brought<W> = (Leased, <W as Work>::Answer);
 
 /// Works on tasks until `shutdown`, then waits for the calls under way and brings their answers back.
-pub async fn run<W: Work>(store: PgStore, work: Arc<W>, options: ExecutorOptions, shutdown: CancellationToken) {
+pub async fn run<W: Work>(
+    store: PgStore,
+    work: Arc<W>,
+    options: ExecutorOptions,
+    shutdown: CancellationToken,
+) {
     let (answers, inbox) = mpsc::channel::<Brought<W>>(options.in_flight.max(ANSWERS_A_TURN));
     let bringer = tokio::spawn(bring_back(store.clone(), work.clone(), options.name, inbox));
     let calls = TaskTracker::new();
@@ -104,7 +109,11 @@ pub async fn run<W: Work>(store: PgStore, work: Arc<W>, options: ExecutorOptions
         if worked && !full {
             continue;
         }
-        let pause = if full && free > 0 { Duration::from_millis(2) } else { pause(&store, W::KINDS, &options).await };
+        let pause = if full && free > 0 {
+            Duration::from_millis(2)
+        } else {
+            pause(&store, W::KINDS, &options).await
+        };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             _ = news.changed() => {}
@@ -119,14 +128,22 @@ pub async fn run<W: Work>(store: PgStore, work: Arc<W>, options: ExecutorOptions
     }
 }
 
-async fn take(store: &PgStore, kinds: &[TaskKind], free: usize, options: &ExecutorOptions) -> Vec<Leased> {
+async fn take(
+    store: &PgStore,
+    kinds: &[TaskKind],
+    free: usize,
+    options: &ExecutorOptions,
+) -> Vec<Leased> {
     if free == 0 {
         return Vec::new();
     }
     let limit = i64::try_from(free).unwrap_or(i64::MAX);
     match lease::take(store.pool(), kinds, limit, options.lease, options.call).await {
         Ok(leased) => {
-            for task in leased.iter().filter(|task| task.earlier.iter().any(|attempt| attempt.answer.is_none())) {
+            for task in leased
+                .iter()
+                .filter(|task| task.earlier.iter().any(|attempt| attempt.answer.is_none()))
+            {
                 metrics::counter!(metric::TAKEN_OVER, "kind" => task.key.kind.name()).increment(1);
             }
             leased
@@ -141,9 +158,9 @@ async fn take(store: &PgStore, kinds: &[TaskKind], free: usize, options: &Execut
 /// How long to wait for the next due task.
 async fn pause(store: &PgStore, kinds: &[TaskKind], options: &ExecutorOptions) -> Duration {
     match lease::next_due(store.pool(), kinds).await {
-        Ok(Some(seconds)) => {
-            Duration::try_from_secs_f64(seconds.max(0.005)).unwrap_or(options.look_every).min(options.look_every)
-        }
+        Ok(Some(seconds)) => Duration::try_from_secs_f64(seconds.max(0.005))
+            .unwrap_or(options.look_every)
+            .min(options.look_every),
         _ => options.look_every,
     }
 }
@@ -176,7 +193,12 @@ async fn bring_back<W: Work>(
 }
 
 /// One turn. Waits out everything but errors of the data.
-async fn bring<W: Work>(store: &PgStore, work: &W, name: &'static str, answers: &[Brought<W>]) -> Result<(), TurnError> {
+async fn bring<W: Work>(
+    store: &PgStore,
+    work: &W,
+    name: &'static str,
+    answers: &[Brought<W>],
+) -> Result<(), TurnError> {
     let plan = Bring { work, answers };
     let mut wait = Duration::from_millis(50);
     loop {
@@ -207,7 +229,11 @@ impl<W: Work> Plan for Bring<'_, W> {
 
     fn wanted(&self, _: &Claimed) -> Wanted {
         Wanted {
-            bookings: self.answers.iter().filter_map(|(task, _)| task.booking).collect(),
+            bookings: self
+                .answers
+                .iter()
+                .filter_map(|(task, _)| task.booking)
+                .collect(),
             seats_of_bookings: W::KINDS
                 .iter()
                 .any(|kind| matches!(kind, TaskKind::HoldTimer | TaskKind::Void)),
@@ -225,7 +251,9 @@ impl<W: Work> Plan for Bring<'_, W> {
             let still_ours = held.contains(&task.key);
             let recorded = self.work.apply(task, answer, still_ours, world, appends);
             if task.key.kind != TaskKind::HoldTimer {
-                appends.attempts_answered.push((task.key.clone(), task.attempt, recorded));
+                appends
+                    .attempts_answered
+                    .push((task.key.clone(), task.attempt, recorded));
             }
         }
     }

@@ -33,12 +33,19 @@ pub struct Leased {
 impl Leased {
     /// Earlier tries whose outcome is not known for certain: the answer was lost, or was no answer.
     pub fn has_doubtful_attempts(&self) -> bool {
-        self.earlier.iter().any(|attempt| attempt.answer.as_deref().is_none_or(|answer| answer.starts_with("unknown")))
+        self.earlier.iter().any(|attempt| {
+            attempt
+                .answer
+                .as_deref()
+                .is_none_or(|answer| answer.starts_with("unknown"))
+        })
     }
 
     /// Whether the deadline of every earlier try has passed: nothing of them can still be on its way out.
     pub fn earlier_deadlines_passed(&self) -> bool {
-        self.earlier.iter().all(|attempt| attempt.deadline < self.now)
+        self.earlier
+            .iter()
+            .all(|attempt| attempt.deadline < self.now)
     }
 }
 
@@ -112,7 +119,11 @@ pub async fn take(
             .transpose()
             .map_err(|error| TurnError::Corrupt(error.to_string()))?;
         tasks.push(Leased {
-            key: TaskKey { kind, subject: row.subject, generation: row.generation.cast_unsigned() },
+            key: TaskKey {
+                kind,
+                subject: row.subject,
+                generation: row.generation.cast_unsigned(),
+            },
             booking,
             attempt: row.attempts.cast_unsigned(),
             lease: token,
@@ -128,12 +139,17 @@ pub async fn take(
 
 /// Reads what became of earlier tries, for those tasks that had any.
 async fn earlier_attempts(pool: &PgPool, tasks: &mut [Leased]) -> Result<(), TurnError> {
-    let again: Vec<&Leased> =
-        tasks.iter().filter(|task| task.attempt > 1 && task.key.kind != TaskKind::HoldTimer).collect();
+    let again: Vec<&Leased> = tasks
+        .iter()
+        .filter(|task| task.attempt > 1 && task.key.kind != TaskKind::HoldTimer)
+        .collect();
     if again.is_empty() {
         return Ok(());
     }
-    let kinds: Vec<String> = again.iter().map(|task| task.key.kind.name().to_owned()).collect();
+    let kinds: Vec<String> = again
+        .iter()
+        .map(|task| task.key.kind.name().to_owned())
+        .collect();
     let subjects: Vec<Uuid> = again.iter().map(|task| task.key.subject).collect();
     let rows = sqlx::query!(
         r#"select a.kind, a.subject, a.generation, a.attempt, a.started_at, a.deadline, a.answer

@@ -14,7 +14,19 @@ pub const ANSWER_RETRIES: &str = "boxoffice_task_answer_retries_total";
 /// Describes the metrics to the recorder.
 pub fn describe() {
     describe_counter!(CALLS, Unit::Count, "Calls made for tasks, by kind.");
-    describe_histogram!(CALL_SECONDS, Unit::Seconds, "How long a task's call took, by kind.");
-    describe_counter!(TAKEN_OVER, Unit::Count, "Tasks leased again after an earlier lease ran out, by kind.");
-    describe_counter!(ANSWER_RETRIES, Unit::Count, "Turns with answers that had to be tried again.");
+    describe_histogram!(
+        CALL_SECONDS,
+        Unit::Seconds,
+        "How long a task's call took, by kind."
+    );
+    describe_counter!(
+        TAKEN_OVER,
+        Unit::Count,
+        "Tasks leased again after an earlier lease ran out, by kind."
+    );
+    describe_counter!(
+        ANSWER_RETRIES,
+        Unit::Count,
+        "Turns with answers that had to be tried again."
+    );
 }

@@ -48,7 +48,10 @@ impl Hall {
         let show = ShowId::try_from(7_u64).expect("a show");
         let mut world = World::new(OffsetDateTime::UNIX_EPOCH + Duration::days(20_000));
         for name in SEATS {
-            let key = SeatKey { show, seat: name.to_owned() };
+            let key = SeatKey {
+                show,
+                seat: name.to_owned(),
+            };
             let seat = Seat {
                 key: key.clone(),
                 state: SeatState::Available,
@@ -89,7 +92,12 @@ impl Hall {
         }
         self.events.extend(changes.events);
         self.ledger.extend(changes.ledger);
-        self.attention.extend(changes.attention.iter().map(|item| (item.kind.name(), item.subject)));
+        self.attention.extend(
+            changes
+                .attention
+                .iter()
+                .map(|item| (item.kind.name(), item.subject)),
+        );
         outcome
     }
 
@@ -99,10 +107,22 @@ impl Hall {
         if matches!(input, Input::HoldTimer | Input::Hold { .. }) {
             return Ok(());
         }
-        let before = (self.events.len(), self.ledger.len(), self.world.seats.clone());
+        let before = (
+            self.events.len(),
+            self.ledger.len(),
+            self.world.seats.clone(),
+        );
         self.happens(booking, input);
-        let after = (self.events.len(), self.ledger.len(), self.world.seats.clone());
-        if before == after { Ok(()) } else { Err(format!("{:?}", &self.events[before.0..])) }
+        let after = (
+            self.events.len(),
+            self.ledger.len(),
+            self.world.seats.clone(),
+        );
+        if before == after {
+            Ok(())
+        } else {
+            Err(format!("{:?}", &self.events[before.0..]))
+        }
     }
 
     pub fn pass_seconds(&mut self, seconds: i64) {
@@ -134,22 +154,54 @@ impl Hall {
     pub fn opens_attempt(&mut self, booking: BookingId) -> PaymentId {
         self.drawn += 1;
         let payment = PaymentId::from(Uuid::from_u128(self.drawn.into()));
-        let input = Input::OpenAttempt { payment, account: stripe(), terms: Terms::usual(inr()) };
+        let input = Input::OpenAttempt {
+            payment,
+            account: stripe(),
+            terms: Terms::usual(inr()),
+        };
         assert_eq!(self.happens(booking, input), Outcome::Done);
         payment
     }
 
-    pub fn pays(&mut self, booking: BookingId, id: &str, minor: i64, state: PaymentState) -> Outcome {
-        self.happens(booking, Input::Payment(fact(booking, None, id, Money::new(minor, inr()), state)))
+    pub fn pays(
+        &mut self,
+        booking: BookingId,
+        id: &str,
+        minor: i64,
+        state: PaymentState,
+    ) -> Outcome {
+        self.happens(
+            booking,
+            Input::Payment(fact(booking, None, id, Money::new(minor, inr()), state)),
+        )
     }
 
-    pub fn pays_attempt(&mut self, booking: BookingId, payment: PaymentId, id: &str, minor: i64) -> Outcome {
+    pub fn pays_attempt(
+        &mut self,
+        booking: BookingId,
+        payment: PaymentId,
+        id: &str,
+        minor: i64,
+    ) -> Outcome {
         let amount = Money::new(minor, inr());
-        self.happens(booking, Input::Payment(fact(booking, Some(payment), id, amount, PaymentState::Captured)))
+        self.happens(
+            booking,
+            Input::Payment(fact(
+                booking,
+                Some(payment),
+                id,
+                amount,
+                PaymentState::Captured,
+            )),
+        )
     }
 
     pub fn refund_of(&self, booking: BookingId) -> Refund {
-        self.world.refunds_of(booking).next().expect("a refund").clone()
+        self.world
+            .refunds_of(booking)
+            .next()
+            .expect("a refund")
+            .clone()
     }
 
     pub fn refund_fact(&self, refund: &Refund, state: RefundState) -> RefundFact {
@@ -158,7 +210,10 @@ impl Hall {
             account: stripe(),
             gateway_refund_id: format!("re_{}", refund.id),
             gateway_payment_id: payment.gateway_payment_id.clone().unwrap_or_default(),
-            reference: Reference::Booking { booking: refund.booking, payment: None },
+            reference: Reference::Booking {
+                booking: refund.booking,
+                payment: None,
+            },
             refund: Some(refund.id),
             state,
             amount: refund.amount,
@@ -172,25 +227,44 @@ impl Hall {
     }
 
     pub fn owner(&self, seat: &str) -> Option<BookingId> {
-        self.world.seats[&SeatKey { show: self.show, seat: seat.to_owned() }].booking
+        self.world.seats[&SeatKey {
+            show: self.show,
+            seat: seat.to_owned(),
+        }]
+            .booking
     }
 
     pub fn status(&self, booking: BookingId) -> StatusDocument {
         let payments: Vec<_> = self.world.payments_of(booking).collect();
         let refunds: Vec<_> = self.world.refunds_of(booking).collect();
-        status::document(&self.world.bookings[&booking], &payments, &refunds, self.world.now)
+        status::document(
+            &self.world.bookings[&booking],
+            &payments,
+            &refunds,
+            self.world.now,
+        )
     }
 
     pub fn statuses(&self) -> Vec<StatusDocument> {
-        self.world.bookings.keys().map(|booking| self.status(*booking)).collect()
+        self.world
+            .bookings
+            .keys()
+            .map(|booking| self.status(*booking))
+            .collect()
     }
 
     pub fn has_task(&self, kind: &str, subject: Uuid) -> bool {
-        self.tasks.keys().any(|key| key.kind.name() == kind && key.subject == subject)
+        self.tasks
+            .keys()
+            .any(|key| key.kind.name() == kind && key.subject == subject)
     }
 
     pub fn events_of(&self, booking: BookingId) -> Vec<&'static str> {
-        self.events.iter().filter(|event| event.booking_id == booking).map(|event| event.body.name()).collect()
+        self.events
+            .iter()
+            .filter(|event| event.booking_id == booking)
+            .map(|event| event.body.name())
+            .collect()
     }
 
     pub fn events(&self) -> &[Event] {
@@ -204,7 +278,10 @@ impl Hall {
     pub fn books(&self) -> Books {
         let mut sequences: BTreeMap<BookingId, Vec<u32>> = BTreeMap::new();
         for event in &self.events {
-            sequences.entry(event.booking_id).or_default().push(event.sequence);
+            sequences
+                .entry(event.booking_id)
+                .or_default()
+                .push(event.sequence);
         }
         Books {
             now: self.world.now,
@@ -234,7 +311,11 @@ impl Hall {
             1 => {
                 self.drawn += 1;
                 let payment = PaymentId::from(Uuid::from_u128(self.drawn.into()));
-                Input::OpenAttempt { payment, account: stripe(), terms: Terms::usual(inr()) }
+                Input::OpenAttempt {
+                    payment,
+                    account: stripe(),
+                    terms: Terms::usual(inr()),
+                }
             }
             2..=5 => return (booking, self.some_payment(booking, rng)),
             6 | 7 => return self.some_refund(rng).unwrap_or((booking, Input::HoldTimer)),
@@ -244,8 +325,13 @@ impl Hall {
     }
 
     fn some_payment(&self, booking: BookingId, rng: &mut StdRng) -> Input {
-        let mine: Vec<_> = self.world.payments_of(booking).map(|payment| payment.id).collect();
-        let attempt = (!mine.is_empty() && rng.random_bool(0.7)).then(|| mine[rng.random_range(0..mine.len())]);
+        let mine: Vec<_> = self
+            .world
+            .payments_of(booking)
+            .map(|payment| payment.id)
+            .collect();
+        let attempt = (!mine.is_empty() && rng.random_bool(0.7))
+            .then(|| mine[rng.random_range(0..mine.len())]);
         let right = self.world.bookings[&booking].amount;
         let amount = match rng.random_range(0..8) {
             0 => Money::new(right.minor - 1, inr()),
@@ -264,12 +350,16 @@ impl Hall {
         // A payment keeps its id and its amount at the gateway, whatever we are told about it.
         let known = attempt.and_then(|attempt| self.world.payments.get(&attempt));
         let id = match known {
-            Some(payment) => {
-                payment.gateway_payment_id.clone().unwrap_or_else(|| format!("pi_{}", payment.id))
-            }
+            Some(payment) => payment
+                .gateway_payment_id
+                .clone()
+                .unwrap_or_else(|| format!("pi_{}", payment.id)),
             None => format!("pi_{booking}_{}", rng.random_range(0..2)),
         };
-        let before = self.world.payments_of(booking).find(|row| row.gateway_payment_id.as_ref() == Some(&id));
+        let before = self
+            .world
+            .payments_of(booking)
+            .find(|row| row.gateway_payment_id.as_ref() == Some(&id));
         let amount = before.and_then(|row| row.captured).unwrap_or(amount);
         Input::Payment(fact(booking, attempt, &id, amount, state))
     }
@@ -277,17 +367,29 @@ impl Hall {
     fn some_refund(&self, rng: &mut StdRng) -> Option<(BookingId, Input)> {
         let refunds: Vec<_> = self.world.refunds.values().collect();
         let refund = *refunds.get(rng.random_range(0..refunds.len().max(1)))?;
-        let state = [RefundState::Pending, RefundState::Succeeded, RefundState::Succeeded, RefundState::Failed]
-            [rng.random_range(0..4)];
-        let told = RefundAnswer::Told { fact: self.refund_fact(refund, state) };
+        let state = [
+            RefundState::Pending,
+            RefundState::Succeeded,
+            RefundState::Succeeded,
+            RefundState::Failed,
+        ][rng.random_range(0..4)];
+        let told = RefundAnswer::Told {
+            fact: self.refund_fact(refund, state),
+        };
         let why = || "lost".to_owned();
         let answer = match rng.random_range(0..6) {
             0 => return Some((refund.booking, Input::RefundTaken { refund: refund.id })),
             1 if refund.standing != RefundStanding::Requested => {
-                return Some((refund.booking, Input::Refund(self.refund_fact(refund, state))));
+                return Some((
+                    refund.booking,
+                    Input::Refund(self.refund_fact(refund, state)),
+                ));
             }
             2 => RefundAnswer::Unknown { why: why() },
-            3 => RefundAnswer::RetryLater { after_ms: Some(10), why: why() },
+            3 => RefundAnswer::RetryLater {
+                after_ms: Some(10),
+                why: why(),
+            },
             4 => RefundAnswer::NothingAlive,
             _ => told,
         };
@@ -297,7 +399,12 @@ impl Hall {
         let generation = refund.generation;
         Some((
             refund.booking,
-            Input::RefundAnswered { refund: refund.id, generation, attempt: rng.random_range(1..12), answer },
+            Input::RefundAnswered {
+                refund: refund.id,
+                generation,
+                attempt: rng.random_range(1..12),
+                answer,
+            },
         ))
     }
 
@@ -314,19 +421,35 @@ impl Hall {
             TaskKind::Verify => Input::VerifyAnswered {
                 payment,
                 generation,
-                answer: [CallAnswer::Answered, CallAnswer::Unknown { why: why() }][rng.random_range(0..2)].clone(),
+                answer: [CallAnswer::Answered, CallAnswer::Unknown { why: why() }]
+                    [rng.random_range(0..2)]
+                .clone(),
             },
             TaskKind::Void => {
                 let row = &self.world.payments[&payment];
-                let id = row.gateway_payment_id.clone().unwrap_or_else(|| format!("pi_{payment}"));
-                let paid = fact(booking, Some(payment), &id, row.expected, PaymentState::Captured);
+                let id = row
+                    .gateway_payment_id
+                    .clone()
+                    .unwrap_or_else(|| format!("pi_{payment}"));
+                let paid = fact(
+                    booking,
+                    Some(payment),
+                    &id,
+                    row.expected,
+                    PaymentState::Captured,
+                );
                 let answer = match rng.random_range(0..4) {
                     0 => VoidAnswer::NothingTaken,
                     1 => VoidAnswer::AlreadyPaid { fact: paid },
                     2 => VoidAnswer::NotPossible { why: why() },
                     _ => VoidAnswer::Unknown { why: why() },
                 };
-                Input::VoidAnswered { payment, generation, attempt: rng.random_range(1..10), answer }
+                Input::VoidAnswered {
+                    payment,
+                    generation,
+                    attempt: rng.random_range(1..10),
+                    answer,
+                }
             }
             TaskKind::Trace | TaskKind::Refund | TaskKind::Mail => return None,
         };
@@ -339,18 +462,35 @@ impl Hall {
             self.pass_seconds(4_000);
             let timers: Vec<_> = self.tasks.values().cloned().collect();
             for task in timers {
-                let Some(booking) = task.booking else { continue };
+                let Some(booking) = task.booking else {
+                    continue;
+                };
                 let payment = PaymentId::from(task.key.subject);
                 let generation = task.key.generation;
                 match task.key.kind {
                     TaskKind::HoldTimer => self.happens(booking, Input::HoldTimer),
                     TaskKind::Verify => {
                         let answer = CallAnswer::Answered;
-                        self.happens(booking, Input::VerifyAnswered { payment, generation, answer })
+                        self.happens(
+                            booking,
+                            Input::VerifyAnswered {
+                                payment,
+                                generation,
+                                answer,
+                            },
+                        )
                     }
                     TaskKind::Void => {
                         let answer = VoidAnswer::NothingTaken;
-                        self.happens(booking, Input::VoidAnswered { payment, generation, attempt: 1, answer })
+                        self.happens(
+                            booking,
+                            Input::VoidAnswered {
+                                payment,
+                                generation,
+                                attempt: 1,
+                                answer,
+                            },
+                        )
                     }
                     TaskKind::Trace | TaskKind::Refund | TaskKind::Mail => continue,
                 };
@@ -368,7 +508,11 @@ impl Hall {
             .filter(|payment| payment.standing == PaymentStanding::Open)
             .map(|payment| payment.id)
             .collect();
-        assert!(open.is_empty(), "still open: {open:?}, tasks {:?}", self.tasks.keys());
+        assert!(
+            open.is_empty(),
+            "still open: {open:?}, tasks {:?}",
+            self.tasks.keys()
+        );
         assert!(self.books().violations().is_empty());
     }
 }
@@ -383,7 +527,10 @@ fn fact(
     PaymentFact {
         account: stripe(),
         gateway_payment_id: id.to_owned(),
-        reference: Reference::Booking { booking, payment: attempt },
+        reference: Reference::Booking {
+            booking,
+            payment: attempt,
+        },
         state,
         amount,
         live: false,

@@ -30,12 +30,19 @@ pub enum TurnError {
 
 impl From<sqlx::Error> for TurnError {
     fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|database| database.code()).map(|c| c.into_owned());
+        let code = error
+            .as_database_error()
+            .and_then(|database| database.code())
+            .map(|c| c.into_owned());
         match code.as_deref() {
             Some("40001" | "40P01" | "55P03") => Self::Busy(error.to_string()),
-            Some(code) if code.starts_with("22") || code.starts_with("23") => Self::Data(error.to_string()),
+            Some(code) if code.starts_with("22") || code.starts_with("23") => {
+                Self::Data(error.to_string())
+            }
             _ => match error {
-                sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt(error.to_string()),
+                sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+                    Self::Corrupt(error.to_string())
+                }
                 sqlx::Error::Encode(_) => Self::Data(error.to_string()),
                 other => Self::Unavailable(other),
             },

@@ -16,7 +16,9 @@ pub mod postgres;
 mod run;
 mod store;
 
-pub use claim::{Appends, Claim, Claimed, EventKey, Held, InboxOutcome, KeyClaim, KeyState, Wanted};
+pub use claim::{
+    Appends, Claim, Claimed, EventKey, Held, InboxOutcome, KeyClaim, KeyState, Wanted,
+};
 pub use error::TurnError;
 pub use metric::describe as describe_metrics;
 pub use outgoing::Outgoing;

@@ -20,7 +20,10 @@ use time::OffsetDateTime;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
-use crate::claim::{Appends, Claim, Claimed, DeadLetter, EventKey, Held, InboxOutcome, KeptAnswer, KeyClaim, KeyState, Parked, Wanted};
+use crate::claim::{
+    Appends, Claim, Claimed, DeadLetter, EventKey, Held, InboxOutcome, KeptAnswer, KeyClaim,
+    KeyState, Parked, Wanted,
+};
 use crate::error::TurnError;
 use crate::outgoing::Outgoing;
 use crate::store::{OpenTurn, Store};
@@ -71,7 +74,10 @@ impl Tables {
     pub fn books(&self) -> Books {
         let mut sequences: BTreeMap<BookingId, Vec<u32>> = BTreeMap::new();
         for event in &self.events {
-            sequences.entry(event.booking_id).or_default().push(event.sequence);
+            sequences
+                .entry(event.booking_id)
+                .or_default()
+                .push(event.sequence);
         }
         Books {
             now: self.now.unwrap_or(OffsetDateTime::UNIX_EPOCH),
@@ -115,14 +121,21 @@ impl Store for MemoryStore {
     type Open = MemoryTurn;
 
     async fn begin(&self) -> Result<MemoryTurn, TurnError> {
-        Ok(MemoryTurn { tables: self.tables().await, claim: Claim::default() })
+        Ok(MemoryTurn {
+            tables: self.tables().await,
+            claim: Claim::default(),
+        })
     }
 }
 
 impl OpenTurn for MemoryTurn {
     async fn claim(&mut self, claim: &Claim) -> Result<Claimed, TurnError> {
         for position in &claim.positions {
-            let key = (position.consumer.clone(), position.topic.clone(), position.partition);
+            let key = (
+                position.consumer.clone(),
+                position.topic.clone(),
+                position.partition,
+            );
             if self.tables.positions.get(&key) != Some(&(position.epoch, position.from)) {
                 return Err(TurnError::PositionLost {
                     topic: position.topic.clone(),
@@ -131,8 +144,12 @@ impl OpenTurn for MemoryTurn {
             }
         }
         self.claim = claim.clone();
-        let known =
-            claim.events.iter().filter(|event| self.tables.inbox.contains_key(event)).cloned().collect();
+        let known = claim
+            .events
+            .iter()
+            .filter(|event| self.tables.inbox.contains_key(event))
+            .cloned()
+            .collect();
         let keys = claim.keys.iter().map(|key| self.key_state(key)).collect();
         // An await-free body still has to be a future for the port.
         std::future::ready(Ok(Claimed { known, keys })).await
@@ -146,42 +163,78 @@ impl OpenTurn for MemoryTurn {
             .keys()
             .filter_map(|key| tables.slots.get(key).map(|booking| (key.clone(), *booking)))
             .collect();
-        let ids: BTreeSet<BookingId> = wanted.bookings.iter().chain(world.slots.values()).copied().collect();
+        let ids: BTreeSet<BookingId> = wanted
+            .bookings
+            .iter()
+            .chain(world.slots.values())
+            .copied()
+            .collect();
         let mut seats = wanted.seats.clone();
         for id in &ids {
-            let Some(booking) = tables.bookings.get(id) else { continue };
+            let Some(booking) = tables.bookings.get(id) else {
+                continue;
+            };
             if wanted.seats_of_bookings || world.slots.values().any(|slot| slot == id) {
                 let show = booking.show();
-                seats.extend(booking.seats.iter().map(|seat| SeatKey { show, seat: seat.clone() }));
+                seats.extend(booking.seats.iter().map(|seat| SeatKey {
+                    show,
+                    seat: seat.clone(),
+                }));
             }
             world.bookings.insert(*id, booking.clone());
         }
-        world.seats =
-            seats.iter().filter_map(|key| tables.seats.get(key).map(|seat| (key.clone(), seat.clone()))).collect();
+        world.seats = seats
+            .iter()
+            .filter_map(|key| {
+                tables
+                    .seats
+                    .get(key)
+                    .map(|seat| (key.clone(), seat.clone()))
+            })
+            .collect();
         let of = |booking: &BookingId| world.bookings.contains_key(booking);
-        world.payments =
-            tables.payments.iter().filter(|(_, row)| of(&row.booking)).map(|(id, row)| (*id, row.clone())).collect();
-        world.refunds =
-            tables.refunds.iter().filter(|(_, row)| of(&row.booking)).map(|(id, row)| (*id, row.clone())).collect();
+        world.payments = tables
+            .payments
+            .iter()
+            .filter(|(_, row)| of(&row.booking))
+            .map(|(id, row)| (*id, row.clone()))
+            .collect();
+        world.refunds = tables
+            .refunds
+            .iter()
+            .filter(|(_, row)| of(&row.booking))
+            .map(|(id, row)| (*id, row.clone()))
+            .collect();
         let held = wanted
             .tasks
             .iter()
-            .filter(|(key, lease)| tables.tasks.get(*key).is_some_and(|(_, held)| *held == Some(**lease)))
+            .filter(|(key, lease)| {
+                tables
+                    .tasks
+                    .get(*key)
+                    .is_some_and(|(_, held)| *held == Some(**lease))
+            })
             .map(|(key, _)| key.clone())
             .collect();
         std::future::ready(Ok((world, held))).await
     }
 
     async fn commit(mut self, world: &World, appends: &Appends) -> Result<bool, TurnError> {
-        let mut outgoing = world.changes.events.iter().map(Outgoing::event).collect::<Result<Vec<_>, _>>()?;
+        let mut outgoing = world
+            .changes
+            .events
+            .iter()
+            .map(Outgoing::event)
+            .collect::<Result<Vec<_>, _>>()?;
         outgoing.extend(appends.outgoing.iter().cloned());
         self.unique_at_gateway(world)?;
         let claim = std::mem::take(&mut self.claim);
         let tables = &mut *self.tables;
         for position in claim.positions {
-            tables
-                .positions
-                .insert((position.consumer, position.topic, position.partition), (position.epoch, Some(position.to)));
+            tables.positions.insert(
+                (position.consumer, position.topic, position.partition),
+                (position.epoch, Some(position.to)),
+            );
         }
         write_rows(tables, world);
         write_tasks(tables, world);
@@ -190,7 +243,9 @@ impl OpenTurn for MemoryTurn {
         tables.ledger.extend(world.changes.ledger.iter().cloned());
         tables.events.extend(world.changes.events.iter().cloned());
         for item in &world.changes.attention {
-            tables.attention.insert((item.kind, item.subject), item.clone());
+            tables
+                .attention
+                .insert((item.kind, item.subject), item.clone());
         }
         let news = !outgoing.is_empty();
         tables.outbox.extend(outgoing);
@@ -204,16 +259,22 @@ impl MemoryTurn {
         match self.tables.keys.get(&id) {
             None => KeyState::Fresh,
             Some((hash, _)) if *hash != claim.request_hash => KeyState::OtherRequest,
-            Some((_, KeptAnswer::Answer { status, body })) => {
-                KeyState::Answered { status: *status, body: body.clone() }
-            }
+            Some((_, KeptAnswer::Answer { status, body })) => KeyState::Answered {
+                status: *status,
+                body: body.clone(),
+            },
             Some((_, KeptAnswer::Begun { resume })) => KeyState::Begun { resume: *resume },
         }
     }
 
     /// The unique key on the gateway's payment id, as the database has it.
     fn unique_at_gateway(&self, world: &World) -> Result<(), TurnError> {
-        for payment in world.changes.payments_changed.iter().filter_map(|id| world.payments.get(id)) {
+        for payment in world
+            .changes
+            .payments_changed
+            .iter()
+            .filter_map(|id| world.payments.get(id))
+        {
             let taken = payment.gateway_payment_id.is_some()
                 && self.tables.payments.values().any(|other| {
                     other.id != payment.id
@@ -268,7 +329,10 @@ fn write_tasks(tables: &mut Tables, world: &World) {
         }
     }
     for task in &world.changes.tasks_added {
-        tables.tasks.entry(task.key.clone()).or_insert_with(|| (task.clone(), None));
+        tables
+            .tasks
+            .entry(task.key.clone())
+            .or_insert_with(|| (task.clone(), None));
     }
 }
 
@@ -278,16 +342,26 @@ fn write_appends(tables: &mut Tables, appends: &Appends) {
     }
     for (claim, answer) in &appends.answers {
         let id = (claim.user.clone(), claim.route.clone(), claim.key.clone());
-        tables.keys.insert(id, (claim.request_hash.clone(), answer.clone()));
+        tables
+            .keys
+            .insert(id, (claim.request_hash.clone(), answer.clone()));
     }
     for record in &appends.parked {
-        tables.parked.entry(record.id).or_insert_with(|| record.clone());
+        tables
+            .parked
+            .entry(record.id)
+            .or_insert_with(|| record.clone());
     }
     for id in &appends.unparked {
         tables.parked.remove(id);
     }
     for letter in &appends.dead_letters {
-        tables.dead_letters.entry(letter.id).or_insert_with(|| letter.clone());
+        tables
+            .dead_letters
+            .entry(letter.id)
+            .or_insert_with(|| letter.clone());
     }
-    tables.attempts_answered.extend(appends.attempts_answered.iter().cloned());
+    tables
+        .attempts_answered
+        .extend(appends.attempts_answered.iter().cloned());
 }

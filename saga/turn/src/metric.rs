@@ -9,6 +9,14 @@ pub const TURN_RETRIES: &str = "boxoffice_turn_retries_total";
 
 /// Describes the metrics to the recorder.
 pub fn describe() {
-    describe_histogram!(TURN_SECONDS, Unit::Seconds, "How long a turn took, from claim to commit, by role.");
-    describe_counter!(TURN_RETRIES, Unit::Count, "Turns tried again after losing a race (40001, 40P01), by role.");
+    describe_histogram!(
+        TURN_SECONDS,
+        Unit::Seconds,
+        "How long a turn took, from claim to commit, by role."
+    );
+    describe_counter!(
+        TURN_RETRIES,
+        Unit::Count,
+        "Turns tried again after losing a race (40001, 40P01), by role."
+    );
 }

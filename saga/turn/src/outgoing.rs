@@ -53,7 +53,8 @@ impl Outgoing {
             sequence: Some(event.sequence),
             at: event.at,
             headers: None,
-            payload: serde_json::to_vec(event).map_err(|error| TurnError::Data(error.to_string()))?,
+            payload: serde_json::to_vec(event)
+                .map_err(|error| TurnError::Data(error.to_string()))?,
         })
     }
 
@@ -68,7 +69,12 @@ impl Outgoing {
 pub fn encode_headers(headers: &[(String, Vec<u8>)]) -> Vec<u8> {
     let pairs: Vec<(&str, String)> = headers
         .iter()
-        .map(|(name, value)| (name.as_str(), value.iter().copied().map(char::from).collect()))
+        .map(|(name, value)| {
+            (
+                name.as_str(),
+                value.iter().copied().map(char::from).collect(),
+            )
+        })
         .collect();
     // Strings in, strings out: this cannot fail.
     serde_json::to_vec(&pairs).unwrap_or_default()
@@ -84,8 +90,13 @@ pub fn decode_headers(column: &[u8]) -> Result<Vec<(String, Vec<u8>)>, TurnError
     pairs
         .into_iter()
         .map(|(name, value)| {
-            let bytes = value.chars().map(u8::try_from).collect::<Result<Vec<u8>, _>>();
-            bytes.map(|bytes| (name, bytes)).map_err(|error| TurnError::Corrupt(error.to_string()))
+            let bytes = value
+                .chars()
+                .map(u8::try_from)
+                .collect::<Result<Vec<u8>, _>>();
+            bytes
+                .map(|bytes| (name, bytes))
+                .map_err(|error| TurnError::Corrupt(error.to_string()))
         })
         .collect()
 }

@@ -29,7 +29,13 @@ pub trait Plan: Sync {
     fn wanted(&self, claimed: &Claimed) -> Wanted;
 
     /// Decides, in memory. Effects are data: what changed in `world`, and `appends`.
-    fn decide(&self, claimed: &Claimed, held: &Held, world: &mut World, appends: &mut Appends) -> Self::Answer;
+    fn decide(
+        &self,
+        claimed: &Claimed,
+        held: &Held,
+        world: &mut World,
+        appends: &mut Appends,
+    ) -> Self::Answer;
 }
 
 /// Runs one turn. A lost race is tried again a few times, with jitter.

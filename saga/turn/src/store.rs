@@ -23,8 +23,15 @@ pub trait OpenTurn: Send {
 
     /// Locks, in the one order that holds everywhere, and reads. The world's clock is read after the last
     /// lock.
-    fn load(&mut self, wanted: &Wanted) -> impl Future<Output = Result<(World, Held), TurnError>> + Send;
+    fn load(
+        &mut self,
+        wanted: &Wanted,
+    ) -> impl Future<Output = Result<(World, Held), TurnError>> + Send;
 
     /// Writes everything and commits. `true` if records went into the outbox.
-    fn commit(self, world: &World, appends: &Appends) -> impl Future<Output = Result<bool, TurnError>> + Send;
+    fn commit(
+        self,
+        world: &World,
+        appends: &Appends,
+    ) -> impl Future<Output = Result<bool, TurnError>> + Send;
 }

@@ -21,21 +21,48 @@ pub async fn act(stage: &Arc<Stage>, checks: &mut Vec<Check>) -> anyhow::Result<
     let attempt = ann.open_payment(&booking).await?;
     ann.pay(&attempt).await?;
     let expected = "HoldExpired".to_owned();
-    let last = async || Ok(stage.events.of(&booking).last().cloned().unwrap_or_default());
+    let last = async || {
+        Ok(stage
+            .events
+            .of(&booking)
+            .last()
+            .cloned()
+            .unwrap_or_default())
+    };
     let happened = stage.until(&expected, last).await?;
     check(checks, "the hold ran out", &expected, &happened);
     let waiting = ann.status(&booking).await?;
-    check(checks, "meanwhile", &"PAYMENT_PENDING", &waiting["status"].as_str().unwrap_or_default());
-    check(checks, "meanwhile (settled, pay again)", &(false, false), &calm(&waiting));
+    check(
+        checks,
+        "meanwhile",
+        &"PAYMENT_PENDING",
+        &waiting["status"].as_str().unwrap_or_default(),
+    );
+    check(
+        checks,
+        "meanwhile (settled, pay again)",
+        &(false, false),
+        &calm(&waiting),
+    );
     let status = ann.wait_for(&booking, "CONFIRMED").await?;
-    check(checks, "in the end (settled, pay again)", &(true, false), &calm(&status));
+    check(
+        checks,
+        "in the end (settled, pay again)",
+        &(true, false),
+        &calm(&status),
+    );
     books_and_events(
         stage,
         checks,
         &booking,
         &[("APPLIED", 90_000), ("GATEWAY", -90_000)],
         (90_000, 0, 0),
-        &["HoldPlaced", "HoldExpired", "PaymentCompleted", "BookingConfirmed"],
+        &[
+            "HoldPlaced",
+            "HoldExpired",
+            "PaymentCompleted",
+            "BookingConfirmed",
+        ],
     )
     .await
 }

@@ -26,12 +26,34 @@ pub async fn act(stage: &Arc<Stage>, checks: &mut Vec<Check>) -> anyhow::Result<
     bob.pay(&his).await?;
     bob.wait_for(&bobs, "CONFIRMED").await?;
     let waiting = ann.status(&anns).await?;
-    check(checks, "ann, meanwhile", &"PAYMENT_PENDING", &waiting["status"].as_str().unwrap_or_default());
-    check(checks, "ann, meanwhile (settled, pay again)", &(false, false), &calm(&waiting));
+    check(
+        checks,
+        "ann, meanwhile",
+        &"PAYMENT_PENDING",
+        &waiting["status"].as_str().unwrap_or_default(),
+    );
+    check(
+        checks,
+        "ann, meanwhile (settled, pay again)",
+        &(false, false),
+        &calm(&waiting),
+    );
 
     let status = ann.wait_for(&anns, "REFUNDED").await?;
-    check(checks, "ann, in the end (settled, pay again)", &(true, false), &calm(&status));
-    check(checks, "her refund", &90_000, &status["refund"]["amount"]["minor"].as_i64().unwrap_or_default());
+    check(
+        checks,
+        "ann, in the end (settled, pay again)",
+        &(true, false),
+        &calm(&status),
+    );
+    check(
+        checks,
+        "her refund",
+        &90_000,
+        &status["refund"]["amount"]["minor"]
+            .as_i64()
+            .unwrap_or_default(),
+    );
     books_and_events(
         stage,
         checks,
@@ -49,7 +71,12 @@ pub async fn act(stage: &Arc<Stage>, checks: &mut Vec<Check>) -> anyhow::Result<
     )
     .await?;
     let status = bob.status(&bobs).await?;
-    check(checks, "bob keeps his seats", &"CONFIRMED", &status["status"].as_str().unwrap_or_default());
+    check(
+        checks,
+        "bob keeps his seats",
+        &"CONFIRMED",
+        &status["status"].as_str().unwrap_or_default(),
+    );
     books_and_events(
         stage,
         checks,

@@ -24,7 +24,10 @@ pub struct Scene {
 
 /// All scenes, in order.
 pub const ALL: [Scene; 4] = [
-    Scene { name: "paid_in_time", about: "A customer holds two seats and pays in time: a ticket." },
+    Scene {
+        name: "paid_in_time",
+        about: "A customer holds two seats and pays in time: a ticket.",
+    },
     Scene {
         name: "late_seats_free",
         about: "The bank is slow and the hold runs out, but nobody took the seats: a ticket after all.",
@@ -33,7 +36,10 @@ pub const ALL: [Scene; 4] = [
         name: "late_seats_sold",
         about: "The payment arrives after the seats were sold to somebody else: the money goes back.",
     },
-    Scene { name: "ten_duplicates", about: "The gateway tells the same payment eleven times: one booking, one ticket." },
+    Scene {
+        name: "ten_duplicates",
+        about: "The gateway tells the same payment eleven times: one booking, one ticket.",
+    },
 ];
 
 /// Plays a scene.
@@ -48,7 +54,12 @@ pub async fn act(name: &str, stage: &Arc<Stage>, checks: &mut Vec<Check>) -> any
 }
 
 /// Holds what happened against what was expected.
-pub fn check<T: PartialEq + Debug>(checks: &mut Vec<Check>, what: &str, expected: &T, happened: &T) {
+pub fn check<T: PartialEq + Debug>(
+    checks: &mut Vec<Check>,
+    what: &str,
+    expected: &T,
+    happened: &T,
+) {
     checks.push(Check {
         what: what.to_owned(),
         expected: format!("{expected:?}"),
@@ -59,7 +70,10 @@ pub fn check<T: PartialEq + Debug>(checks: &mut Vec<Check>, what: &str, expected
 
 /// Where the money should be: `accounts` with their balances.
 pub fn accounts(accounts: &[(&str, i64)]) -> Vec<(String, i64)> {
-    let mut accounts: Vec<_> = accounts.iter().map(|(name, minor)| ((*name).to_owned(), *minor)).collect();
+    let mut accounts: Vec<_> = accounts
+        .iter()
+        .map(|(name, minor)| ((*name).to_owned(), *minor))
+        .collect();
     accounts.sort();
     accounts
 }
@@ -84,12 +98,23 @@ pub async fn books_and_events(
     events: &[&str],
 ) -> anyhow::Result<()> {
     let expected = accounts(ledger);
-    let happened = stage.until(&expected, async || stage.ledger(booking).await).await?;
+    let happened = stage
+        .until(&expected, async || stage.ledger(booking).await)
+        .await?;
     check(checks, "the ledger", &expected, &happened);
-    let happened = stage.until(&books, async || stage.books(booking).await).await?;
-    check(checks, "the gateway's books (captured, refunded, refunds)", &books, &happened);
+    let happened = stage
+        .until(&books, async || stage.books(booking).await)
+        .await?;
+    check(
+        checks,
+        "the gateway's books (captured, refunded, refunds)",
+        &books,
+        &happened,
+    );
     let expected = kinds(events);
-    let happened = stage.until(&expected, async || Ok(stage.events.of(booking))).await?;
+    let happened = stage
+        .until(&expected, async || Ok(stage.events.of(booking)))
+        .await?;
     check(checks, "the events on Kafka", &expected, &happened);
     Ok(())
 }

@@ -12,7 +12,9 @@ pub async fn act(stage: &Arc<Stage>, checks: &mut Vec<Check>) -> anyhow::Result<
     let show = stage.show("Demo: ten duplicates", 600_000).await?;
     let ann = stage.customer("ann").await?;
     let booking = ann.hold(show, &["B-1"]).await?;
-    stage.tell_gateway(&booking, json!({ "webhook": { "duplicates": 10 } })).await?;
+    stage
+        .tell_gateway(&booking, json!({ "webhook": { "duplicates": 10 } }))
+        .await?;
     let attempt = ann.open_payment(&booking).await?;
     ann.pay(&attempt).await?;
     ann.wait_for(&booking, "CONFIRMED").await?;

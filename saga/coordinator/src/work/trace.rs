@@ -64,7 +64,9 @@ impl CoordinatorWork {
         .fetch_optional(self.store.pool())
         .await
         .map_err(|error| error.to_string())?;
-        let Some(row) = row else { return Ok(Traced::Gone) };
+        let Some(row) = row else {
+            return Ok(Traced::Gone);
+        };
         let record = Record {
             offset: 0,
             key: None,
@@ -73,7 +75,12 @@ impl CoordinatorWork {
             timestamp_ms: None,
         };
         match intake::read(&self.gateways, &record) {
-            Intake::Ours { booking, record, event, .. } => self.booking_there(booking, record, event).await,
+            Intake::Ours {
+                booking,
+                record,
+                event,
+                ..
+            } => self.booking_there(booking, record, event).await,
             intake @ Intake::ByPayment { .. } => self.payment_there(task, intake).await,
             _ => Err("the parked record can no longer be read".to_owned()),
         }
@@ -85,23 +92,50 @@ impl CoordinatorWork {
         record: Box<WebhookRecord>,
         event: EventKey,
     ) -> Result<Traced, String> {
-        let (_, cases) = self.store.cases(&[booking]).await.map_err(|error| error.to_string())?;
+        let (_, cases) = self
+            .store
+            .cases(&[booking])
+            .await
+            .map_err(|error| error.to_string())?;
         if cases.contains_key(&booking) {
-            return Ok(Traced::Found { booking, record, event });
+            return Ok(Traced::Found {
+                booking,
+                record,
+                event,
+            });
         }
-        Ok(Traced::NotYet { why: format!("there is no booking {booking}"), booking: Some(booking) })
+        Ok(Traced::NotYet {
+            why: format!("there is no booking {booking}"),
+            booking: Some(booking),
+        })
     }
 
     async fn payment_there(&self, task: &Leased, intake: Intake) -> Result<Traced, String> {
-        let found = look_up(&self.store, std::slice::from_ref(&intake)).await.map_err(|error| error.to_string())?;
-        let Intake::ByPayment { account, gateway_payment_id, record, event, .. } = intake else {
+        let found = look_up(&self.store, std::slice::from_ref(&intake))
+            .await
+            .map_err(|error| error.to_string())?;
+        let Intake::ByPayment {
+            account,
+            gateway_payment_id,
+            record,
+            event,
+            ..
+        } = intake
+        else {
             return Err("not a record without a reference".to_owned());
         };
         if let Some(booking) = found.into_values().next() {
-            return Ok(Traced::Found { booking, record, event });
+            return Ok(Traced::Found {
+                booking,
+                record,
+                event,
+            });
         }
         if task.attempt <= LOOKS {
-            return Ok(Traced::NotYet { why: format!("nobody knows payment {gateway_payment_id}"), booking: None });
+            return Ok(Traced::NotYet {
+                why: format!("nobody knows payment {gateway_payment_id}"),
+                booking: None,
+            });
         }
         self.ask(&account, &gateway_payment_id, record, event).await
     }
@@ -113,12 +147,24 @@ impl CoordinatorWork {
         record: Box<WebhookRecord>,
         event: EventKey,
     ) -> Result<Traced, String> {
-        let client = self.gateways.client(account).ok_or("this gateway cannot be asked")?;
-        let fact = client.fetch_payment(gateway_payment_id).await.map_err(|error| error.to_string())?;
+        let client = self
+            .gateways
+            .client(account)
+            .ok_or("this gateway cannot be asked")?;
+        let fact = client
+            .fetch_payment(gateway_payment_id)
+            .await
+            .map_err(|error| error.to_string())?;
         match fact.reference {
-            Reference::Booking { booking, .. } => Ok(Traced::Found { booking, record, event }),
+            Reference::Booking { booking, .. } => Ok(Traced::Found {
+                booking,
+                record,
+                event,
+            }),
             Reference::Absent => Ok(Traced::SomebodyElses { event }),
-            Reference::Malformed { found } => Err(format!("its payment bears the reference {found:?}")),
+            Reference::Malformed { found } => {
+                Err(format!("its payment bears the reference {found:?}"))
+            }
         }
     }
 }
@@ -140,7 +186,11 @@ pub(super) fn apply(
             done(world, appends);
             "gone".to_owned()
         }
-        Traced::Found { booking, record, event } => {
+        Traced::Found {
+            booking,
+            record,
+            event,
+        } => {
             rekey(*booking, record, event, world, appends);
             done(world, appends);
             "found".to_owned()
@@ -151,7 +201,10 @@ pub(super) fn apply(
             "somebody else's".to_owned()
         }
         Traced::NotYet { why, booking } => {
-            world.postpone_task(task.key.clone(), retry_at(world.now, task.key.subject, task.attempt));
+            world.postpone_task(
+                task.key.clone(),
+                retry_at(world.now, task.key.subject, task.attempt),
+            );
             if task.attempt > 2 * LOOKS {
                 world.call_person(Attention {
                     kind: AttentionKind::UnknownBooking,
@@ -159,7 +212,9 @@ pub(super) fn apply(
                     booking: *booking,
                     payment: None,
                     amount: None,
-                    reason: format!("a parked record finds no booking: {why}; its bytes are in parked_records"),
+                    reason: format!(
+                        "a parked record finds no booking: {why}; its bytes are in parked_records"
+                    ),
                     at: world.now,
                 });
             }

@@ -36,7 +36,9 @@ impl CoordinatorWork {
             Ok(found) => found,
             Err(why) => return Verified::Unknown(why),
         };
-        let Some(client) = client else { return Verified::NobodyToAsk };
+        let Some(client) = client else {
+            return Verified::NobodyToAsk;
+        };
         let asked = async {
             let id = gateway_id(&*client, &payment).await?;
             client.fetch_payment(&id).await
@@ -49,12 +51,21 @@ impl CoordinatorWork {
 
     fn told(&self, fact: PaymentFact, task: &Leased) -> Verified {
         // Open and processing are no news.
-        let news = matches!(fact.state, PaymentState::Captured | PaymentState::Failed | PaymentState::Cancelled);
+        let news = matches!(
+            fact.state,
+            PaymentState::Captured | PaymentState::Failed | PaymentState::Cancelled
+        );
         if !news {
-            return Verified::Told { fact: Box::new(fact), record: None };
+            return Verified::Told {
+                fact: Box::new(fact),
+                record: None,
+            };
         }
         match self.gateways.facts().payment(fact.clone(), 0, task.now) {
-            Ok(record) => Verified::Told { fact: Box::new(fact), record: Some(Box::new(record)) },
+            Ok(record) => Verified::Told {
+                fact: Box::new(fact),
+                record: Some(Box::new(record)),
+            },
             Err(error) => Verified::Unknown(error.to_string()),
         }
     }
@@ -72,20 +83,43 @@ impl CoordinatorWork {
         let (answer, recorded) = match verified {
             Verified::Told { fact, record } => {
                 // Its creation was never answered, and this is the first that we hear of its id.
-                if world.payments.get(&payment).is_some_and(|row| row.gateway_payment_id.is_none()) {
+                if world
+                    .payments
+                    .get(&payment)
+                    .is_some_and(|row| row.gateway_payment_id.is_none())
+                {
                     let gateway_payment_id = fact.gateway_payment_id.clone();
-                    world.apply(booking, Input::AttemptCreated { payment, gateway_payment_id });
+                    world.apply(
+                        booking,
+                        Input::AttemptCreated {
+                            payment,
+                            gateway_payment_id,
+                        },
+                    );
                 }
                 if let Some(record) = record {
                     appends.outgoing.push(fetched(booking, record, world.now));
                 }
-                (CallAnswer::Answered, format!("{:?}", fact.state).to_lowercase())
+                (
+                    CallAnswer::Answered,
+                    format!("{:?}", fact.state).to_lowercase(),
+                )
             }
             Verified::NobodyToAsk => (CallAnswer::Answered, "nobody to ask".to_owned()),
-            Verified::Unknown(why) => (CallAnswer::Unknown { why: why.clone() }, format!("unknown: {why}")),
+            Verified::Unknown(why) => (
+                CallAnswer::Unknown { why: why.clone() },
+                format!("unknown: {why}"),
+            ),
         };
         if held {
-            world.apply(booking, Input::VerifyAnswered { payment, generation: task.key.generation, answer });
+            world.apply(
+                booking,
+                Input::VerifyAnswered {
+                    payment,
+                    generation: task.key.generation,
+                    answer,
+                },
+            );
         }
         recorded
     }

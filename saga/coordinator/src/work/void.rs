@@ -15,7 +15,9 @@ impl CoordinatorWork {
             Err(why) => return VoidAnswer::Unknown { why },
         };
         let Some(client) = client else {
-            return VoidAnswer::NotPossible { why: "this gateway has no way to cancel".to_owned() };
+            return VoidAnswer::NotPossible {
+                why: "this gateway has no way to cancel".to_owned(),
+            };
         };
         let asked = async {
             let id = gateway_id(&*client, &payment).await?;
@@ -23,13 +25,21 @@ impl CoordinatorWork {
         };
         match asked.await {
             Ok(boxoffice_gateways::VoidAnswer::Cancelled) => VoidAnswer::NothingTaken,
-            Ok(boxoffice_gateways::VoidAnswer::AlreadyPaid(fact)) => VoidAnswer::AlreadyPaid { fact },
-            Ok(boxoffice_gateways::VoidAnswer::NotPossible { why }) => VoidAnswer::NotPossible { why },
+            Ok(boxoffice_gateways::VoidAnswer::AlreadyPaid(fact)) => {
+                VoidAnswer::AlreadyPaid { fact }
+            }
+            Ok(boxoffice_gateways::VoidAnswer::NotPossible { why }) => {
+                VoidAnswer::NotPossible { why }
+            }
             // A decline is no answer to whether money was taken.
             Err(error @ (CallError::Declined { .. } | CallError::NotFound)) => {
-                VoidAnswer::Unknown { why: error.to_string() }
+                VoidAnswer::Unknown {
+                    why: error.to_string(),
+                }
             }
-            Err(CallError::RetryLater { why, .. } | CallError::Unknown { why }) => VoidAnswer::Unknown { why },
+            Err(CallError::RetryLater { why, .. } | CallError::Unknown { why }) => {
+                VoidAnswer::Unknown { why }
+            }
         }
     }
 }

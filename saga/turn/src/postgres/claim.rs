@@ -46,13 +46,16 @@ pub async fn positions(db: &mut PgConnection, claims: &[PositionClaim]) -> Resul
     .fetch_all(db)
     .await?;
     let lost = claims.iter().find(|claim| {
-        !moved.iter().any(|row| row.topic == claim.topic && row.partition == claim.partition)
+        !moved
+            .iter()
+            .any(|row| row.topic == claim.topic && row.partition == claim.partition)
     });
     match lost {
         None => Ok(()),
-        Some(claim) => {
-            Err(TurnError::PositionLost { topic: claim.topic.clone(), partition: claim.partition })
-        }
+        Some(claim) => Err(TurnError::PositionLost {
+            topic: claim.topic.clone(),
+            partition: claim.partition,
+        }),
     }
 }
 
@@ -69,7 +72,10 @@ pub async fn keys(
     let users: Vec<String> = claims.iter().map(|claim| claim.user.0.clone()).collect();
     let routes: Vec<String> = claims.iter().map(|claim| claim.route.clone()).collect();
     let keys: Vec<String> = claims.iter().map(|claim| claim.key.clone()).collect();
-    let hashes: Vec<Vec<u8>> = claims.iter().map(|claim| claim.request_hash.clone()).collect();
+    let hashes: Vec<Vec<u8>> = claims
+        .iter()
+        .map(|claim| claim.request_hash.clone())
+        .collect();
     let created = sqlx::query!(
         r#"insert into idempotency_keys (user_id, route, key, request_hash)
            select * from unnest($1::text[], $2::text[], $3::text[], $4::bytea[])
@@ -112,25 +118,32 @@ pub async fn keys(
                 row.user_id == claim.user.0 && row.route == claim.route && row.key == claim.key
             });
             // Gone between the two statements: its twin was undone. The client may simply ask again.
-            let row = row.ok_or_else(|| TurnError::Busy("an idempotency key's twin was undone".into()))?;
+            let row =
+                row.ok_or_else(|| TurnError::Busy("an idempotency key's twin was undone".into()))?;
             if row.request_hash != claim.request_hash {
                 return Ok(KeyState::OtherRequest);
             }
             match (row.status, &row.body, row.resume) {
                 (Some(status), Some(body), _) => Ok(KeyState::Answered {
-                    status: u16::try_from(status)
-                        .map_err(|_| TurnError::Corrupt(format!("HTTP status {status} under a key")))?,
+                    status: u16::try_from(status).map_err(|_| {
+                        TurnError::Corrupt(format!("HTTP status {status} under a key"))
+                    })?,
                     body: body.clone(),
                 }),
                 (_, _, Some(resume)) => Ok(KeyState::Begun { resume }),
-                _ => Err(TurnError::Corrupt("an idempotency key without an answer".into())),
+                _ => Err(TurnError::Corrupt(
+                    "an idempotency key without an answer".into(),
+                )),
             }
         })
         .collect()
 }
 
 /// Looks events up in the inbox.
-pub async fn events(db: &mut PgConnection, events: &[EventKey]) -> Result<BTreeSet<EventKey>, TurnError> {
+pub async fn events(
+    db: &mut PgConnection,
+    events: &[EventKey],
+) -> Result<BTreeSet<EventKey>, TurnError> {
     if events.is_empty() {
         return Ok(BTreeSet::new());
     }
@@ -145,5 +158,11 @@ pub async fn events(db: &mut PgConnection, events: &[EventKey]) -> Result<BTreeS
     )
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(|row| EventKey { source: row.source, event_id: row.event_id }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| EventKey {
+            source: row.source,
+            event_id: row.event_id,
+        })
+        .collect())
 }

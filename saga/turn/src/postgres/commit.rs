@@ -82,12 +82,19 @@ async fn slots(
 }
 
 async fn new_bookings(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
-    let rows: Vec<&Booking> =
-        world.changes.bookings_created.iter().filter_map(|id| world.bookings.get(id)).collect();
+    let rows: Vec<&Booking> = world
+        .changes
+        .bookings_created
+        .iter()
+        .filter_map(|id| world.bookings.get(id))
+        .collect();
     if rows.is_empty() {
         return Ok(());
     }
-    let seats: Vec<String> = rows.iter().map(|row| row.seats.join(&UNIT.to_string())).collect();
+    let seats: Vec<String> = rows
+        .iter()
+        .map(|row| row.seats.join(&UNIT.to_string()))
+        .collect();
     sqlx::query!(
         "insert into bookings (booking_id, show_id, user_id, seats, amount_minor, currency, state, email,
              phone, language, held_at, expires_at, reclaim_at, waiting_since, confirmed_at, sequence, version,
@@ -157,8 +164,12 @@ async fn bookings(db: &mut PgConnection, world: &World) -> Result<(), TurnError>
 }
 
 async fn payments(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
-    let rows: Vec<_> =
-        world.changes.payments_changed.iter().filter_map(|id| world.payments.get(id)).collect();
+    let rows: Vec<_> = world
+        .changes
+        .payments_changed
+        .iter()
+        .filter_map(|id| world.payments.get(id))
+        .collect();
     if rows.is_empty() {
         return Ok(());
     }
@@ -193,8 +204,12 @@ async fn payments(db: &mut PgConnection, world: &World) -> Result<(), TurnError>
 }
 
 async fn refunds(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
-    let rows: Vec<_> =
-        world.changes.refunds_changed.iter().filter_map(|id| world.refunds.get(id)).collect();
+    let rows: Vec<_> = world
+        .changes
+        .refunds_changed
+        .iter()
+        .filter_map(|id| world.refunds.get(id))
+        .collect();
     if rows.is_empty() {
         return Ok(());
     }
@@ -225,7 +240,12 @@ async fn refunds(db: &mut PgConnection, world: &World) -> Result<(), TurnError> 
 }
 
 async fn seats(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
-    let rows: Vec<_> = world.changes.seats_changed.iter().filter_map(|key| world.seats.get(key)).collect();
+    let rows: Vec<_> = world
+        .changes
+        .seats_changed
+        .iter()
+        .filter_map(|key| world.seats.get(key))
+        .collect();
     if rows.is_empty() {
         return Ok(());
     }
@@ -247,7 +267,11 @@ async fn seats(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
 }
 
 /// Keeps answers under their keys, and forgets fresh keys that got none.
-async fn keys(db: &mut PgConnection, appends: &Appends, fresh: &[KeyClaim]) -> Result<(), TurnError> {
+async fn keys(
+    db: &mut PgConnection,
+    appends: &Appends,
+    fresh: &[KeyClaim],
+) -> Result<(), TurnError> {
     let kept: Vec<_> = appends.answers.iter().collect();
     if !kept.is_empty() {
         sqlx::query!(
@@ -274,8 +298,10 @@ async fn keys(db: &mut PgConnection, appends: &Appends, fresh: &[KeyClaim]) -> R
         .execute(&mut *db)
         .await?;
     }
-    let unanswered: Vec<_> =
-        fresh.iter().filter(|key| !kept.iter().any(|(claim, _)| claim == *key)).collect();
+    let unanswered: Vec<_> = fresh
+        .iter()
+        .filter(|key| !kept.iter().any(|(claim, _)| claim == *key))
+        .collect();
     if !unanswered.is_empty() {
         sqlx::query!(
             "delete from idempotency_keys k
@@ -365,8 +391,17 @@ async fn inbox(db: &mut PgConnection, appends: &Appends) -> Result<(), TurnError
 }
 
 /// The outbox comes last: positions are drawn as late as can be, in the order of the events.
-async fn outbox(db: &mut PgConnection, world: &World, appends: &Appends) -> Result<bool, TurnError> {
-    let mut rows = world.changes.events.iter().map(Outgoing::event).collect::<Result<Vec<_>, _>>()?;
+async fn outbox(
+    db: &mut PgConnection,
+    world: &World,
+    appends: &Appends,
+) -> Result<bool, TurnError> {
+    let mut rows = world
+        .changes
+        .events
+        .iter()
+        .map(Outgoing::event)
+        .collect::<Result<Vec<_>, _>>()?;
     rows.extend(appends.outgoing.iter().cloned());
     if rows.is_empty() {
         return Ok(false);
@@ -407,5 +442,8 @@ pub fn column<R, T>(rows: &[R], value: impl Fn(&R) -> T) -> Vec<T> {
 
 /// An amount as two nullable columns.
 pub fn money_columns(amount: Option<Money>) -> (Option<i64>, Option<String>) {
-    (amount.map(|money| money.minor), amount.map(|money| money.currency.to_string()))
+    (
+        amount.map(|money| money.minor),
+        amount.map(|money| money.currency.to_string()),
+    )
 }

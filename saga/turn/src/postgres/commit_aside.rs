@@ -11,7 +11,11 @@ use crate::error::TurnError;
 use crate::outgoing::encode_headers;
 
 /// Writes the operators' list, parked records and dead letters.
-pub async fn write(db: &mut PgConnection, world: &World, appends: &Appends) -> Result<(), TurnError> {
+pub async fn write(
+    db: &mut PgConnection,
+    world: &World,
+    appends: &Appends,
+) -> Result<(), TurnError> {
     attention(db, world).await?;
     parked(db, appends).await?;
     dead_letters(db, appends).await
@@ -28,7 +32,8 @@ async fn attention(db: &mut PgConnection, world: &World) -> Result<(), TurnError
     if rows.is_empty() {
         return Ok(());
     }
-    let show = |item: &&boxoffice_saga::attention::Attention| item.booking.map(|id| id.show().as_i64());
+    let show =
+        |item: &&boxoffice_saga::attention::Attention| item.booking.map(|id| id.show().as_i64());
     sqlx::query!(
         "insert into attention (kind, subject, show_id, booking_id, payment_id, amount_minor, currency, reason,
              opened_at)
@@ -77,9 +82,12 @@ async fn parked(db: &mut PgConnection, appends: &Appends) -> Result<(), TurnErro
         .await?;
     }
     if !appends.unparked.is_empty() {
-        sqlx::query!("delete from parked_records where record_id = any($1)", &appends.unparked)
-            .execute(db)
-            .await?;
+        sqlx::query!(
+            "delete from parked_records where record_id = any($1)",
+            &appends.unparked
+        )
+        .execute(db)
+        .await?;
     }
     Ok(())
 }

@@ -11,7 +11,11 @@ use crate::claim::Appends;
 use crate::error::TurnError;
 
 /// Removes, sets again and adds tasks, in this order, and records answers.
-pub async fn write(db: &mut PgConnection, world: &World, appends: &Appends) -> Result<(), TurnError> {
+pub async fn write(
+    db: &mut PgConnection,
+    world: &World,
+    appends: &Appends,
+) -> Result<(), TurnError> {
     removed(db, world).await?;
     postponed(db, world).await?;
     added(db, world).await?;

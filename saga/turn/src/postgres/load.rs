@@ -32,7 +32,12 @@ pub async fn world(
     let mut world = World::new(OffsetDateTime::UNIX_EPOCH);
     world.slots = slots(db, wanted, fresh_slots).await?;
 
-    let mut ids: Vec<Uuid> = wanted.bookings.iter().chain(world.slots.values()).map(|id| id.uuid()).collect();
+    let mut ids: Vec<Uuid> = wanted
+        .bookings
+        .iter()
+        .chain(world.slots.values())
+        .map(|id| id.uuid())
+        .collect();
     ids.sort();
     ids.dedup();
     for booking in bookings(db, &ids).await? {
@@ -45,7 +50,10 @@ pub async fn world(
         wanted.seats_of_bookings || through_slots.clone().any(|id| *id == booking.id)
     });
     for booking in with_seats {
-        keys.extend(booking.seats.iter().map(|seat| SeatKey { show: booking.show(), seat: seat.clone() }));
+        keys.extend(booking.seats.iter().map(|seat| SeatKey {
+            show: booking.show(),
+            seat: seat.clone(),
+        }));
     }
     for seat in seats(db, &keys.into_iter().collect::<Vec<_>>()).await? {
         world.seats.insert(seat.key.clone(), seat);
@@ -57,9 +65,16 @@ pub async fn world(
     let (now, payments) = clock_and_payments(db, &ids).await?;
     world.now = now;
     let refunds_possible = payments.iter().any(|payment| payment.captured.is_some());
-    world.payments = payments.into_iter().map(|payment| (payment.id, payment)).collect();
+    world.payments = payments
+        .into_iter()
+        .map(|payment| (payment.id, payment))
+        .collect();
     if refunds_possible {
-        world.refunds = refunds(db, &ids).await?.into_iter().map(|refund| (refund.id, refund)).collect();
+        world.refunds = refunds(db, &ids)
+            .await?
+            .into_iter()
+            .map(|refund| (refund.id, refund))
+            .collect();
     }
     Ok((world, held))
 }
@@ -75,7 +90,11 @@ async fn slots(
         return Ok(BTreeMap::new());
     }
     let shows: Vec<i64> = wanted.slots.keys().map(|(show, _)| show.as_i64()).collect();
-    let users: Vec<String> = wanted.slots.keys().map(|(_, user)| user.0.clone()).collect();
+    let users: Vec<String> = wanted
+        .slots
+        .keys()
+        .map(|(_, user)| user.0.clone())
+        .collect();
     let ids: Vec<Uuid> = wanted.slots.values().map(|id| id.uuid()).collect();
     let created = sqlx::query!(
         r#"insert into hold_slots (show_id, user_id, booking_id)
@@ -92,7 +111,10 @@ async fn slots(
         ShowId::try_from(number).map_err(|_| TurnError::Corrupt(format!("show {number} in a slot")))
     };
     for row in created {
-        fresh.insert((show(row.show_id)?, UserId(row.user_id)), booking_id(row.booking_id)?);
+        fresh.insert(
+            (show(row.show_id)?, UserId(row.user_id)),
+            booking_id(row.booking_id)?,
+        );
     }
     if fresh.len() == wanted.slots.len() {
         return Ok(BTreeMap::new());
@@ -163,9 +185,15 @@ async fn tasks(db: &mut PgConnection, wanted: &BTreeMap<TaskKey, Uuid>) -> Resul
     if wanted.is_empty() {
         return Ok(Held::new());
     }
-    let kinds: Vec<String> = wanted.keys().map(|key| key.kind.name().to_owned()).collect();
+    let kinds: Vec<String> = wanted
+        .keys()
+        .map(|key| key.kind.name().to_owned())
+        .collect();
     let subjects: Vec<Uuid> = wanted.keys().map(|key| key.subject).collect();
-    let generations: Vec<i32> = wanted.keys().map(|key| key.generation.cast_signed()).collect();
+    let generations: Vec<i32> = wanted
+        .keys()
+        .map(|key| key.generation.cast_signed())
+        .collect();
     let rows = sqlx::query!(
         r#"select t.kind as "kind!", t.subject as "subject!", t.generation as "generation!", t.lease_token
            from unnest($1::text[], $2::uuid[], $3::int[]) as wanted (kind, subject, generation)
@@ -181,8 +209,14 @@ async fn tasks(db: &mut PgConnection, wanted: &BTreeMap<TaskKey, Uuid>) -> Resul
     .await?;
     let mut held = Held::new();
     for row in rows {
-        let Some(kind) = TaskKind::from_name(&row.kind) else { continue };
-        let key = TaskKey { kind, subject: row.subject, generation: row.generation.cast_unsigned() };
+        let Some(kind) = TaskKind::from_name(&row.kind) else {
+            continue;
+        };
+        let key = TaskKey {
+            kind,
+            subject: row.subject,
+            generation: row.generation.cast_unsigned(),
+        };
         if wanted.get(&key).copied() == row.lease_token {
             held.insert(key);
         }
@@ -196,7 +230,9 @@ async fn clock_and_payments(
     bookings: &[Uuid],
 ) -> Result<(OffsetDateTime, Vec<Payment>), TurnError> {
     if bookings.is_empty() {
-        let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(db).await?;
+        let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
+            .fetch_one(db)
+            .await?;
         return Ok((now, Vec::new()));
     }
     let rows = sqlx::query!(
@@ -211,7 +247,9 @@ async fn clock_and_payments(
     )
     .fetch_all(db)
     .await?;
-    let now = rows.first().map_or(OffsetDateTime::UNIX_EPOCH, |row| row.now);
+    let now = rows
+        .first()
+        .map_or(OffsetDateTime::UNIX_EPOCH, |row| row.now);
     let mut payments = Vec::with_capacity(rows.len());
     for row in rows {
         let (Some(payment_id), Some(booking_id), Some(gateway), Some(account)) =
@@ -219,9 +257,12 @@ async fn clock_and_payments(
         else {
             continue;
         };
-        let (Some(standing), Some(expected_minor), Some(expected_currency), Some(opened_at)) =
-            (row.standing, row.expected_minor, row.expected_currency, row.opened_at)
-        else {
+        let (Some(standing), Some(expected_minor), Some(expected_currency), Some(opened_at)) = (
+            row.standing,
+            row.expected_minor,
+            row.expected_currency,
+            row.opened_at,
+        ) else {
             continue;
         };
         let row = PaymentRow {

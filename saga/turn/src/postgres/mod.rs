@@ -61,7 +61,11 @@ impl PgStore {
             .acquire_timeout(std::time::Duration::from_secs(2))
             .test_before_acquire(false)
             .connect_lazy_with(options.options(SESSION));
-        Self { pool, outbox, tasks: watch::Sender::new(0) }
+        Self {
+            pool,
+            outbox,
+            tasks: watch::Sender::new(0),
+        }
     }
 
     /// Changes whenever a turn of this process has added tasks, so that an executor in the same process need
@@ -130,7 +134,8 @@ impl OpenTurn for PgTurn {
             self.outbox.notify_one();
         }
         if !world.changes.tasks_added.is_empty() {
-            self.tasks.send_modify(|count| *count = count.wrapping_add(1));
+            self.tasks
+                .send_modify(|count| *count = count.wrapping_add(1));
         }
         Ok(news)
     }

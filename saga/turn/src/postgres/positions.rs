@@ -25,7 +25,10 @@ impl super::PgStore {
         partition: i32,
         still_assigned: impl Fn() -> bool + Send,
     ) -> Result<Option<Owned>, TurnError> {
-        #[expect(clippy::disallowed_methods, reason = "a claim locks its position row and nothing else")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a claim locks its position row and nothing else"
+        )]
         let mut transaction = self.pool.begin().await?;
         let row = sqlx::query!(
             "insert into consumer_positions (consumer, topic, partition, epoch) values ($1, $2, $3, 1)
@@ -43,7 +46,10 @@ impl super::PgStore {
             return Ok(None);
         }
         transaction.commit().await?;
-        Ok(Some(Owned { next_offset: row.next_offset, epoch: row.epoch }))
+        Ok(Some(Owned {
+            next_offset: row.next_offset,
+            epoch: row.epoch,
+        }))
     }
 
     /// Reads a partition's row without taking it.
@@ -65,6 +71,9 @@ impl super::PgStore {
         )
         .fetch_optional(&self.pool)
         .await?;
-        Ok(row.map(|row| Owned { next_offset: row.next_offset, epoch: row.epoch }))
+        Ok(row.map(|row| Owned {
+            next_offset: row.next_offset,
+            epoch: row.epoch,
+        }))
     }
 }

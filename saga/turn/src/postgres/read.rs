@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use boxoffice_saga::booking::Booking;
 use boxoffice_saga::identity::{BookingId, ShowId};
+use boxoffice_saga::ledger::Entry;
 use boxoffice_saga::payment::Payment;
 use boxoffice_saga::promises::Books;
 use boxoffice_saga::refund::Refund;
 use boxoffice_saga::seat::Seat;
-use boxoffice_saga::ledger::Entry;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -65,7 +65,9 @@ async fn read_cases(
     db: &mut PgConnection,
     ids: &[Uuid],
 ) -> Result<(OffsetDateTime, BTreeMap<BookingId, Case>), TurnError> {
-    let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(&mut *db).await?;
+    let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
+        .fetch_one(&mut *db)
+        .await?;
     let mut cases = BTreeMap::new();
     let rows = sqlx::query_as!(
         BookingRow,
@@ -78,7 +80,14 @@ async fn read_cases(
     .await?;
     for row in rows {
         let booking = Booking::try_from(row)?;
-        cases.insert(booking.id, Case { booking, payments: Vec::new(), refunds: Vec::new() });
+        cases.insert(
+            booking.id,
+            Case {
+                booking,
+                payments: Vec::new(),
+                refunds: Vec::new(),
+            },
+        );
     }
     let rows = sqlx::query_as!(
         PaymentRow,
@@ -119,7 +128,9 @@ async fn read_cases(
 
 async fn read_books(db: &mut PgConnection, show: ShowId) -> Result<Books, TurnError> {
     let id = show.as_i64();
-    let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(&mut *db).await?;
+    let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
+        .fetch_one(&mut *db)
+        .await?;
     let bookings = sqlx::query_as!(
         BookingRow,
         r#"select booking_id, user_id, seats, amount_minor, currency, state, email, phone, language,
@@ -172,23 +183,50 @@ async fn read_books(db: &mut PgConnection, show: ShowId) -> Result<Books, TurnEr
     )
     .fetch_all(&mut *db)
     .await?;
-    let people = sqlx::query_scalar!("select subject from attention where show_id = $1 and closed_at is null", id)
-        .fetch_all(&mut *db)
-        .await?;
+    let people = sqlx::query_scalar!(
+        "select subject from attention where show_id = $1 and closed_at is null",
+        id
+    )
+    .fetch_all(&mut *db)
+    .await?;
 
-    let bookings = bookings.into_iter().map(Booking::try_from).collect::<Result<Vec<_>, _>>()?;
-    let payments = payments.into_iter().map(Payment::try_from).collect::<Result<Vec<_>, _>>()?;
+    let bookings = bookings
+        .into_iter()
+        .map(Booking::try_from)
+        .collect::<Result<Vec<_>, _>>()?;
+    let payments = payments
+        .into_iter()
+        .map(Payment::try_from)
+        .collect::<Result<Vec<_>, _>>()?;
     let mut sequences: BTreeMap<BookingId, Vec<u32>> = BTreeMap::new();
     for event in events {
-        sequences.entry(booking_id(event.booking_id)?).or_default().push(event.sequence.cast_unsigned());
+        sequences
+            .entry(booking_id(event.booking_id)?)
+            .or_default()
+            .push(event.sequence.cast_unsigned());
     }
     Ok(Books {
         now,
-        bookings: bookings.into_iter().map(|booking| (booking.id, booking)).collect(),
-        payments: payments.into_iter().map(|payment| (payment.id, payment)).collect(),
-        refunds: refunds.into_iter().map(Refund::try_from).collect::<Result<_, _>>()?,
-        seats: seats.into_iter().map(Seat::try_from).collect::<Result<_, _>>()?,
-        ledger: ledger.into_iter().map(Entry::try_from).collect::<Result<_, _>>()?,
+        bookings: bookings
+            .into_iter()
+            .map(|booking| (booking.id, booking))
+            .collect(),
+        payments: payments
+            .into_iter()
+            .map(|payment| (payment.id, payment))
+            .collect(),
+        refunds: refunds
+            .into_iter()
+            .map(Refund::try_from)
+            .collect::<Result<_, _>>()?,
+        seats: seats
+            .into_iter()
+            .map(Seat::try_from)
+            .collect::<Result<_, _>>()?,
+        ledger: ledger
+            .into_iter()
+            .map(Entry::try_from)
+            .collect::<Result<_, _>>()?,
         sequences,
         with_person: people.into_iter().collect(),
     })

@@ -58,8 +58,13 @@ impl TryFrom<BookingRow> for Booking {
             user: UserId(row.user_id),
             seats: row.seats,
             amount: Money::new(row.amount_minor, currency(&row.currency)?),
-            state: BookingState::from_name(&row.state).ok_or_else(|| unreadable("booking state", &row.state))?,
-            contact: Contact { email: row.email, phone: row.phone, language: row.language },
+            state: BookingState::from_name(&row.state)
+                .ok_or_else(|| unreadable("booking state", &row.state))?,
+            contact: Contact {
+                email: row.email,
+                phone: row.phone,
+                language: row.language,
+            },
             held_at: row.held_at,
             expires_at: row.expires_at,
             reclaim_at: row.reclaim_at,
@@ -104,7 +109,10 @@ impl TryFrom<PaymentRow> for Payment {
         Ok(Self {
             id: row.payment_id.into(),
             booking: booking_id(row.booking_id)?,
-            account: GatewayAccount { gateway: row.gateway, account: row.account },
+            account: GatewayAccount {
+                gateway: row.gateway,
+                account: row.account,
+            },
             gateway_payment_id: row.gateway_payment_id,
             standing: PaymentStanding::from_name(&row.standing)
                 .ok_or_else(|| unreadable("payment standing", &row.standing))?,
@@ -141,7 +149,8 @@ impl TryFrom<RefundRow> for Refund {
             payment: row.payment_id.into(),
             booking: booking_id(row.booking_id)?,
             amount: Money::new(row.amount_minor, currency(&row.currency)?),
-            cause: Verdict::from_name(&row.cause).ok_or_else(|| unreadable("refund cause", &row.cause))?,
+            cause: Verdict::from_name(&row.cause)
+                .ok_or_else(|| unreadable("refund cause", &row.cause))?,
             standing: RefundStanding::from_name(&row.standing)
                 .ok_or_else(|| unreadable("refund standing", &row.standing))?,
             generation: number("generation", row.generation.into())?,
@@ -168,10 +177,14 @@ impl TryFrom<SeatRow> for Seat {
     fn try_from(row: SeatRow) -> Result<Self, TurnError> {
         Ok(Self {
             key: SeatKey {
-                show: row.show_id.try_into().map_err(|_| unreadable("show", &row.show_id.to_string()))?,
+                show: row
+                    .show_id
+                    .try_into()
+                    .map_err(|_| unreadable("show", &row.show_id.to_string()))?,
                 seat: row.seat,
             },
-            state: SeatState::from_name(&row.state).ok_or_else(|| unreadable("seat state", &row.state))?,
+            state: SeatState::from_name(&row.state)
+                .ok_or_else(|| unreadable("seat state", &row.state))?,
             booking: row.booking_id.map(booking_id).transpose()?,
             reclaim_at: row.reclaim_at,
             price_minor: row.price_minor,
