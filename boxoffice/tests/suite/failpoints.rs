@@ -12,6 +12,14 @@ use crate::system::System;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A booking with the ledger's balances, the gateway's books and the events that it must end with.
+type Expected<'a> = (
+    &'a str,
+    Vec<(String, i64)>,
+    (i64, i64, usize),
+    &'a [&'a str],
+);
+
 /// What a workload leaves behind.
 struct Bookings {
     paid: String,
@@ -49,7 +57,7 @@ async fn workload(stage: &Arc<Stage>) -> anyhow::Result<Bookings> {
 
 /// Waits until everything has come to its end, and holds the gateway's books and the events against it.
 async fn settles(stage: &Stage, bookings: &Bookings) -> anyhow::Result<()> {
-    let cases: [(&str, Vec<(String, i64)>, (i64, i64, usize), &[&str]); 3] = [
+    let cases: [Expected<'_>; 3] = [
         (
             &bookings.paid,
             vec![("APPLIED".into(), 45_000), ("GATEWAY".into(), -45_000)],

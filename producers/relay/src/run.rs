@@ -40,7 +40,7 @@ pub async fn run(
         };
         metrics::gauge!(metric::HOLDS_CURSOR).set(0.0);
         let reason = stop.name();
-        let refused = matches!(stop, Stop::Send { .. });
+        let refused = matches!(&stop, Stop::Send { error, .. } if error.is_permanent());
         match stop {
             Stop::Shutdown => return Ok(()),
             Stop::Final(error) => return Err(error),
