@@ -149,15 +149,15 @@ fn load(file: Option<PathBuf>, roles: &[Role]) -> Result<Loaded, Failure> {
 }
 
 fn database(file: Option<PathBuf>) -> Result<PgStore, Failure> {
-    let loaded = load(file, &[])?;
-    if !config::is_set(&loaded.config.database.url) {
-        return Err(Failure::unusable("database.url is not set")
-            .advise("give --config FILE or BOXOFFICE_DATABASE__URL, or start `boxoffice dev` in this directory"));
-    }
-    store(&loaded.config)
+    store(&load(file, &[])?.config)
 }
 
 fn store(config: &config::Config) -> Result<PgStore, Failure> {
+    if !config::is_set(&config.database.url) {
+        return Err(Failure::unusable("database.url is not set").advise(
+            "give --config FILE or BOXOFFICE_DATABASE__URL, or start `boxoffice dev` in this directory",
+        ));
+    }
     let options = config
         .database
         .connect_options()

@@ -70,7 +70,15 @@ async fn webhooks(store: &PgStore, kafka: &Connection, audit: &mut Audit) -> Res
     let ends = tokio::task::spawn_blocking(move || ends(&kafka))
         .await
         .map_err(|error| unread(&error))?;
-    for (partition, low, high) in ends.map_err(|error| unread(&error))? {
+    let ends = ends.map_err(|error| unread(&error))?;
+    if ends.is_empty() {
+        let what = format!("there is no topic {WEBHOOKS}: what was accepted is gone");
+        audit.violations.push(Violation {
+            promise: Promise::Ingress1,
+            what,
+        });
+    }
+    for (partition, low, high) in ends {
         let position = store
             .read_position(CONSUMER.name, WEBHOOKS, partition)
             .await

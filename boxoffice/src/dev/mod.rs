@@ -30,10 +30,10 @@ const STATE: &str = ".boxoffice";
 #[derive(Clone, Debug, Args)]
 pub struct DevArguments {
     /// Use this broker, host:port, instead of starting one.
-    #[arg(long, value_name = "HOST:PORT", requires = "database_url")]
+    #[arg(long, value_name = "HOST:PORT")]
     kafka: Option<String>,
     /// Use this PostgreSQL instead of starting one.
-    #[arg(long, value_name = "URL", requires = "kafka")]
+    #[arg(long, value_name = "URL")]
     database_url: Option<String>,
     /// Where the state is kept.
     #[arg(long, value_name = "DIR", default_value = STATE)]
@@ -50,9 +50,9 @@ pub struct DevArguments {
 pub async fn run(arguments: DevArguments) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let place = Place::open(&arguments.state_dir)?;
-    let servers = match (arguments.kafka, arguments.database_url) {
-        (Some(kafka), Some(database)) => Servers::Given { kafka, database },
-        _ => Servers::Own,
+    let servers = Servers {
+        kafka: arguments.kafka,
+        database: arguments.database_url,
     };
     terminal::line(terminal::bold("boxoffice dev"));
     logging::install(&place.log_settings()?, Destination::File(&place.log_file()))?;
@@ -135,9 +135,9 @@ pub async fn temporary(progress: bool) -> Result<System, Failure> {
     roles::install_metrics()?;
     if progress {
         terminal::line("no system runs in this directory: starting one in a temporary place");
-        System::start(place, Servers::Own, &Bar::default(), false).await
+        System::start(place, Servers::default(), &Bar::default(), false).await
     } else {
-        System::start(place, Servers::Own, &Silent, false).await
+        System::start(place, Servers::default(), &Silent, false).await
     }
 }
 

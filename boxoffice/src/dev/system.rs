@@ -21,25 +21,26 @@ use crate::{schema, terminal};
 /// How long everything may take to become ready.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where Kafka and PostgreSQL come from.
-#[derive(Clone, Debug)]
-pub enum Servers {
-    /// Started as children, with their data in the place.
-    Own,
-    /// They run already.
-    Given {
-        /// `host:port` of a broker.
-        kafka: String,
-        /// The database's URL.
-        database: String,
-    },
+/// Servers that run already. What is not given is started as a child, with its data in the place.
+#[derive(Clone, Debug, Default)]
+pub struct Servers {
+    /// `host:port` of a broker.
+    pub kafka: Option<String>,
+    /// The database's URL.
+    pub database: Option<String>,
+}
+
+/// Servers that we have started.
+struct Children {
+    kafka: Option<Kafka>,
+    postgres: Option<Postgres>,
 }
 
 /// A running system.
 pub struct System {
     // In the order in which they go.
     supervisor: Supervisor,
-    children: Option<(Kafka, Postgres)>,
+    children: Children,
     config: Config,
     target: Target,
     place: Place,
@@ -58,15 +59,20 @@ impl System {
         usual_ports: bool,
     ) -> Result<Self, Failure> {
         let ports = place.ports(usual_ports)?;
-        let (children, kafka, database) = match servers {
-            Servers::Given { kafka, database } => (None, kafka, database),
-            Servers::Own => {
-                let (kafka, postgres) = own_servers(&place, progress).await?;
-                let addresses = (kafka.bootstrap(), postgres.url());
-                (Some((kafka, postgres)), addresses.0, addresses.1)
-            }
-        };
-        let text = settings(&place, &kafka, &database, ports, children.is_some())?;
+        let children = own_servers(&place, &servers, progress).await?;
+        let kafka = children
+            .kafka
+            .as_ref()
+            .map(Kafka::bootstrap)
+            .or(servers.kafka)
+            .unwrap_or_default();
+        let database = children
+            .postgres
+            .as_ref()
+            .map(Postgres::url)
+            .or(servers.database)
+            .unwrap_or_default();
+        let text = settings(&place, &kafka, &database, ports, children.kafka.is_some())?;
         place.leave_settings(&text)?;
         let layers = Layers {
             development: dict(&text),
@@ -158,34 +164,56 @@ impl System {
                 dropped.join(", ")
             ));
         }
-        if let Some((mut kafka, mut postgres)) = self.children.take() {
-            let stopped = tokio::join!(kafka.stop(), postgres.stop());
-            stopped
-                .0
+        if let Some(mut kafka) = self.children.kafka.take() {
+            kafka
+                .stop()
+                .await
                 .map_err(|error| Failure::because("Kafka did not stop", &error))?;
-            stopped
-                .1
+        }
+        if let Some(mut postgres) = self.children.postgres.take() {
+            postgres
+                .stop()
+                .await
                 .map_err(|error| Failure::because("PostgreSQL did not stop", &error))?;
         }
         Ok(())
     }
 }
 
-async fn own_servers(place: &Place, progress: &dyn Progress) -> Result<(Kafka, Postgres), Failure> {
+async fn own_servers(
+    place: &Place,
+    given: &Servers,
+    progress: &dyn Progress,
+) -> Result<Children, Failure> {
+    if given.kafka.is_some() && given.database.is_some() {
+        return Ok(Children {
+            kafka: None,
+            postgres: None,
+        });
+    }
     let fetched = fetch(progress)
         .await
         .map_err(|error| Failure::because("Kafka and PostgreSQL cannot be fetched", &error))?;
-    let kafka = KafkaOptions::new(place.dir().join("kafka"));
-    let postgres = PostgresOptions::new(place.dir().join("postgres"));
-    let (kafka, postgres) = tokio::join!(
-        Kafka::start(&fetched, &kafka),
-        Postgres::start(&fetched, &postgres)
-    );
+    let kafka = async {
+        let options = KafkaOptions::new(place.dir().join("kafka"));
+        match given.kafka {
+            Some(_) => Ok(None),
+            None => Kafka::start(&fetched, &options).await.map(Some),
+        }
+    };
+    let postgres = async {
+        let options = PostgresOptions::new(place.dir().join("postgres"));
+        match given.database {
+            Some(_) => Ok(None),
+            None => Postgres::start(&fetched, &options).await.map(Some),
+        }
+    };
+    let (kafka, postgres) = tokio::join!(kafka, postgres);
     let kafka = kafka.map_err(|error| Failure::because("Kafka cannot be started", &error))?;
     let postgres =
         postgres.map_err(|error| Failure::because("PostgreSQL cannot be started", &error))?;
     progress.line("Kafka and PostgreSQL run");
-    Ok((kafka, postgres))
+    Ok(Children { kafka, postgres })
 }
 
 /// The settings of a development system, as a configuration file.

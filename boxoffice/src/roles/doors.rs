@@ -82,7 +82,8 @@ pub async fn api(shared: &Shared<'_>) -> Result<SocketAddr, Failure> {
             desk_glance_from: config.desk_glance_from,
             desk_patience_ms: config.desk_patience_ms,
             status_link_days: config.status_link_days,
-            ..Options::default()
+            // The workers and the relay drain after the doors, and need their time too.
+            drain_seconds: shared.config.shutdown.deadline_seconds / 2,
         },
     });
     api.follow(&shared.config.kafka.brokers, &shared.config.kafka.extra())

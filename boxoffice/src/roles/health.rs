@@ -42,6 +42,30 @@ pub fn install_metrics() -> Result<(), Failure> {
     Ok(())
 }
 
+/// How often what was recorded is folded into the histograms, scraped or not.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Keeps the recorder from growing while nobody scrapes.
+pub fn keep_up(supervisor: &Supervisor) {
+    supervisor.spawn(
+        "metrics",
+        Stage::Rest,
+        Ending::StartAgain,
+        |stop| async move {
+            while stop
+                .run_until_cancelled(tokio::time::sleep(UPKEEP))
+                .await
+                .is_some()
+            {
+                if let Some(metrics) = METRICS.get() {
+                    metrics.run_upkeep();
+                }
+            }
+            anyhow::Ok(())
+        },
+    );
+}
+
 /// `GET /metrics`, in Prometheus' text format.
 pub fn metrics_route() -> Router {
     Router::new().route(

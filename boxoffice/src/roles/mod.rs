@@ -120,6 +120,7 @@ pub async fn start(
         gateways: Arc::new(gateways),
         supervisor,
     };
+    health::keep_up(supervisor);
     let mut addresses = Addresses::default();
     for role in roles {
         match role {

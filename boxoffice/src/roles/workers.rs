@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use time::Duration;
 
 use super::{Shared, executor, status_tokens, ticket_keys};
-use crate::config::{Config, is_set};
+use crate::config::{Config, is_set, optional};
 use crate::failure::Failure;
 use crate::supervisor::{Ending, Stage};
 
@@ -142,7 +142,7 @@ fn office(config: &Config) -> Result<Office, Failure> {
         postman,
         letterhead: Letterhead {
             name: mail.name.clone(),
-            help: None,
+            help: optional(&mail.help),
         },
         domain,
         ticket_keys: ticket_keys(&config.tickets)
