@@ -29,6 +29,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (mut kafka, mut postgres) = (kafka?, postgres?);
     println!("KAFKA={}", kafka.bootstrap());
     println!("DATABASE_URL={}", postgres.url());
+    let pids = [kafka.pid(), postgres.pid()]
+        .map(|pid| pid.map_or_else(String::new, |pid| pid.to_string()));
+    println!("PIDS={}", pids.join(" "));
 
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,

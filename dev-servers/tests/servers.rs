@@ -6,9 +6,10 @@
 )]
 
 use std::fs::Permissions;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
 use boxoffice_dev_servers::{
     Fetched, Kafka, KafkaOptions, Postgres, PostgresOptions, ServerError, Silent,
@@ -212,44 +213,27 @@ async fn two_state_directories_live_side_by_side_and_a_broken_archive_does_no_ha
     assert!(error.to_string().contains("num.io.threads"), "{error}");
 }
 
-/// Not a test: what the next one runs as a process of its own, to kill it.
-#[tokio::test]
-#[ignore = "run by a_killed_run_leaves_nothing_in_the_way"]
-async fn a_run_to_be_killed() {
-    let dir = PathBuf::from(std::env::var_os("BOXOFFICE_TEST_DIR").unwrap());
-    let fetched = fetched().await;
-    let kafka = Kafka::start(&fetched, &KafkaOptions::new(dir.join("kafka")))
-        .await
-        .unwrap();
-    let postgres = Postgres::start(&fetched, &postgres_options(&dir))
-        .await
-        .unwrap();
-    let ready = format!("{} {}", kafka.pid().unwrap(), postgres.pid().unwrap());
-    std::fs::write(dir.join("ready.unfinished"), ready).unwrap();
-    std::fs::rename(dir.join("ready.unfinished"), dir.join("ready")).unwrap();
-    std::future::pending::<()>().await;
-}
-
 #[tokio::test]
 async fn a_killed_run_leaves_nothing_in_the_way() {
     let (dir, fetched) = (open_dir(), fetched().await);
-    let mut run = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "a_run_to_be_killed"])
-        .env("BOXOFFICE_TEST_DIR", dir.path())
-        .stdout(std::process::Stdio::null())
+    // Cargo builds the examples with the tests, beside them.
+    let tests = std::env::current_exe().unwrap();
+    let up = tests
+        .parent()
+        .and_then(Path::parent)
+        .unwrap()
+        .join("examples/up");
+    let mut run = std::process::Command::new(up)
+        .arg(dir.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let since = Instant::now();
-    let pids = loop {
-        if let Ok(pids) = std::fs::read_to_string(dir.path().join("ready")) {
-            break pids;
-        }
-        assert!(
-            run.try_wait().unwrap().is_none() && since.elapsed() < PATIENCE,
-            "the run did not start"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    let lines = BufReader::new(run.stdout.take().unwrap()).lines();
+    let pids = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("PIDS=").map(str::to_owned))
+        .expect("the run started");
     let error = Postgres::start(&fetched, &postgres_options(dir.path()))
         .await
         .unwrap_err();

@@ -52,7 +52,10 @@ pub fn coordinator(shared: &Shared<'_>) {
 pub fn refunds(shared: &Shared<'_>) {
     let options = stream(
         shared.config,
-        boxoffice_refunds::stream_options(&shared.config.kafka.brokers),
+        boxoffice_consumer_turns::events::stream_options(
+            &shared.config.kafka.brokers,
+            boxoffice_refunds::CONSUMER,
+        ),
     );
     let tasks = executor(shared.config, "refunds");
     let (store, gateways) = (shared.store.clone(), shared.gateways.clone());
@@ -75,7 +78,10 @@ pub fn notifications(shared: &Shared<'_>) -> Result<(), Failure> {
     let office = Arc::new(office(shared.config)?);
     let options = stream(
         shared.config,
-        boxoffice_notifications::stream_options(&shared.config.kafka.brokers),
+        boxoffice_consumer_turns::events::stream_options(
+            &shared.config.kafka.brokers,
+            boxoffice_notifications::CONSUMER,
+        ),
     );
     let tasks = executor(shared.config, "notifications");
     let store = shared.store.clone();

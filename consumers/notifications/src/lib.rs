@@ -11,17 +11,16 @@ mod work;
 
 use std::sync::Arc;
 
-use boxoffice_consumer_turns::{Consumer, PgPositions};
+use boxoffice_consumer_turns::{Consumer, events};
 use boxoffice_failpoints::Role;
 use boxoffice_stream::{StreamError, StreamOptions};
 use boxoffice_tasks::ExecutorOptions;
-use boxoffice_turn::outgoing::BOOKING_EVENTS;
 use boxoffice_turn::postgres::PgStore;
 use tokio_util::sync::CancellationToken;
 
-pub use intake::Events;
+use intake::News;
 pub use letters::Office;
-pub use work::MailWork;
+use work::MailWork;
 
 /// The notification worker, as a consumer.
 pub const CONSUMER: Consumer = Consumer {
@@ -30,8 +29,7 @@ pub const CONSUMER: Consumer = Consumer {
     role: Role::NotificationsConsumer,
 };
 
-/// Runs the notification worker until `shutdown`. On the way out the turn under way is finished and letters
-/// under way are waited for.
+/// Runs the notification worker until `shutdown`.
 ///
 /// # Errors
 /// [`StreamError`]: only what cannot get better by itself.
@@ -42,24 +40,6 @@ pub async fn run(
     tasks: ExecutorOptions,
     shutdown: CancellationToken,
 ) -> Result<(), StreamError> {
-    let work = Arc::new(MailWork::new(store.clone(), office));
-    let executor = tokio::spawn(boxoffice_tasks::run(
-        store.clone(),
-        work,
-        tasks,
-        shutdown.clone(),
-    ));
-    let handler = Events::new(store.clone());
-    let consumed =
-        boxoffice_stream::run(stream, PgPositions(store), handler, shutdown.clone()).await;
-    shutdown.cancel();
-    if let Err(error) = executor.await {
-        tracing::error!(%error, "the mail executor failed");
-    }
-    consumed
-}
-
-/// The stream's options for the notification worker.
-pub fn stream_options(brokers: &str) -> StreamOptions {
-    StreamOptions::new(brokers, CONSUMER.name, [BOOKING_EVENTS])
+    let work = MailWork::new(store.clone(), office);
+    events::run(stream, store, News, work, tasks, shutdown).await
 }

@@ -9,17 +9,16 @@ mod intake;
 
 use std::sync::Arc;
 
-use boxoffice_consumer_turns::{Consumer, PgPositions};
+use boxoffice_consumer_turns::{Consumer, events};
 use boxoffice_failpoints::Role;
 use boxoffice_gateways::Gateways;
 use boxoffice_stream::{StreamError, StreamOptions};
 use boxoffice_tasks::ExecutorOptions;
-use boxoffice_turn::outgoing::BOOKING_EVENTS;
 use boxoffice_turn::postgres::PgStore;
 use tokio_util::sync::CancellationToken;
 
-pub use call::RefundWork;
-pub use intake::Events;
+use call::RefundWork;
+use intake::RequestedRefunds;
 
 /// The refund worker, as a consumer.
 pub const CONSUMER: Consumer = Consumer {
@@ -28,8 +27,7 @@ pub const CONSUMER: Consumer = Consumer {
     role: Role::RefundsConsumer,
 };
 
-/// Runs the refund worker until `shutdown`. On the way out the turn under way is finished and calls under way
-/// bring their answers back.
+/// Runs the refund worker until `shutdown`.
 ///
 /// # Errors
 /// [`StreamError`]: only what cannot get better by itself.
@@ -40,24 +38,6 @@ pub async fn run(
     tasks: ExecutorOptions,
     shutdown: CancellationToken,
 ) -> Result<(), StreamError> {
-    let work = Arc::new(RefundWork::new(store.clone(), gateways));
-    let executor = tokio::spawn(boxoffice_tasks::run(
-        store.clone(),
-        work,
-        tasks,
-        shutdown.clone(),
-    ));
-    let handler = Events::new(store.clone());
-    let consumed =
-        boxoffice_stream::run(stream, PgPositions(store), handler, shutdown.clone()).await;
-    shutdown.cancel();
-    if let Err(error) = executor.await {
-        tracing::error!(%error, "the refund executor failed");
-    }
-    consumed
-}
-
-/// The stream's options for the refund worker.
-pub fn stream_options(brokers: &str) -> StreamOptions {
-    StreamOptions::new(brokers, CONSUMER.name, [BOOKING_EVENTS])
+    let work = RefundWork::new(store.clone(), gateways);
+    events::run(stream, store, RequestedRefunds, work, tasks, shutdown).await
 }

@@ -4,6 +4,7 @@
 //! whatever Kafka delivers again. Kafka is told the offset afterwards, for its tools.
 
 mod dead_letter;
+pub mod events;
 
 use boxoffice_failpoints::Role;
 use boxoffice_stream::{

@@ -1,0 +1,143 @@
+//! Consuming booking events: what the refund worker and the notification worker have in common.
+
+use std::sync::Arc;
+
+use boxoffice_failpoints::Role;
+use boxoffice_saga::attention::AttentionKind;
+use boxoffice_saga::event::Event;
+use boxoffice_saga::identity::BookingId;
+use boxoffice_saga::world::World;
+use boxoffice_stream::{Batch, Handler, Run, StreamError, StreamOptions, TurnFailed};
+use boxoffice_tasks::{ExecutorOptions, Work};
+use boxoffice_turn::outgoing::BOOKING_EVENTS;
+use boxoffice_turn::postgres::PgStore;
+use boxoffice_turn::{Appends, Claim, Claimed, Held, Plan, Wanted};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Consumer, PgPositions, bury, failed, letter, place, positions};
+
+/// What a worker takes on when it reads booking events.
+pub trait TakesOn: Send + Sync + 'static {
+    /// Whose turns they are, and its names.
+    const CONSUMER: Consumer;
+
+    /// The booking that an event makes the turn lock, if it does.
+    fn locks(&self, event: &Event) -> Option<BookingId>;
+
+    /// Takes an event on, in its turn. Most are none of the worker's business.
+    fn take_on(&self, event: &Event, world: &mut World);
+}
+
+/// The stream's options for a consumer of booking events.
+pub fn stream_options(brokers: &str, consumer: Consumer) -> StreamOptions {
+    StreamOptions::new(brokers, consumer.name, [BOOKING_EVENTS])
+}
+
+/// Runs a worker until `shutdown`: reads booking events, and works on the tasks that they lead to. On the way
+/// out the turn under way is finished, and calls under way bring their answers back.
+///
+/// # Errors
+/// [`StreamError`]: only what cannot get better by itself.
+pub async fn run<T: TakesOn, W: Work>(
+    stream: StreamOptions,
+    store: PgStore,
+    takes_on: T,
+    work: W,
+    tasks: ExecutorOptions,
+    shutdown: CancellationToken,
+) -> Result<(), StreamError> {
+    let executor = boxoffice_tasks::run(store.clone(), Arc::new(work), tasks, shutdown.clone());
+    let executor = tokio::spawn(executor);
+    let handler = Events {
+        store: store.clone(),
+        takes_on,
+    };
+    let consumed =
+        boxoffice_stream::run(stream, PgPositions(store), handler, shutdown.clone()).await;
+    shutdown.cancel();
+    if let Err(error) = executor.await {
+        tracing::error!(%error, consumer = T::CONSUMER.name, "the executor failed");
+    }
+    consumed
+}
+
+struct Events<T> {
+    store: PgStore,
+    takes_on: T,
+}
+
+impl<T: TakesOn> Handler for Events<T> {
+    async fn turn(&self, batch: &Batch) -> Result<(), TurnFailed> {
+        let events = batch
+            .records()
+            .map(|(_, record)| serde_json::from_slice(&record.payload))
+            .collect();
+        let plan = TakeOn {
+            batch,
+            events,
+            takes_on: &self.takes_on,
+        };
+        boxoffice_turn::run(&self.store, &plan)
+            .await
+            .map_err(failed)
+    }
+
+    async fn dead_letter(&self, run: &Run, reason: &str) -> Result<(), TurnFailed> {
+        bury(&self.store, T::CONSUMER, run, reason).await
+    }
+}
+
+struct TakeOn<'a, T> {
+    batch: &'a Batch,
+    events: Vec<Result<Event, serde_json::Error>>,
+    takes_on: &'a T,
+}
+
+impl<T: TakesOn> Plan for TakeOn<'_, T> {
+    type Answer = ();
+
+    fn role(&self) -> Role {
+        T::CONSUMER.role
+    }
+
+    fn claim(&self) -> Claim {
+        Claim {
+            positions: positions(T::CONSUMER, self.batch),
+            ..Claim::default()
+        }
+    }
+
+    fn wanted(&self, _: &Claimed) -> Wanted {
+        let bookings = self
+            .events
+            .iter()
+            .flatten()
+            .filter_map(|event| self.takes_on.locks(event))
+            .collect();
+        Wanted {
+            bookings,
+            ..Wanted::default()
+        }
+    }
+
+    fn decide(&self, _: &Claimed, _: &Held, world: &mut World, appends: &mut Appends) {
+        for ((run, record), event) in self.batch.records().zip(&self.events) {
+            match event {
+                Ok(event) => self.takes_on.take_on(event, world),
+                Err(error) => {
+                    let why = format!("not a booking event that this build knows: {error}");
+                    tracing::error!(place = %place(run, record), why, "a booking event cannot be read");
+                    letter(
+                        T::CONSUMER,
+                        AttentionKind::DeadLetter,
+                        run,
+                        record,
+                        &why,
+                        world,
+                        appends,
+                    );
+                }
+            }
+        }
+    }
+}
