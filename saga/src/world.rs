@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use crate::attention::Attention;
+use crate::attention::{Attention, AttentionKind};
 use crate::booking::Booking;
 use crate::event::{Event, EventBody};
 use crate::identity::{BookingId, PaymentId, RefundId, SeatName, ShowId, UserId};
@@ -66,6 +67,8 @@ pub struct Changes {
     pub ledger: Vec<Entry>,
     /// What was decided and why.
     pub journal: Vec<JournalEntry>,
+    /// What no longer needs a person. Taken off the list before `attention` is put on it.
+    pub attention_settled: BTreeSet<(AttentionKind, Uuid)>,
     /// What needs a person.
     pub attention: Vec<Attention>,
 }
@@ -292,7 +295,7 @@ impl World {
     }
 
     /// Removes a task, done or no longer of use.
-    pub fn remove_task(&mut self, kind: TaskKind, subject: uuid::Uuid, generation: u32) {
+    pub fn remove_task(&mut self, kind: TaskKind, subject: Uuid, generation: u32) {
         let key = TaskKey {
             kind,
             subject,
@@ -308,6 +311,15 @@ impl World {
     /// Puts an item on the operators' list.
     pub fn call_person(&mut self, item: Attention) {
         self.changes.attention.push(item);
+    }
+
+    /// Takes items about `subject` off the operators' list: they have settled themselves.
+    pub(crate) fn dismiss_person(&mut self, kinds: &[AttentionKind], subject: Uuid) {
+        self.changes
+            .attention
+            .retain(|item| item.subject != subject || !kinds.contains(&item.kind));
+        let settled = kinds.iter().map(|kind| (*kind, subject));
+        self.changes.attention_settled.extend(settled);
     }
 
     /// The names of those of `seats` that are somebody else's for `booking` now.

@@ -8,4 +8,5 @@ mod outages;
 mod relay;
 mod scenes;
 mod servers;
+mod strays;
 mod system;

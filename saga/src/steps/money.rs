@@ -155,6 +155,7 @@ fn captured(
     }
     verify::withdraw(world, payment);
     world.remove_task(TaskKind::Void, payment.uuid(), 1);
+    world.dismiss_person(&[AttentionKind::PaymentUnknown], payment.uuid());
     world.emit(
         booking,
         EventBody::PaymentCompleted {
@@ -319,6 +320,7 @@ pub fn close(world: &mut World, booking: BookingId, payment: PaymentId) {
     }
     verify::withdraw(world, payment);
     world.remove_task(TaskKind::Void, payment.uuid(), 1);
+    world.dismiss_person(&[AttentionKind::PaymentUnknown], payment.uuid());
     // What the customer sees changes: nothing is on its way any more.
     let _ = world.booking_mut(booking);
 }

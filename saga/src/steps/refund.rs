@@ -163,6 +163,14 @@ fn done(world: &mut World, id: RefundId, gateway_refund_id: &str) -> Outcome {
     };
     world.post(payment, from, Account::Refunded, amount);
     world.remove_task(TaskKind::Refund, id.uuid(), generation);
+    world.dismiss_person(
+        &[
+            AttentionKind::RefundNotPossible,
+            AttentionKind::RefundStuck,
+            AttentionKind::RefundCameBack,
+        ],
+        id.uuid(),
+    );
     world.emit(
         booking,
         EventBody::RefundCompleted {

@@ -92,6 +92,9 @@ impl Hall {
         }
         self.events.extend(changes.events);
         self.ledger.extend(changes.ledger);
+        for (kind, subject) in &changes.attention_settled {
+            self.attention.remove(&(kind.name(), *subject));
+        }
         self.attention.extend(
             changes
                 .attention

@@ -242,6 +242,9 @@ impl OpenTurn for MemoryTurn {
         tables.journal.extend(world.changes.journal.iter().cloned());
         tables.ledger.extend(world.changes.ledger.iter().cloned());
         tables.events.extend(world.changes.events.iter().cloned());
+        for settled in &world.changes.attention_settled {
+            tables.attention.remove(settled);
+        }
         for item in &world.changes.attention {
             tables
                 .attention

@@ -16,9 +16,28 @@ pub async fn write(
     world: &World,
     appends: &Appends,
 ) -> Result<(), TurnError> {
+    settled(db, world).await?;
     attention(db, world).await?;
     parked(db, appends).await?;
     dead_letters(db, appends).await
+}
+
+/// Closes what has settled itself.
+async fn settled(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
+    let rows: Vec<_> = world.changes.attention_settled.iter().collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "update attention a set closed_at = clock_timestamp()
+         from unnest($1::text[], $2::uuid[]) as c (kind, subject)
+         where a.kind = c.kind and a.subject = c.subject and a.closed_at is null",
+        &column(&rows, |(kind, _)| kind.name().to_owned()),
+        &column(&rows, |(_, subject)| *subject),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// An item that is open already keeps its place and gets the newer reason; a closed one is opened again.
