@@ -76,6 +76,7 @@ pub async fn run(arguments: DevArguments) -> Result<ExitCode, Failure> {
     let fatal = tokio::select! {
         () = signal() => None,
         reason = system.fatal() => Some(reason),
+        reason = system.server_ended() => Some(reason),
     };
     terminal::line("\nstopping: finishing what is under way (Ctrl-C again ends at once)");
     tokio::select! {
@@ -83,7 +84,9 @@ pub async fn run(arguments: DevArguments) -> Result<ExitCode, Failure> {
         () = signal() => {}
     }
     match fatal {
-        Some(reason) => Err(Failure::new(reason)),
+        Some(reason) => {
+            Err(Failure::new(reason).advise("the state is kept: start again to go on from it"))
+        }
         None => {
             terminal::line("stopped; the state is kept");
             Ok(ExitCode::SUCCESS)

@@ -122,6 +122,38 @@ impl System {
         self.supervisor.fatal().await
     }
 
+    /// Returns when a server that we have started has ended by itself.
+    pub async fn server_ended(&self) -> String {
+        let kafka = async {
+            match &self.children.kafka {
+                Some(kafka) => {
+                    let _ = kafka.exited().await;
+                    format!(
+                        "Kafka ended by itself; its log is {}",
+                        kafka.log().display()
+                    )
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let postgres = async {
+            match &self.children.postgres {
+                Some(postgres) => {
+                    let _ = postgres.exited().await;
+                    format!(
+                        "PostgreSQL ended by itself; its log is {}",
+                        postgres.log().display()
+                    )
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            reason = kafka => reason,
+            reason = postgres => reason,
+        }
+    }
+
     async fn ready(&self, progress: &dyn Progress) -> Result<(), Failure> {
         let http = reqwest::Client::new();
         let health = format!("http://{}", self.config.health.listen);

@@ -29,6 +29,10 @@ pub async fn print(system: &System) -> Result<(), Failure> {
         0o700,
     )?;
     let script = place.dir().join("post-webhook.sh");
+    // As this process was called: a fresh checkout has no `boxoffice` on the PATH.
+    let me = std::env::args()
+        .next()
+        .unwrap_or_else(|| "boxoffice".to_owned());
     let lines = [
         terminal::bold("Where things are"),
         format!("  booking API      {}", target.api),
@@ -74,9 +78,9 @@ pub async fn print(system: &System) -> Result<(), Failure> {
         format!("  {} BOOKING_ID 90000", script.display()),
         String::new(),
         terminal::bold("Then"),
-        "  boxoffice demo     plays the hard scenes against this system".to_owned(),
-        "  boxoffice audit    evaluates every promise".to_owned(),
-        "  Ctrl-C             stops everything; the state is kept".to_owned(),
+        format!("  {me} demo    plays the hard scenes against this system"),
+        format!("  {me} audit   evaluates every promise"),
+        "  Ctrl-C stops everything; the state is kept".to_owned(),
     ];
     lines.iter().for_each(terminal::line);
     Ok(())
