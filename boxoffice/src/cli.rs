@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use boxoffice_turn::postgres::PgStore;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use tokio::sync::Notify;
 
 use crate::config::{self, Layers, Loaded};
@@ -42,22 +42,24 @@ enum Command {
         json: bool,
     },
     /// Run the gateways' door: verify webhooks and write them to Kafka
-    Ingress,
+    Ingress(With),
     /// Run the coordinator: webhooks in, decisions out; timers
-    Coordinator,
+    Coordinator(With),
     /// Run the relay: publish what was committed
     Relay {
         /// Adopt the outbox of another database system first (after a restore from a dump), and publish every
         /// retained event again. Stop all writers before.
         #[arg(long)]
         readopt: bool,
+        #[command(flatten)]
+        with: With,
     },
     /// Run the refund worker
-    Refunds,
+    Refunds(With),
     /// Run the notification worker
-    Notifications,
+    Notifications(With),
     /// Run the front ends' door: holds, payments, status, tickets
-    Api,
+    Api(With),
     /// Run every role in one process
     All,
     /// Bring the database's schema up to date and create missing topics
@@ -78,6 +80,25 @@ enum Command {
     /// List the places at which a test can kill this build
     #[command(hide = true)]
     Failpoints,
+}
+
+/// Further roles for the same process.
+#[derive(Debug, Args)]
+struct With {
+    /// Run these roles in the same process too, separated by commas.
+    #[arg(long, value_name = "ROLES", value_delimiter = ',')]
+    with: Vec<Role>,
+}
+
+impl With {
+    /// This role and the further ones, each once.
+    fn roles(self, role: Role) -> Vec<Role> {
+        let mut roles = self.with;
+        roles.push(role);
+        roles.sort_unstable();
+        roles.dedup();
+        roles
+    }
 }
 
 /// Runs the command that the arguments name. Arguments that cannot be used end with exit status 2.
@@ -113,13 +134,13 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Dev(arguments) => dev::run(arguments).await,
         Command::Demo { json } => play(file, json).await,
-        Command::Ingress => serve(file, &[Role::Ingress]).await,
-        Command::Coordinator => serve(file, &[Role::Coordinator]).await,
-        Command::Relay { readopt: false } => serve(file, &[Role::Relay]).await,
-        Command::Relay { readopt: true } => readopt(file).await,
-        Command::Refunds => serve(file, &[Role::Refunds]).await,
-        Command::Notifications => serve(file, &[Role::Notifications]).await,
-        Command::Api => serve(file, &[Role::Api]).await,
+        Command::Ingress(with) => serve(file, &with.roles(Role::Ingress)).await,
+        Command::Coordinator(with) => serve(file, &with.roles(Role::Coordinator)).await,
+        Command::Relay { readopt: true, .. } => readopt(file).await,
+        Command::Relay { with, .. } => serve(file, &with.roles(Role::Relay)).await,
+        Command::Refunds(with) => serve(file, &with.roles(Role::Refunds)).await,
+        Command::Notifications(with) => serve(file, &with.roles(Role::Notifications)).await,
+        Command::Api(with) => serve(file, &with.roles(Role::Api)).await,
         Command::All => serve(file, &Role::ALL).await,
         Command::Migrate => migrate(file).await,
         Command::Config => {

@@ -27,7 +27,7 @@ use crate::supervisor::{Ending, Stage, Supervisor};
 pub use health::install_metrics;
 
 /// A part of the product that can be deployed on its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Role {
     /// The gateways' door.
     Ingress,
