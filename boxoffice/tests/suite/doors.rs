@@ -181,6 +181,18 @@ async fn the_ingress_refuses_with_reasons_and_takes_everything_genuine() {
         200,
         "genuine and unreadable: kept, for it may be money"
     );
+    let buried = async || {
+        let count = "select count(*) from dead_letters where convert_from(payload, 'utf8') = 'not json at all'";
+        Ok(sqlx::query_scalar::<_, i64>(count)
+            .fetch_one(&stage.database)
+            .await?)
+    };
+    let kept = stage.until(&1, buried).await;
+    assert_eq!(
+        kept.expect("a database"),
+        1,
+        "its bytes are in the dead letters"
+    );
 }
 
 /// A webhook that names a booking of ours under a gateway payment id that nobody has seen is decided; one

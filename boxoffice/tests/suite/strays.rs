@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use boxoffice::demo::Stage;
+use boxoffice_producers::{OutgoingRecord, Producer, ProducerOptions};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use time::format_description::well_known::Rfc3339;
 
 use crate::system;
 
@@ -207,4 +209,65 @@ async fn a_refund_that_only_a_person_can_make_is_theirs_until_it_is_made() {
         (&status["status"], &status["settled"]),
         (&json!("HELD"), &json!(true))
     );
+}
+
+/// Who may write the webhooks' topic can still mint no payment: the signature is checked again, as of the time
+/// of receipt. What is not genuine or not readable keeps its bytes and is a person's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_nobody_signed_moves_no_money() {
+    let (stage, system) = stage().await;
+    let show = stage.show("Forged", 600_000).await.expect("a show");
+    let ann = stage.customer("ann").await.expect("a customer");
+    let booking = ann.hold(show, &["A-1"]).await.expect("a hold");
+    let object = json!({
+        "id": "pi_minted", "object": "payment_intent", "status": "succeeded", "livemode": false, "amount": 45_000,
+        "amount_received": 45_000, "currency": "inr", "metadata": { "booking_id": booking },
+    });
+    let body = json!({
+        "id": format!("evt_minted_{booking}"), "object": "event", "type": "payment_intent.succeeded",
+        "livemode": false, "data": { "object": object },
+    });
+    let now = stage.now().await.expect("a clock");
+    let headers = [
+        ("gateway", "stripe".to_owned()),
+        ("account", "default".to_owned()),
+        ("source", "webhook".to_owned()),
+        ("event_id", format!("evt_minted_{booking}")),
+        ("kind", "payment_intent.succeeded".to_owned()),
+        ("received_at", now.format(&Rfc3339).expect("a time")),
+        (
+            "sig-stripe-signature",
+            format!("t={},v1={}", now.unix_timestamp(), "ab".repeat(32)),
+        ),
+    ];
+    let headers: Vec<_> = headers
+        .into_iter()
+        .map(|(name, value)| (name.into(), value.into_bytes()))
+        .collect();
+    let kafka = boxoffice_producers::Connection::new(stage.target.kafka.clone());
+    let producer = Producer::new(&ProducerOptions::new(kafka, "forger")).expect("a producer");
+    let sent = producer.send(OutgoingRecord {
+        topic: "payments.webhooks.v1",
+        key: show.kafka_key().as_bytes(),
+        headers: &headers,
+        payload: body.to_string().as_bytes(),
+    });
+    sent.expect("a queue").await.expect("an acknowledgement");
+    let buried = async || {
+        let count = "select count(*) from dead_letters d join attention a on a.subject = d.letter_id
+                     where a.kind = 'forged_record' and convert_from(d.payload, 'utf8') like '%' || $1 || '%'";
+        Ok(sqlx::query_scalar::<_, i64>(count)
+            .bind(&booking)
+            .fetch_one(&stage.database)
+            .await?)
+    };
+    assert_eq!(
+        stage.until(&1, buried).await.expect("a database"),
+        1,
+        "{}",
+        system.log()
+    );
+    let status = ann.status(&booking).await.expect("a status");
+    assert_eq!(status["status"], "HELD");
+    assert_eq!(stage.ledger(&booking).await.expect("a ledger"), vec![]);
 }
