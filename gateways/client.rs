@@ -6,7 +6,6 @@ use std::time::Duration;
 use boxoffice_saga::fact::{PaymentFact, RefundFact};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, RefundId, ShowId};
 use boxoffice_saga::money::Money;
-use boxoffice_saga::payment::Payment;
 use futures::future::BoxFuture;
 
 /// What a call comes to.
@@ -58,15 +57,15 @@ pub struct CreatePayment {
 }
 
 impl CreatePayment {
-    /// The order for an attempt: always the same for the same attempt, because gateways refuse a repeated
-    /// idempotency key with other parameters.
-    pub fn of(attempt: &Payment) -> Self {
+    /// The order for an attempt: always the same for the same attempt, whoever asks, because gateways refuse a
+    /// repeated idempotency key with other parameters.
+    pub fn new(payment: PaymentId, booking: BookingId, amount: Money) -> Self {
         Self {
-            payment: attempt.id,
-            booking: attempt.booking,
-            show: attempt.booking.show(),
-            amount: attempt.expected,
-            description: format!("Booking {}", attempt.booking),
+            payment,
+            booking,
+            show: booking.show(),
+            amount,
+            description: format!("Booking {booking}"),
         }
     }
 }

@@ -122,13 +122,7 @@ impl Paying {
     }
 
     async fn create(&self, attempt: &Attempt) -> Result<Created, CallError> {
-        let order = CreatePayment {
-            payment: attempt.payment,
-            booking: self.booking,
-            show: self.booking.show(),
-            amount: attempt.amount,
-            description: format!("Booking {}", self.booking),
-        };
+        let order = CreatePayment::new(attempt.payment, self.booking, attempt.amount);
         let call = self.client.create_payment(&order);
         let answer = match tokio::time::timeout(self.client.timeout() + MARGIN, call).await {
             Ok(answer) => answer,

@@ -71,7 +71,11 @@ async fn gateway_id(client: &dyn GatewayClient, payment: &Payment) -> Result<Str
         return Ok(id.clone());
     }
     Ok(client
-        .create_payment(&CreatePayment::of(payment))
+        .create_payment(&CreatePayment::new(
+            payment.id,
+            payment.booking,
+            payment.expected,
+        ))
         .await?
         .gateway_payment_id)
 }

@@ -57,15 +57,10 @@ impl Outgoing {
                 .map_err(|error| TurnError::Data(error.to_string()))?,
         })
     }
-
-    /// The headers as the `headers` column holds them: a JSON array of `[name, value]`, one character from
-    /// U+0000 to U+00FF per byte of the value, so that exact bytes survive and people can read them.
-    pub fn encoded_headers(&self) -> Option<Vec<u8>> {
-        self.headers.as_ref().map(|headers| encode_headers(headers))
-    }
 }
 
-/// Writes record headers as the database keeps them, see [`Outgoing::encoded_headers`].
+/// Writes record headers as the `headers` column holds them: a JSON array of `[name, value]`, one character from
+/// U+0000 to U+00FF per byte of the value, so that exact bytes survive and people can read them.
 pub fn encode_headers(headers: &[(String, Vec<u8>)]) -> Vec<u8> {
     let pairs: Vec<(&str, String)> = headers
         .iter()
