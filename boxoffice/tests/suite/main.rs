@@ -4,6 +4,7 @@ mod conformance;
 mod doors;
 mod failpoints;
 mod locks;
+mod lost_answers;
 mod outages;
 mod relay;
 mod scenes;
