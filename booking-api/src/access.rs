@@ -23,14 +23,14 @@ impl Access {
     ///
     /// # Errors
     /// `unauthorised`.
-    pub fn of(
+    pub async fn of(
         api: &Api,
         booking: BookingId,
         token: Option<&str>,
         headers: &HeaderMap,
     ) -> Result<Self, Problem> {
         let Some(token) = token else {
-            return Ok(Self::User(api.verifier.caller(headers)?));
+            return Ok(Self::User(api.verifier.caller(headers).await?));
         };
         match api
             .addresses

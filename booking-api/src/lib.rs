@@ -26,7 +26,7 @@ pub mod shows;
 mod status;
 
 pub use api::{Api, Parts};
-pub use auth::{AuthOptions, TokenVerifier, WeakTokenSecret};
+pub use auth::{AuthError, AuthOptions, TokenVerifier};
 pub use options::Options;
 pub use routes::router;
 pub use serve::serve;

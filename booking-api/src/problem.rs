@@ -68,6 +68,8 @@ codes! {
     NotFound = "not_found", NOT_FOUND, "Not found";
     /// The caller's token is missing, wrong or expired; the detail says which.
     Unauthorised = "unauthorised", UNAUTHORIZED, "Not authorised";
+    /// The caller's token does not carry the role that this needs.
+    Forbidden = "forbidden", FORBIDDEN, "Not allowed";
     /// The request cannot be read; the detail says where.
     InvalidRequest = "invalid_request", BAD_REQUEST, "Invalid request";
     /// The contact is missing or cannot be right; the detail says which part.

@@ -45,7 +45,7 @@ pub(crate) async fn pay(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let user = api.verifier.caller(&headers)?;
+    let user = api.verifier.caller(&headers).await?;
     let booking: BookingId = request::path(&booking, "booking")?;
     let body = request::body(body).await?;
     let route = format!("POST /v1/bookings/{booking}/payments");

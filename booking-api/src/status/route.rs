@@ -68,7 +68,7 @@ pub(crate) async fn status(
 ) -> Result<Response, Problem> {
     let asked = Asked::read(asked)?;
     let booking: BookingId = request::path(&booking, "booking")?;
-    let access = Access::of(&api, booking, asked.token(), &headers)?;
+    let access = Access::of(&api, booking, asked.token(), &headers).await?;
     let wait = asked.wait()?;
     let Some(known) = Tag::known(&headers) else {
         let (seen, document) = look(&api, &access, booking).await?;

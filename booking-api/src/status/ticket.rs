@@ -83,7 +83,7 @@ async fn confirmed(
 ) -> Result<Seen, Problem> {
     let asked = Asked::read(asked)?;
     let booking: BookingId = request::path(booking, "booking")?;
-    let access = Access::of(api, booking, asked.token(), headers)?;
+    let access = Access::of(api, booking, asked.token(), headers).await?;
     let seen = api.cases.read(booking).await?.filter(|seen| {
         access.allows(&seen.case.booking) && seen.case.booking.state == BookingState::Confirmed
     });

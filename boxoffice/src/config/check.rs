@@ -296,7 +296,11 @@ pub(super) fn meaning(
     }
 
     let own = [
-        ("api.jwt_secret", &config.api.jwt_secret, runs(Role::Api)),
+        (
+            "api.jwt_secret",
+            &config.api.jwt_secret,
+            runs(Role::Api) && config.api.jwks_url.is_empty(),
+        ),
         (
             "api.status_secret",
             &config.api.status_secret,
@@ -305,6 +309,16 @@ pub(super) fn meaning(
     ];
     for (setting, secret, needed) in own {
         own_secret(setting, secret, needed, &mut refuse);
+    }
+    if !config.api.jwks_url.is_empty() {
+        match reqwest::Url::parse(&config.api.jwks_url) {
+            Ok(url) if url.scheme() == "https" => {}
+            Ok(url) if url.scheme() == "http" => warnings.push(Complaint::new(
+                "api.jwks_url",
+                "is fetched without TLS: whoever sits between can sign tokens",
+            )),
+            _ => refuse("api.jwks_url", "is no address: give https://…"),
+        }
     }
     if !development
         && config

@@ -89,6 +89,8 @@ pub struct ApiConfig {
     pub listen: SocketAddr,
     pub public_base_url: String,
     pub jwt_secret: SecretString,
+    pub jwks_url: String,
+    pub jwt_roles_claim: String,
     pub jwt_issuer: String,
     pub jwt_audience: String,
     pub status_secret: SecretString,

@@ -9,7 +9,7 @@ use boxoffice_webhook_ingress::{Ingress, KafkaPublisher};
 use tokio::net::TcpListener;
 
 use super::{Shared, health, listen, status_tokens, ticket_keys};
-use crate::config::optional;
+use crate::config::{is_set, optional};
 use crate::failure::Failure;
 use crate::supervisor::{Ending, Stage};
 
@@ -61,7 +61,9 @@ pub async fn ingress(shared: &Shared<'_>) -> Result<SocketAddr, Failure> {
 pub async fn api(shared: &Shared<'_>) -> Result<SocketAddr, Failure> {
     let config = &shared.config.api;
     let auth = AuthOptions {
-        secret: config.jwt_secret.clone(),
+        secret: Some(config.jwt_secret.clone()).filter(is_set),
+        jwks_url: optional(&config.jwks_url),
+        roles_claim: config.jwt_roles_claim.clone(),
         issuer: optional(&config.jwt_issuer),
         audience: optional(&config.jwt_audience),
     };
@@ -70,7 +72,7 @@ pub async fn api(shared: &Shared<'_>) -> Result<SocketAddr, Failure> {
         store: shared.store.clone(),
         gateways: shared.gateways.clone(),
         verifier: TokenVerifier::new(&auth)
-            .map_err(|error| Failure::because("api.jwt_secret cannot be used", &error))?,
+            .map_err(|error| Failure::because("callers' tokens cannot be checked", &error))?,
         status_tokens: status_tokens(shared.config)?,
         ticket_keys: ticket_keys(&shared.config.tickets)
             .map_err(|error| Failure::because("tickets.signing_key cannot be used", &error))?,
