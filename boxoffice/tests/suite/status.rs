@@ -341,4 +341,14 @@ async fn a_hint_has_the_gateway_asked_and_nothing_else() {
     ann.wait_for(&booking, "CONFIRMED")
         .await
         .expect("confirmed");
+    // It was this question that found it, not one of the schedule's.
+    let (generation, answer): (i32, String) = sqlx::query_as(
+        "select generation, answer from attempts
+         where kind = 'verify' and subject = $1::uuid and answer <> 'open' order by answered_at limit 1",
+    )
+    .bind(&attempt.payment_id)
+    .fetch_one(&stage.database)
+    .await
+    .expect("the gateway was asked");
+    assert_eq!((generation > 1_000, answer.as_str()), (true, "captured"));
 }
