@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::logging::{self, Destination};
 use crate::roles::{self, Role};
 use crate::supervisor::{Ending, Stage, Supervisor};
-use crate::{audit, demo, dev, schema, shows, terminal};
+use crate::{audit, demo, dev, schema, shows, terminal, tickets};
 
 /// Drives ticket bookings from seat hold to paid ticket, and gets the money right when things go wrong.
 ///
@@ -69,6 +69,9 @@ enum Command {
     /// Create shows and put them on sale
     #[command(subcommand)]
     Show(shows::ShowCommand),
+    /// Check tickets as a gate does, offline; print the public keys for that
+    #[command(subcommand)]
+    Ticket(tickets::TicketCommand),
     /// Evaluate every promise over the whole database; exit status 1 on any violation
     Audit {
         /// One JSON document on standard output.
@@ -148,6 +151,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Show(command) => shows::run(command, &database(file)?).await,
+        Command::Ticket(command) => tickets::run(command, || Ok(load(file, &[])?.config.tickets)),
         Command::Audit { json } => examine(file, json).await,
         Command::GatewaySim => simulate(file).await,
         Command::Failpoints => {

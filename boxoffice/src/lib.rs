@@ -12,3 +12,4 @@ pub mod schema;
 mod shows;
 pub mod supervisor;
 mod terminal;
+mod tickets;

@@ -12,3 +12,4 @@ mod servers;
 mod status;
 mod strays;
 mod system;
+mod tickets;
