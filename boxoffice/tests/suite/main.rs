@@ -3,6 +3,7 @@
 mod conformance;
 mod doors;
 mod failpoints;
+mod limits;
 mod locks;
 mod lost_answers;
 mod outages;
