@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::logging::{self, Destination};
 use crate::roles::{self, Role};
 use crate::supervisor::{Ending, Stage, Supervisor};
-use crate::{audit, demo, dev, schema, shows, terminal, tickets};
+use crate::{audit, bench, demo, dev, schema, shows, terminal, tickets};
 
 /// Drives ticket bookings from seat hold to paid ticket, and gets the money right when things go wrong.
 ///
@@ -78,6 +78,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Measure, on real servers in a temporary place
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// Run the gateway simulator alone
     GatewaySim,
     /// List the places at which a test can kill this build
@@ -153,6 +156,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Show(command) => shows::run(command, &database(file)?).await,
         Command::Ticket(command) => tickets::run(command, || Ok(load(file, &[])?.config.tickets)),
         Command::Audit { json } => examine(file, json).await,
+        Command::Bench(command) => bench::run(command).await,
         Command::GatewaySim => simulate(file).await,
         Command::Failpoints => {
             for point in boxoffice_failpoints::Failpoint::ALL {

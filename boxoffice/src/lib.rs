@@ -1,6 +1,7 @@
 //! boxoffice: the one binary, as a library for its own tests.
 
 pub mod audit;
+mod bench;
 pub mod cli;
 pub mod config;
 pub mod demo;

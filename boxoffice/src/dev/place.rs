@@ -124,12 +124,13 @@ impl Place {
         {
             return Ok(text);
         }
-        let drawn = || {
-            format!(
-                "{DEVELOPMENT_PREFIX}{}",
-                BASE64.encode(rand::random::<[u8; 32]>())
-            )
+        // What is kept beside a checkout is marked, so that it is refused anywhere else.
+        let mark = if self.temporary {
+            ""
+        } else {
+            DEVELOPMENT_PREFIX
         };
+        let drawn = || format!("{mark}{}", BASE64.encode(rand::random::<[u8; 32]>()));
         let webhook = || {
             format!(
                 "whsec_{}",
