@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use boxoffice_gateways::Gateways;
-use boxoffice_saga::identity::BookingId;
+use boxoffice_saga::identity::{BookingId, UserId};
 use boxoffice_stream::StreamError;
 use boxoffice_tickets::{StatusTokens, TicketKeys};
 use boxoffice_turn::postgres::PgStore;
+use http::HeaderMap;
 use time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +15,9 @@ use crate::addresses::Addresses;
 use crate::auth::TokenVerifier;
 use crate::desk::HoldDesk;
 use crate::health::Health;
+use crate::limits::{Admission, Rates, TrustedProxies};
 use crate::options::Options;
+use crate::problem::Problem;
 use crate::shows::{Catalogue, SeatMaps};
 use crate::status::{self, Cases, Watchers};
 
@@ -46,7 +49,10 @@ pub struct Api {
     pub(crate) seat_maps: SeatMaps,
     pub(crate) desk: HoldDesk,
     pub(crate) cases: Cases,
-    pub(crate) watchers: Watchers,
+    pub(crate) watchers: Arc<Watchers>,
+    pub(crate) admission: Admission,
+    pub(crate) rates: Rates,
+    pub(crate) proxies: TrustedProxies,
     pub(crate) health: Health,
     /// Cancelled when the process is asked to stop: who waits is answered, readiness ends.
     pub(crate) draining: CancellationToken,
@@ -73,10 +79,26 @@ impl Api {
             verifier: parts.verifier,
             ticket_keys: parts.ticket_keys,
             addresses,
+            admission: Admission::new(
+                parts.options.requests_under_way,
+                parts.options.waiting_clients,
+            ),
+            rates: Rates::new(parts.options.user_rate, parts.options.address_rate),
+            proxies: parts.options.trusted_proxies.clone(),
             options: parts.options,
-            watchers: Watchers::default(),
+            watchers: Arc::default(),
             draining: CancellationToken::new(),
         })
+    }
+
+    /// Who acts, by their token, within their own rate.
+    ///
+    /// # Errors
+    /// `unauthorised`, `slow_down`.
+    pub(crate) async fn acting(&self, headers: &HeaderMap) -> Result<UserId, Problem> {
+        let user = self.verifier.caller(headers).await?;
+        self.rates.user(&user)?;
+        Ok(user)
     }
 
     /// Tells those who wait for a booking that it has changed. They read it; nothing else is believed. May be

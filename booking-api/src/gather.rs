@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use boxoffice_turn::TurnError;
 use futures::FutureExt;
@@ -60,6 +61,25 @@ impl From<ReadFailed> for Problem {
             ReadFailed::Internal => Self::internal(),
         }
     }
+}
+
+/// A read that has not come about within this time is given up: the database hangs, and whoever asks should
+/// be told so.
+const READ_TIME: Duration = Duration::from_secs(3);
+
+/// Reads, but not for ever.
+///
+/// # Errors
+/// Those of the read, and [`ReadFailed::Unavailable`] if it takes longer than three seconds.
+pub async fn in_time<T>(
+    read: impl Future<Output = Result<T, ReadFailed>>,
+) -> Result<T, ReadFailed> {
+    tokio::time::timeout(READ_TIME, read)
+        .await
+        .unwrap_or_else(|_| {
+            tracing::warn!("the database takes too long to answer");
+            Err(ReadFailed::Unavailable)
+        })
 }
 
 /// Gathers the keys that are asked for at the same time into one read.
@@ -134,7 +154,8 @@ where
     async fn run(self: Arc<Self>) {
         while let Some(batch) = self.next() {
             let keys: Vec<K> = batch.keys().copied().collect();
-            let found = AssertUnwindSafe((self.read)(keys)).catch_unwind().await;
+            let read = in_time((self.read)(keys));
+            let found = AssertUnwindSafe(read).catch_unwind().await;
             let found = found.unwrap_or(Err(ReadFailed::Internal));
             for (key, askers) in batch {
                 let answer = match &found {

@@ -11,8 +11,10 @@ use sha2::{Digest, Sha256};
 
 use crate::problem::{Code, Problem};
 
-const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// Carries the key.
+pub const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+/// Says that an answer was given before.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const LONGEST: usize = 255;
 
 /// The claim of a request, if it carries a key. `route` is the method and the path.

@@ -16,6 +16,7 @@ mod desk;
 mod gather;
 mod health;
 mod idempotency;
+mod limits;
 pub mod metric;
 mod options;
 pub mod problem;
@@ -27,6 +28,7 @@ mod status;
 
 pub use api::{Api, Parts};
 pub use auth::{AuthError, AuthOptions, TokenVerifier};
+pub use limits::{PeerAddress, Rate, TrustedProxies};
 pub use options::Options;
 pub use routes::router;
 pub use serve::serve;

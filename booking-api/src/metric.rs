@@ -24,6 +24,8 @@ pub const STATUS_BATCH: &str = "boxoffice_status_batch_bookings";
 pub const STATUS_WAITING: &str = "boxoffice_status_waiting_clients";
 /// HTTP latency by method, route and status class.
 pub const HTTP_SECONDS: &str = "http_request_duration_seconds";
+/// Requests turned away, by reason: `overloaded`, `waiting` (no room to wait in), `user`, `address`.
+pub const REQUESTS_TURNED_AWAY: &str = "boxoffice_requests_turned_away_total";
 /// Calls to gateways that open a payment, by gateway and outcome.
 pub const PAYMENTS_OPENED: &str = "boxoffice_payment_creations_total";
 
@@ -75,6 +77,11 @@ pub fn describe() {
         HTTP_SECONDS,
         Unit::Seconds,
         "HTTP latency by method, route and status."
+    );
+    describe_counter!(
+        REQUESTS_TURNED_AWAY,
+        Unit::Count,
+        "Requests turned away, by reason."
     );
     describe_counter!(
         PAYMENTS_OPENED,

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use crate::limits::{Rate, TrustedProxies};
 
 /// How the booking API behaves. Every field has a default.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Where the public reaches this API, for example `https://booking.example.org`; put before the paths of
     /// status and ticket addresses. Empty: they are plain paths.
@@ -22,6 +21,18 @@ pub struct Options {
     pub desk_glance_from: usize,
     /// A hold that has waited this long, in milliseconds, is told `high_demand`. 5,000.
     pub desk_patience_ms: u32,
+    /// At most so many requests are under way, those who wait not counted; the next is told `overloaded`. 4,096.
+    pub requests_under_way: usize,
+    /// At most so many clients wait in long polls and event streams; the next does not wait. 50,000.
+    pub waiting_clients: usize,
+    /// How often one user may act (every POST).
+    pub user_rate: Rate,
+    /// How often one address may ask, whatever it is.
+    pub address_rate: Rate,
+    /// Whose word about the client's address counts.
+    pub trusted_proxies: TrustedProxies,
+    /// Web pages of which origins may call from a browser (CORS); `*` for all.
+    pub allowed_origins: Vec<String>,
     /// For how many days after the hold a status address opens the status. 30.
     pub status_link_days: u16,
     /// How long answers under way may take once the process is asked to stop, in seconds. 20.
@@ -37,6 +48,18 @@ impl Default for Options {
             desk_queue: 50_000,
             desk_glance_from: 8,
             desk_patience_ms: 5_000,
+            requests_under_way: 4_096,
+            waiting_clients: 50_000,
+            user_rate: Rate {
+                per_second: 10,
+                burst: 50,
+            },
+            address_rate: Rate {
+                per_second: 200,
+                burst: 1_000,
+            },
+            trusted_proxies: TrustedProxies::default(),
+            allowed_origins: Vec::new(),
             status_link_days: 30,
             drain_seconds: 20,
         }

@@ -60,6 +60,11 @@ codes! {
     PaymentInProgress = "payment_in_progress", CONFLICT, "A payment is in progress";
     /// Too many people want this show right now, and nothing was done. Ask again after `Retry-After`.
     HighDemand = "high_demand", SERVICE_UNAVAILABLE, "High demand, try again";
+    /// You, or your address, ask too often. Ask again after `Retry-After`.
+    SlowDown = "slow_down", TOO_MANY_REQUESTS, "Slow down";
+    /// This instance has as much under way as it can carry, and nothing was done. Ask again after
+    /// `Retry-After`.
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too busy, try again";
     /// The hold is over: its time ran out or it was given up. Hold seats again.
     HoldOver = "hold_over", CONFLICT, "The hold is over";
     /// The booking is paid and confirmed.
@@ -125,7 +130,7 @@ impl Problem {
     /// A problem. `detail` is for the caller: what is wrong and what to do.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         let retry_after_s = match code {
-            Code::HighDemand => Some(2),
+            Code::HighDemand | Code::SlowDown | Code::Overloaded => Some(2),
             Code::Unavailable | Code::GatewayUnavailable => Some(5),
             _ => None,
         };
@@ -240,6 +245,12 @@ impl From<Refusal> for Problem {
             Refusal::AlreadyPaid => {
                 Self::new(Code::AlreadyPaid, "This booking is paid and confirmed.")
             }
+            Refusal::NoSuchPayment => Self::not_found("payment"),
+            Refusal::TooSoon { after_s } => Self::new(
+                Code::SlowDown,
+                "We are asking the gateway already. Poll the status; another hint is listened to later.",
+            )
+            .retry_after(after_s),
             // The desk draws another id; who sees this nevertheless met a bug.
             Refusal::IdTaken => Self::internal(),
         }
@@ -318,10 +329,12 @@ mod tests {
 
     #[test]
     fn what_may_be_asked_again_says_when() {
-        for code in Code::ALL
-            .iter()
-            .filter(|code| code.status() == StatusCode::SERVICE_UNAVAILABLE)
-        {
+        for code in Code::ALL.iter().filter(|code| {
+            matches!(
+                code.status(),
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+            )
+        }) {
             let response = Problem::new(*code, "").into_response();
             assert!(
                 response.headers().contains_key(header::RETRY_AFTER),

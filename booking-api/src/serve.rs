@@ -2,17 +2,22 @@
 
 use std::io;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower::Service;
 
 use crate::api::Api;
+use crate::limits::PeerAddress;
 
 /// How long a connection may take to send a request's headers, and may be idle between requests.
 const HEADER_TIME: Duration = Duration::from_secs(75);
@@ -34,7 +39,6 @@ pub async fn serve(
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(%address, "the booking API serves");
-    let service = TowerToHyperService::new(router);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME);
@@ -44,8 +48,8 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
             () = shutdown.cancelled() => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Too many open files, or the other side was gone already.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -55,8 +59,11 @@ pub async fn serve(
         };
         // Answers are small and somebody waits for each.
         let _ = stream.set_nodelay(true);
-        let connection =
-            connections.watch(http.serve_connection(TokioIo::new(stream), service.clone()));
+        let service = TowerToHyperService::new(Connected {
+            router: router.clone(),
+            peer: PeerAddress(peer),
+        });
+        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection broke");
@@ -76,4 +83,26 @@ pub async fn serve(
         );
     }
     Ok(())
+}
+
+/// The router, for one connection: its requests carry the other end's address.
+#[derive(Clone)]
+struct Connected {
+    router: Router,
+    peer: PeerAddress,
+}
+
+impl Service<Request<Incoming>> for Connected {
+    type Response = <Router as Service<Request<Incoming>>>::Response;
+    type Error = <Router as Service<Request<Incoming>>>::Error;
+    type Future = <Router as Service<Request<Incoming>>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::<Request<Incoming>>::poll_ready(&mut self.router, context)
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.router.call(request)
+    }
 }

@@ -49,6 +49,11 @@ pub enum Input {
         /// The gateway's id for it.
         gateway_payment_id: String,
     },
+    /// The customer's browser says that it has paid. A reason to ask the gateway, and no more.
+    Hint {
+        /// The attempt.
+        payment: PaymentId,
+    },
     /// The gateway says how a payment stands: a webhook, or its answer when asked.
     Payment(PaymentFact),
     /// The gateway says how a refund stands.
@@ -215,6 +220,13 @@ pub enum Refusal {
     HoldOver,
     /// The booking is paid.
     AlreadyPaid,
+    /// The booking has no such payment attempt.
+    NoSuchPayment,
+    /// The browser's last hint is too fresh.
+    TooSoon {
+        /// When the next one is listened to, in whole seconds from now, at least 1.
+        after_s: u32,
+    },
     /// Another booking has this id: draw another.
     IdTaken,
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 
 use crate::booking::{Booking, BookingState};
-use crate::identity::{BookingId, SeatName, ShowId};
+use crate::identity::{BookingId, RefundId, SeatName, ShowId};
 use crate::money::Money;
 use crate::payment::{Payment, PaymentStanding};
 use crate::refund::{Refund, RefundStanding};
@@ -67,6 +67,8 @@ pub struct Poll {
 /// The refund part of the document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RefundStatus {
+    /// What our support finds it by.
+    pub reference: RefundId,
     /// How much goes back.
     pub amount: Money,
     /// Where it stands.
@@ -140,6 +142,7 @@ pub fn document(
         waiting_for,
         poll: view.poll(status),
         refund: refund.map(|refund| RefundStatus {
+            reference: refund.id,
             amount: refund.amount,
             state: refund.standing.name(),
             expected_by: refund.requested_at + Duration::days(REFUND_DAYS),
@@ -182,6 +185,7 @@ impl View<'_> {
     fn headline(&self) -> (Status, &'static str, Option<&'static str>) {
         const BANK: Option<&str> = Some("the bank's confirmation");
         const REFUND: Option<&str> = Some("the refund at the gateway");
+        let alive = self.booking.hold_alive(self.now);
         match self.booking.state {
             BookingState::Confirmed if self.refund_open() => (
                 Status::Confirmed,
@@ -203,22 +207,18 @@ impl View<'_> {
                 };
                 (Status::PaymentPending, message, BANK)
             }
-            BookingState::Held if self.refund_open() => (
+            // The promised end counts for the customer; that the seats stay theirs for a grace is for payers.
+            BookingState::Held if alive && self.refund_open() => (
                 Status::Held,
                 "Your seats are held. A payment that did not match is on its way back to you.",
                 REFUND,
             ),
-            BookingState::Held if !self.booking.hold_alive(self.now) => (
-                Status::Held,
-                "The time for paying is over. If you have paid, your money is safe.",
-                None,
-            ),
-            BookingState::Held if self.declined() => (
+            BookingState::Held if alive && self.declined() => (
                 Status::Held,
                 "The payment was declined and nothing was taken. You can try another card.",
                 None,
             ),
-            BookingState::Held => (Status::Held, "Your seats are held for you.", None),
+            BookingState::Held if alive => (Status::Held, "Your seats are held for you.", None),
             _ if self.with_operator() => (
                 Status::RefundPending,
                 "Your refund needs a person to look at it. We are on it, and your money is safe.",
@@ -239,15 +239,20 @@ impl View<'_> {
                 "Your booking is cancelled. Nothing was paid.",
                 None,
             ),
-            _ if self.refund_open() => (
+            BookingState::SeatsLost if self.refund_open() => (
                 Status::RefundPending,
                 "Your seats were no longer free when the payment came. Your money is on its way back.",
+                REFUND,
+            ),
+            _ if self.refund_open() => (
+                Status::RefundPending,
+                "You have no seats from this booking, and your money is on its way back.",
                 REFUND,
             ),
             _ if !self.refunds.is_empty() => {
                 (Status::Refunded, "Your money has been returned.", None)
             }
-            BookingState::Expired | BookingState::SeatsLost => (
+            BookingState::Held | BookingState::Expired | BookingState::SeatsLost => (
                 Status::Expired,
                 "The hold has ended and nothing was paid. Please book again.",
                 None,

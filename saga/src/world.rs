@@ -144,6 +144,7 @@ impl World {
                 payment,
                 gateway_payment_id,
             } => steps::attempt::created(self, *payment, gateway_payment_id),
+            Input::Hint { payment } => steps::hint::heard(self, booking, *payment),
             Input::Payment(fact) => steps::money::told(self, booking, fact),
             Input::Refund(fact) => steps::refund::told(self, booking, fact),
             Input::VerifyAnswered {

@@ -1,15 +1,40 @@
-//! Requests that change one booking: give it up, pay for it.
+//! Requests about one customer's bookings: pay for one, hint at a payment, give it up, list them.
 
 mod attempt;
+mod hint;
+mod history;
 mod pay;
 mod release;
 
+pub(crate) use hint::hint;
+pub(crate) use history::history;
 pub(crate) use pay::pay;
 pub(crate) use release::release;
 
-use boxoffice_turn::{Claim, Claimed, KeyClaim, KeyState, TurnError};
+use std::time::Duration;
 
+use boxoffice_turn::{Claim, Claimed, KeyClaim, KeyState, Plan, TurnError};
+
+use crate::api::Api;
 use crate::problem::Problem;
+
+/// A turn that has not come about within this time is answered with 503. It may come about nevertheless, as
+/// with any answer that is lost.
+const TURN_TIME: Duration = Duration::from_secs(6);
+
+/// Runs the turn of one request.
+///
+/// # Errors
+/// `unavailable`, `internal`.
+async fn turn<P: Plan>(api: &Api, plan: &P, what: &'static str) -> Result<P::Answer, Problem> {
+    match tokio::time::timeout(TURN_TIME, boxoffice_turn::run(&api.store, plan)).await {
+        Ok(answer) => answer.map_err(|error| not_done(&error, what)),
+        Err(_) => {
+            tracing::warn!(what, "a request could not be written in time");
+            Err(Problem::unavailable())
+        }
+    }
+}
 
 /// The claim of a turn for one request.
 fn claim_of(key: Option<&KeyClaim>) -> Claim {

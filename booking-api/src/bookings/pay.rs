@@ -17,7 +17,6 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::attempt::{AnsweredTurn, Attempt, OpenTurn, Opened, Told};
-use super::not_done;
 use crate::api::Api;
 use crate::idempotency::{self, Reply};
 use crate::metric;
@@ -45,7 +44,7 @@ pub(crate) async fn pay(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let user = api.verifier.caller(&headers).await?;
+    let user = api.acting(&headers).await?;
     let booking: BookingId = request::path(&booking, "booking")?;
     let body = request::body(body).await?;
     let route = format!("POST /v1/bookings/{booking}/payments");
@@ -102,9 +101,7 @@ impl Paying {
         };
         let mut looks = 0;
         loop {
-            let opened = boxoffice_turn::run(&self.api.store, &open)
-                .await
-                .map_err(|error| not_done(&error, "payment"))?;
+            let opened = super::turn(&self.api, &open, "payment").await?;
             let attempt = match opened {
                 Opened::Ask(attempt) => attempt,
                 Opened::Over(answer) => return answer,
@@ -172,9 +169,7 @@ impl Paying {
             key: self.key,
             told,
         };
-        let reply = boxoffice_turn::run(&self.api.store, &turn)
-            .await
-            .map_err(|error| not_done(&error, "payment"))?;
+        let reply = super::turn(&self.api, &turn, "payment").await?;
         self.api.watchers.wake(self.booking);
         reply
     }

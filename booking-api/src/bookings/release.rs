@@ -14,7 +14,7 @@ use boxoffice_turn::{Appends, Claim, Claimed, Held, KeyClaim, KeyState, Plan, Wa
 use http::HeaderMap;
 use serde_json::json;
 
-use super::{claim_of, key_of, not_done};
+use super::{claim_of, key_of};
 use crate::api::Api;
 use crate::idempotency::{self, Reply};
 use crate::problem::Problem;
@@ -27,15 +27,13 @@ pub(crate) async fn release(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let user = api.verifier.caller(&headers).await?;
+    let user = api.acting(&headers).await?;
     let booking: BookingId = request::path(&booking, "booking")?;
     let body = request::body(body).await?;
     let route = format!("POST /v1/bookings/{booking}/release");
     let key = idempotency::claim(&headers, &user, route, &body)?;
     let turn = ReleaseTurn { booking, user, key };
-    let reply = boxoffice_turn::run(&api.store, &turn)
-        .await
-        .map_err(|error| not_done(&error, "release"))??;
+    let reply = super::turn(&api, &turn, "release").await??;
     api.watchers.wake(booking);
     Ok(reply.into_response())
 }

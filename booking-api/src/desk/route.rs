@@ -33,7 +33,7 @@ pub(crate) async fn hold(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let user = api.verifier.caller(&headers).await?;
+    let user = api.acting(&headers).await?;
     let show: ShowId = request::path(&show, "show")?;
     let body = request::body(body).await?;
     let key = idempotency::claim(

@@ -3,12 +3,15 @@
 mod case;
 mod follow;
 mod route;
+mod stream;
 mod tag;
 mod ticket;
+mod wait;
 mod watchers;
 
 pub(crate) use case::Cases;
 pub(crate) use follow::follow;
-pub(crate) use route::status;
+pub(crate) use route::{POLL_AFTER, status};
+pub(crate) use stream::{LAST_EVENT_ID, events};
 pub(crate) use ticket::{ticket, ticket_picture};
 pub(crate) use watchers::Watchers;

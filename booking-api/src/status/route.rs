@@ -15,17 +15,17 @@ use tokio::time::Instant;
 
 use super::case::Seen;
 use super::tag::Tag;
+use super::wait::{Change, change, look};
 use crate::access::Access;
 use crate::api::Api;
+use crate::limits::Admitted;
 use crate::problem::{Code, Problem};
 use crate::request;
 
 /// The longest wait, in seconds.
 const LONGEST_WAIT_S: u64 = 25;
-/// How long a reader that is behind what the client knows is given to catch up between looks.
-const CATCH_UP: Duration = Duration::from_millis(200);
 /// The pause until the next poll, in milliseconds; in the document too, but also sent with a 304.
-const POLL_AFTER: HeaderName = HeaderName::from_static("poll-after-ms");
+pub(crate) const POLL_AFTER: HeaderName = HeaderName::from_static("poll-after-ms");
 
 #[derive(Deserialize)]
 pub(crate) struct Asked {
@@ -63,6 +63,7 @@ impl Asked {
 pub(crate) async fn status(
     State(api): State<Arc<Api>>,
     Path(booking): Path<String>,
+    admission: Admitted,
     asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -74,55 +75,19 @@ pub(crate) async fn status(
         let (seen, document) = look(&api, &access, booking).await?;
         return Ok(whole(&api, &seen, document));
     };
-    let until = Instant::now() + wait;
+    // Without room to wait in, the answer comes at once: the client polls instead.
+    let waits = !wait.is_zero() && admission.waits();
+    let until = Instant::now() + if waits { wait } else { Duration::ZERO };
     let watcher = api.watchers.watch(booking);
-    loop {
-        // Prepared before the read: a change after it rings.
-        let mut ring = std::pin::pin!(watcher.bell().notified());
-        ring.as_mut().enable();
-        let (seen, document) = look(&api, &access, booking).await?;
-        let tag = Tag::from(&document);
-        let behind = tag.version < known.version;
-        if !behind && tag != known {
-            return Ok(whole(&api, &seen, document));
-        }
-        if Instant::now() >= until || api.draining.is_cancelled() {
-            // What the client has is never taken back: a reader that is behind has nothing newer.
-            return Ok(unchanged(known, &document));
-        }
-        let look_again = if behind {
-            Some(CATCH_UP)
-        } else {
-            seen.changes_in(&document)
-        };
-        let look_again = look_again.map_or(until, |after| until.min(Instant::now() + after));
-        tokio::select! {
-            () = ring => {}
-            () = tokio::time::sleep_until(look_again) => {}
-            () = api.draining.cancelled() => {}
-        }
-    }
+    Ok(match change(&api, &access, &watcher, known, until).await? {
+        Change::Changed(seen, document) => whole(&api, &seen, *document),
+        // What the client has is never taken back: a reader that is behind has nothing newer.
+        Change::Unchanged(document) => unchanged(known, &document),
+    })
 }
 
-async fn look(
-    api: &Api,
-    access: &Access,
-    booking: BookingId,
-) -> Result<(Seen, StatusDocument), Problem> {
-    let seen = api
-        .cases
-        .read(booking)
-        .await?
-        .filter(|seen| access.allows(&seen.case.booking));
-    let seen = seen.ok_or_else(|| Problem::not_found("booking"))?;
-    let document = seen.document();
-    Ok((seen, document))
-}
-
-fn whole(api: &Api, seen: &Seen, mut document: StatusDocument) -> Response {
-    if document.status == Status::Confirmed {
-        document.ticket_url = Some(api.addresses.ticket(&seen.case.booking));
-    }
+fn whole(api: &Api, seen: &Seen, document: StatusDocument) -> Response {
+    let document = complete(api, seen, document);
     match serde_json::to_vec(&document) {
         Ok(body) => {
             let headers = headers(Tag::from(&document), &document);
@@ -133,6 +98,14 @@ fn whole(api: &Api, seen: &Seen, mut document: StatusDocument) -> Response {
             Problem::internal().into_response()
         }
     }
+}
+
+/// The document with what only the door knows.
+pub(super) fn complete(api: &Api, seen: &Seen, mut document: StatusDocument) -> StatusDocument {
+    if document.status == Status::Confirmed {
+        document.ticket_url = Some(api.addresses.ticket(&seen.case.booking));
+    }
+    document
 }
 
 fn unchanged(known: Tag, document: &StatusDocument) -> Response {

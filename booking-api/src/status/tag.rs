@@ -17,23 +17,33 @@ pub(super) struct Tag {
 
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "W/\"{}\"", self.inner())
+    }
+}
+
+impl Tag {
+    /// What stands between the quotes; also the id of a server-sent event.
+    pub(super) fn inner(&self) -> String {
         let phase = match self.phase {
             Phase::Quick => 'q',
             Phase::Backoff => 'b',
             Phase::Stop => 's',
         };
         let pay = if self.pay_again { 'y' } else { 'n' };
-        write!(f, "W/\"{}-{phase}{pay}\"", self.version)
+        format!("{}-{phase}{pay}", self.version)
     }
-}
 
-impl Tag {
     fn parse(text: &str) -> Option<Self> {
         let inner = text
             .trim()
             .trim_start_matches("W/")
             .strip_prefix('"')?
             .strip_suffix('"')?;
+        Self::from_inner(inner)
+    }
+
+    /// Reads what [`inner`](Self::inner) wrote; `None` for anything else.
+    pub(super) fn from_inner(inner: &str) -> Option<Self> {
         let (version, rest) = inner.split_once('-')?;
         let (phase, pay) = match rest.as_bytes() {
             [phase, pay] => (*phase, *pay),

@@ -22,7 +22,7 @@ struct Watched {
 impl Watchers {
     /// Registers a watcher, until it is dropped. Whoever reads after this misses nothing, if they prepare to
     /// be woken before each read: see [`Watcher::bell`].
-    pub(super) fn watch(&self, booking: BookingId) -> Watcher<'_> {
+    pub(super) fn watch(self: &Arc<Self>, booking: BookingId) -> Watcher {
         let mut waiting = self.waiting();
         let watched = waiting.entry(booking).or_insert_with(|| Watched {
             bell: Arc::default(),
@@ -31,7 +31,7 @@ impl Watchers {
         watched.watchers += 1;
         metrics::gauge!(metric::STATUS_WAITING).increment(1.0);
         Watcher {
-            all: self,
+            all: self.clone(),
             booking,
             bell: watched.bell.clone(),
         }
@@ -54,20 +54,25 @@ impl Watchers {
 }
 
 /// One who waits.
-pub(super) struct Watcher<'a> {
-    all: &'a Watchers,
+pub(super) struct Watcher {
+    all: Arc<Watchers>,
     booking: BookingId,
     bell: Arc<Notify>,
 }
 
-impl Watcher<'_> {
+impl Watcher {
+    /// Which booking.
+    pub(super) const fn booking(&self) -> BookingId {
+        self.booking
+    }
+
     /// What rings. Take `notified()` of it and `enable` that before reading.
     pub(super) fn bell(&self) -> &Notify {
         &self.bell
     }
 }
 
-impl Drop for Watcher<'_> {
+impl Drop for Watcher {
     fn drop(&mut self) {
         metrics::gauge!(metric::STATUS_WAITING).decrement(1.0);
         let mut waiting = self.all.waiting();
@@ -89,7 +94,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_who_wait_are_woken_and_forgotten_when_they_go() {
-        let watchers = Watchers::default();
+        let watchers = Arc::new(Watchers::default());
         let booking = |random| BookingId::pack(1, ShowId::try_from(1_u64).unwrap(), random);
         let (one, two, other) = (
             watchers.watch(booking(1)),

@@ -295,6 +295,18 @@ pub(super) fn meaning(
         );
     }
 
+    if let Err(text) = boxoffice_booking_api::TrustedProxies::new(&config.api.trusted_proxies) {
+        refuse(
+            "api.trusted_proxies",
+            &format!("{text:?} is neither an address nor a network such as 10.0.0.0/8"),
+        );
+    }
+    if config.api.requests_under_way == 0 || config.api.waiting_clients == 0 {
+        refuse(
+            "api.requests_under_way",
+            "must be at least 1, and so must api.waiting_clients",
+        );
+    }
     let own = [
         (
             "api.jwt_secret",

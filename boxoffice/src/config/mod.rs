@@ -101,6 +101,14 @@ pub struct ApiConfig {
     pub desk_queue: usize,
     pub desk_glance_from: usize,
     pub desk_patience_ms: u32,
+    pub requests_under_way: usize,
+    pub waiting_clients: usize,
+    pub user_per_second: u32,
+    pub user_burst: u32,
+    pub address_per_second: u32,
+    pub address_burst: u32,
+    pub trusted_proxies: Vec<String>,
+    pub allowed_origins: Vec<String>,
 }
 
 /// Section `tickets`.

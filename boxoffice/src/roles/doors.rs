@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use boxoffice_booking_api::{Api, AuthOptions, Options, Parts, TokenVerifier};
+use boxoffice_booking_api::{
+    Api, AuthOptions, Options, Parts, Rate, TokenVerifier, TrustedProxies,
+};
 use boxoffice_webhook_ingress::{Ingress, KafkaPublisher};
 use tokio::net::TcpListener;
 
@@ -83,6 +85,20 @@ pub async fn api(shared: &Shared<'_>) -> Result<SocketAddr, Failure> {
             desk_queue: config.desk_queue,
             desk_glance_from: config.desk_glance_from,
             desk_patience_ms: config.desk_patience_ms,
+            requests_under_way: config.requests_under_way,
+            waiting_clients: config.waiting_clients,
+            user_rate: Rate {
+                per_second: config.user_per_second,
+                burst: config.user_burst,
+            },
+            address_rate: Rate {
+                per_second: config.address_per_second,
+                burst: config.address_burst,
+            },
+            trusted_proxies: TrustedProxies::new(&config.trusted_proxies).map_err(|text| {
+                Failure::unusable(format!("api.trusted_proxies: {text:?} is no network"))
+            })?,
+            allowed_origins: config.allowed_origins.clone(),
             status_link_days: config.status_link_days,
             // The workers and the relay drain after the doors, and need their time too.
             drain_seconds: shared.config.shutdown.deadline_seconds / 2,

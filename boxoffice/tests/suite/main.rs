@@ -9,5 +9,6 @@ mod outages;
 mod relay;
 mod scenes;
 mod servers;
+mod status;
 mod strays;
 mod system;

@@ -181,6 +181,51 @@ impl System {
     }
 }
 
+/// A further process of ours.
+pub struct Instance {
+    pub url: String,
+    child: Child,
+}
+
+impl System {
+    /// A second booking API beside the first, on a port of its own, with settings changed by variables.
+    pub async fn another_api(&self, variables: &[(&str, &str)]) -> Instance {
+        let port = free_ports()[0];
+        let mut command = command(&self.config, "api");
+        command.env("BOXOFFICE_API__LISTEN", format!("127.0.0.1:{port}"));
+        command.envs(variables.iter().copied());
+        let mut instance = Instance {
+            url: format!("http://127.0.0.1:{port}"),
+            child: spawn(&mut command, &self.dir, "another-api"),
+        };
+        let until = Instant::now() + PATIENCE;
+        let http = reqwest::Client::new();
+        let ready = format!("{}/readyz", instance.url);
+        while !http
+            .get(&ready)
+            .send()
+            .await
+            .is_ok_and(|answer| answer.status().is_success())
+        {
+            let ended = instance
+                .child
+                .try_wait()
+                .expect("a child can be waited for");
+            assert!(ended.is_none(), "the second API ended at its start");
+            assert!(Instant::now() < until, "the second API never became ready");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        instance
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Drop for System {
     fn drop(&mut self) {
         self.kill_roles();

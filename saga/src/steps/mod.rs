@@ -2,6 +2,7 @@
 
 pub mod attempt;
 pub mod cancel;
+pub mod hint;
 pub mod hold;
 pub mod hold_over;
 pub mod money;

@@ -358,6 +358,13 @@ impl Hall {
                     terms: Terms::usual(inr()),
                 }
             }
+            2 if rng.random_bool(0.3) => {
+                let attempts: Vec<_> = self.world.payments.keys().copied().collect();
+                match attempts.get(rng.random_range(0..attempts.len().max(1))) {
+                    Some(payment) => Input::Hint { payment: *payment },
+                    None => Input::Release,
+                }
+            }
             2..=5 => return (booking, self.some_payment(booking, rng)),
             6 | 7 => return self.some_refund(rng).unwrap_or((booking, Input::HoldTimer)),
             _ => return self.some_task(rng).unwrap_or((booking, Input::HoldTimer)),

@@ -1,0 +1,79 @@
+//! Waiting until a booking's document is another one.
+
+use std::time::Duration;
+
+use boxoffice_saga::identity::BookingId;
+use boxoffice_saga::status::StatusDocument;
+use tokio::time::Instant;
+
+use super::case::Seen;
+use super::tag::Tag;
+use super::watchers::Watcher;
+use crate::access::Access;
+use crate::api::Api;
+use crate::problem::Problem;
+
+/// How long a reader that is behind what the client knows is given to catch up between looks.
+const CATCH_UP: Duration = Duration::from_millis(200);
+
+/// How a wait ended.
+pub(super) enum Change {
+    /// There is another document.
+    Changed(Seen, Box<StatusDocument>),
+    /// Time is up, or this process ends: as it was, or as far as a reader that is behind can see.
+    Unchanged(Box<StatusDocument>),
+}
+
+/// Waits until the document differs from `known`, by an event or by time alone, at most until `until`. A wait
+/// in vain ends with a look at the row too: a follower that lags makes an answer late, never wrong.
+pub(super) async fn change(
+    api: &Api,
+    access: &Access,
+    watcher: &Watcher,
+    known: Tag,
+    until: Instant,
+) -> Result<Change, Problem> {
+    loop {
+        // Prepared before the read: a change after it rings.
+        let mut ring = std::pin::pin!(watcher.bell().notified());
+        ring.as_mut().enable();
+        let (seen, document) = look(api, access, watcher.booking()).await?;
+        let tag = Tag::from(&document);
+        let behind = tag.version < known.version;
+        if !behind && tag != known {
+            return Ok(Change::Changed(seen, Box::new(document)));
+        }
+        if Instant::now() >= until || api.draining.is_cancelled() {
+            return Ok(Change::Unchanged(Box::new(document)));
+        }
+        let look_again = if behind {
+            Some(CATCH_UP)
+        } else {
+            seen.changes_in(&document)
+        };
+        let look_again = look_again.map_or(until, |after| until.min(Instant::now() + after));
+        // A waiting client holds as little as possible.
+        drop((seen, document));
+        tokio::select! {
+            () = ring => {}
+            () = tokio::time::sleep_until(look_again) => {}
+            () = api.draining.cancelled() => {}
+        }
+    }
+}
+
+/// The document now.
+pub(super) async fn look(
+    api: &Api,
+    access: &Access,
+    booking: BookingId,
+) -> Result<(Seen, StatusDocument), Problem> {
+    let seen = api
+        .cases
+        .read(booking)
+        .await?
+        .filter(|seen| access.allows(&seen.case.booking));
+    let seen = seen.ok_or_else(|| Problem::not_found("booking"))?;
+    let document = seen.document();
+    Ok((seen, document))
+}

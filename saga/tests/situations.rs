@@ -1,0 +1,211 @@
+//! What the customer is told in each situation: the table that front ends are promised, row by row.
+
+mod hall;
+
+use boxoffice_saga::fact::{PaymentState, RefundState};
+use boxoffice_saga::identity::BookingId;
+use boxoffice_saga::input::{Input, Outcome, RefundAnswer, Refusal, VoidAnswer};
+use boxoffice_saga::status::{Phase, Status};
+use hall::Hall;
+
+const PRICE: i64 = 1_000;
+
+/// Status, settled, may pay, phase.
+type Row = (Status, bool, bool, Phase);
+
+fn told(hall: &Hall, booking: BookingId) -> Row {
+    let document = hall.status(booking);
+    assert_eq!(
+        document.poll.phase == Phase::Stop,
+        document.poll.after_ms == 0
+    );
+    (
+        document.status,
+        document.settled,
+        document.pay_again,
+        document.poll.phase,
+    )
+}
+
+const HELD: Row = (Status::Held, true, true, Phase::Stop);
+const PENDING_QUICK: Row = (Status::PaymentPending, false, false, Phase::Quick);
+const PENDING_BACKOFF: Row = (Status::PaymentPending, false, false, Phase::Backoff);
+const PENDING_STOP: Row = (Status::PaymentPending, false, false, Phase::Stop);
+const CONFIRMED: Row = (Status::Confirmed, true, false, Phase::Stop);
+const CONFIRMED_RETURNING: Row = (Status::Confirmed, false, false, Phase::Stop);
+const EXPIRED: Row = (Status::Expired, true, false, Phase::Stop);
+const RELEASED: Row = (Status::Released, true, false, Phase::Stop);
+const REFUND_PENDING: Row = (Status::RefundPending, false, false, Phase::Stop);
+const REFUNDED: Row = (Status::Refunded, true, false, Phase::Stop);
+
+#[test]
+fn from_the_hold_to_the_ticket() {
+    let mut hall = Hall::new();
+    let booking = hall.hold("ann", &["A-1"]);
+    assert_eq!(told(&hall, booking), HELD);
+    let attempt = hall.opens_attempt(booking);
+    assert_eq!(told(&hall, booking), PENDING_QUICK);
+    hall.pass_seconds(9);
+    assert_eq!(told(&hall, booking), PENDING_QUICK);
+    hall.pass_seconds(1);
+    assert_eq!(told(&hall, booking), PENDING_BACKOFF);
+    assert!(hall.status(booking).message.contains("do not refresh"));
+    let mut pauses = Vec::new();
+    for _ in 10..30 {
+        pauses.push(hall.status(booking).poll.after_ms);
+        hall.pass_seconds(1);
+    }
+    assert!(pauses.is_sorted() && pauses[0] < pauses[19], "{pauses:?}");
+    assert_eq!(told(&hall, booking), PENDING_STOP);
+    assert!(hall.status(booking).message.contains("your money is safe"));
+    hall.pays_attempt(booking, attempt, "pi_1", PRICE);
+    assert_eq!(told(&hall, booking), CONFIRMED);
+    assert_eq!(hall.status(booking).refund, None);
+
+    let second = format!("pi_{booking}");
+    hall.pays(booking, &second, PRICE, PaymentState::Captured);
+    assert_eq!(told(&hall, booking), CONFIRMED_RETURNING);
+    assert!(hall.status(booking).refund.is_some());
+    refund(&mut hall, booking, RefundState::Succeeded);
+    assert_eq!(told(&hall, booking), CONFIRMED);
+}
+
+#[test]
+fn a_hint_starts_the_schedule_anew_but_not_at_will() {
+    let mut hall = Hall::new();
+    let booking = hall.hold("ann", &["A-1"]);
+    let payment = hall.opens_attempt(booking);
+    let hint = || Input::Hint { payment };
+    hall.pass_seconds(31);
+    assert_eq!(told(&hall, booking), PENDING_STOP);
+    assert_eq!(hall.happens(booking, hint()), Outcome::Done);
+    assert_eq!(told(&hall, booking), PENDING_QUICK);
+    assert!(hall.has_task("verify", payment.uuid()));
+    hall.pass_seconds(4);
+    let version = hall.status(booking).version;
+    assert_eq!(
+        hall.happens(booking, hint()),
+        Outcome::Refused(Refusal::TooSoon { after_s: 7 })
+    );
+    assert_eq!(hall.status(booking).version, version);
+    hall.pass_seconds(6);
+    assert_eq!(told(&hall, booking), PENDING_BACKOFF);
+    assert_eq!(hall.happens(booking, hint()), Outcome::Done);
+    assert_eq!(told(&hall, booking), PENDING_QUICK);
+    // It is a reason to ask, never a payment.
+    hall.pass_seconds(4_000);
+    hall.happens(booking, Input::HoldTimer);
+    nothing_taken(&mut hall, booking, payment);
+    assert_eq!(told(&hall, booking), EXPIRED);
+    assert_eq!(hall.happens(booking, hint()), Outcome::AlreadyKnown);
+    let other = hall.hold("bob", &["A-2"]);
+    assert_eq!(
+        hall.happens(other, hint()),
+        Outcome::Refused(Refusal::NoSuchPayment)
+    );
+}
+
+#[test]
+fn a_declined_attempt_leaves_the_hold() {
+    let mut hall = Hall::new();
+    let booking = hall.hold("ann", &["A-1"]);
+    hall.pays(booking, "pi_1", PRICE, PaymentState::Failed);
+    assert_eq!(told(&hall, booking), HELD);
+    assert!(hall.status(booking).message.contains("another card"));
+}
+
+#[test]
+fn the_hold_is_over() {
+    let mut hall = Hall::new();
+    // Nothing known: over with the promised end, although the row lives through the grace.
+    let booking = hall.hold("ann", &["A-1"]);
+    hall.pass_seconds(600);
+    assert_eq!(told(&hall, booking), EXPIRED);
+    hall.pass_seconds(31);
+    hall.happens(booking, Input::HoldTimer);
+    assert_eq!(told(&hall, booking), EXPIRED);
+    // Given up, and replaced by a newer one.
+    let given_up = hall.hold("ann", &["A-1"]);
+    hall.happens(given_up, Input::Release);
+    assert_eq!(told(&hall, given_up), RELEASED);
+    let replaced = hall.hold("ann", &["A-1"]);
+    hall.hold("ann", &["A-2"]);
+    assert_eq!(told(&hall, replaced), RELEASED);
+    // With an attempt undecided it is a payment that is waited for, whatever became of the hold.
+    let paying = hall.hold("bob", &["A-3"]);
+    let payment = hall.opens_attempt(paying);
+    hall.pass_seconds(5_000);
+    assert_eq!(told(&hall, paying), PENDING_STOP);
+    hall.happens(paying, Input::HoldTimer);
+    assert_eq!(told(&hall, paying), PENDING_STOP);
+    nothing_taken(&mut hall, paying, payment);
+    assert_eq!(told(&hall, paying), EXPIRED);
+    let released = hall.hold("bob", &["A-3"]);
+    hall.opens_attempt(released);
+    hall.happens(released, Input::Release);
+    assert_eq!(told(&hall, released), PENDING_QUICK);
+}
+
+#[test]
+fn the_money_goes_back() {
+    let mut hall = Hall::new();
+    let late = hall.hold("ann", &["A-1"]);
+    hall.pass_seconds(5_000);
+    let other = hall.hold("bob", &["A-1"]);
+    hall.pays(late, "pi_1", PRICE, PaymentState::Captured);
+    assert_eq!(told(&hall, late), REFUND_PENDING);
+    let document = hall.status(late);
+    assert_eq!(document.waiting_for, Some("the refund at the gateway"));
+    assert!(document.refund.expect("a refund").expected_by > document.updated_at);
+    // With an operator: the same, and what to tell our support.
+    let refund_id = hall.refund_of(late).id;
+    hall.happens(late, Input::RefundTaken { refund: refund_id });
+    hall.happens(
+        late,
+        Input::RefundAnswered {
+            refund: refund_id,
+            generation: 1,
+            attempt: 1,
+            answer: RefundAnswer::Declined {
+                why: "closed account".into(),
+            },
+        },
+    );
+    assert_eq!(told(&hall, late), REFUND_PENDING);
+    let document = hall.status(late);
+    assert!(document.message.contains("We are on it"));
+    assert_eq!(document.refund.expect("a refund").reference, refund_id);
+    refund(&mut hall, late, RefundState::Succeeded);
+    assert_eq!(told(&hall, late), REFUNDED);
+    assert_eq!(told(&hall, other), HELD);
+    // A wrong amount goes back and leaves the hold; after the hold, it is a refund like any other.
+    hall.pays(other, "pi_2", PRICE - 1, PaymentState::Captured);
+    assert_eq!(told(&hall, other), (Status::Held, false, true, Phase::Stop));
+    hall.pass_seconds(600);
+    assert_eq!(told(&hall, other), REFUND_PENDING);
+    refund(&mut hall, other, RefundState::Succeeded);
+    assert_eq!(told(&hall, other), REFUNDED);
+}
+
+fn refund(hall: &mut Hall, booking: BookingId, state: RefundState) {
+    let refund = hall.refund_of(booking);
+    hall.happens(booking, Input::RefundTaken { refund: refund.id });
+    let fact = hall.refund_fact(&refund, state);
+    hall.happens(booking, Input::Refund(fact));
+}
+
+fn nothing_taken(
+    hall: &mut Hall,
+    booking: BookingId,
+    payment: boxoffice_saga::identity::PaymentId,
+) {
+    hall.happens(
+        booking,
+        Input::VoidAnswered {
+            payment,
+            generation: 1,
+            attempt: 1,
+            answer: VoidAnswer::NothingTaken,
+        },
+    );
+}
