@@ -22,16 +22,31 @@ pub enum BookingState {
     Replaced,
     /// Lapsed: money came, but a seat belonged to somebody else by then.
     SeatsLost,
+    /// Cancelled, and it stays so: money that comes later goes back.
+    Cancelled,
+}
+
+/// Who cancelled a booking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CancelledBy {
+    /// The customer.
+    Customer,
+    /// An operator, for this booking.
+    Operator,
+    /// Nobody for this booking: its show was cancelled.
+    Show,
 }
 
 impl BookingState {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Held,
         Self::Confirmed,
         Self::Expired,
         Self::Released,
         Self::Replaced,
         Self::SeatsLost,
+        Self::Cancelled,
     ];
 
     /// The name in the database.
@@ -43,6 +58,7 @@ impl BookingState {
             Self::Released => "RELEASED",
             Self::Replaced => "REPLACED",
             Self::SeatsLost => "SEATS_LOST",
+            Self::Cancelled => "CANCELLED",
         }
     }
 

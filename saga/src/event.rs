@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::booking::CancelledBy;
 use crate::identity::{BookingId, PaymentId, RefundId, SeatName, ShowId};
 use crate::money::Money;
-use crate::payment::Verdict;
+use crate::refund::RefundCause;
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +49,7 @@ pub struct Return {
     /// How much.
     pub amount: Money,
     /// Why.
-    pub reason: Verdict,
+    pub reason: RefundCause,
 }
 
 /// What happened. The names of the variants are the event types on the wire.
@@ -130,6 +131,15 @@ pub enum EventBody {
         #[serde(flatten)]
         money: Return,
     },
+    /// The booking is cancelled, and what paid for it goes back.
+    BookingCancelled {
+        /// By whom.
+        by: CancelledBy,
+        /// The seats that it held or owned.
+        seats: Vec<SeatName>,
+        /// What goes back; nothing, if nothing was paid. Money that comes later is told of by itself.
+        refunds: Vec<Return>,
+    },
     /// A worker has taken the refund on.
     RefundInitiated {
         /// Which.
@@ -176,6 +186,7 @@ impl EventBody {
             Self::BookingConfirmed { .. } => "BookingConfirmed",
             Self::BookingFailedInitiateRefund { .. } => "BookingFailed_InitiateRefund",
             Self::PaymentRejectedInitiateRefund { .. } => "PaymentRejected_InitiateRefund",
+            Self::BookingCancelled { .. } => "BookingCancelled",
             Self::RefundInitiated { .. } => "RefundInitiated",
             Self::RefundCompleted { .. } => "RefundCompleted",
             Self::RefundFailed { .. } => "RefundFailed",

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::booking::{Contact, Terms};
+use crate::booking::{CancelledBy, Contact, Terms};
 use crate::fact::{PaymentFact, RefundFact};
 use crate::identity::{GatewayAccount, PaymentId, RefundId, SeatName, UserId};
 use crate::payment::Verdict;
@@ -26,6 +26,11 @@ pub enum Input {
     },
     /// The customer gives the hold up.
     Release,
+    /// The booking is cancelled, held or paid.
+    Cancel {
+        /// By whom. A show is cancelled first, with its seats, and then its bookings.
+        by: CancelledBy,
+    },
     /// The hold's timer fires.
     HoldTimer,
     /// The customer wants to pay.

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use crate::identity::{BookingId, GatewayAccount, PaymentId};
 use crate::money::Money;
+use crate::refund::RefundCause;
 
 /// Where a payment stands, as far as we know. Knowledge only grows: captured is never taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,15 +56,18 @@ pub enum Verdict {
     WrongAmount,
     /// It goes back: not the booking's currency.
     WrongCurrency,
+    /// It goes back: the booking was cancelled before it came.
+    Cancelled,
 }
 
 impl Verdict {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Applied,
         Self::SeatsLost,
         Self::SecondPayment,
         Self::WrongAmount,
         Self::WrongCurrency,
+        Self::Cancelled,
     ];
 
     /// The name in the database and in events.
@@ -74,12 +78,25 @@ impl Verdict {
             Self::SecondPayment => "SECOND_PAYMENT",
             Self::WrongAmount => "WRONG_AMOUNT",
             Self::WrongCurrency => "WRONG_CURRENCY",
+            Self::Cancelled => "CANCELLED",
         }
     }
 
     /// The verdict of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verdict| verdict.name() == name)
+    }
+
+    /// Why money of this verdict goes back; `None`: it does not.
+    pub const fn returns(self) -> Option<RefundCause> {
+        match self {
+            Self::Applied => None,
+            Self::SeatsLost => Some(RefundCause::SeatsLost),
+            Self::SecondPayment => Some(RefundCause::SecondPayment),
+            Self::WrongAmount => Some(RefundCause::WrongAmount),
+            Self::WrongCurrency => Some(RefundCause::WrongCurrency),
+            Self::Cancelled => Some(RefundCause::Cancelled),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use time::{Duration, OffsetDateTime};
 
 use crate::booking::{Booking, BookingState};
-use crate::identity::{BookingId, PaymentId};
+use crate::identity::{BookingId, PaymentId, ShowId};
 use crate::ledger::{Account, Entry};
 use crate::payment::{Payment, PaymentStanding, Verdict};
 use crate::refund::{Refund, RefundStanding};
@@ -17,6 +17,18 @@ use crate::seat::{Seat, SeatState};
 
 /// Money and attempts must be decided, or be with a person, within this time.
 pub const LONGEST_UNDECIDED: Duration = Duration::hours(24);
+
+/// What has become of a show that is sold no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Cancelled: none of its seats is ever for sale again, and all its bookings come to be cancelled.
+    Cancelled {
+        /// When.
+        since: OffsetDateTime,
+    },
+    /// Over, and its seats have been removed.
+    Removed,
+}
 
 /// The name of a promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -103,6 +115,8 @@ pub struct Books {
     pub refunds: Vec<Refund>,
     /// All seats.
     pub seats: Vec<Seat>,
+    /// Those of the shows that are sold no more.
+    pub closed: BTreeMap<ShowId, Closed>,
     /// All movements of money.
     pub ledger: Vec<Entry>,
     /// Sequences of the retained events, per booking.
@@ -147,10 +161,12 @@ impl Books {
                         ),
                     });
                 }
-                let owned = rows.get(&key).is_some_and(|seat| {
-                    matches!(seat.state, SeatState::Booked | SeatState::Cancelled)
-                        && seat.booking == Some(booking.id)
-                });
+                let removed = self.closed.get(&booking.show()) == Some(&Closed::Removed);
+                let owned = removed
+                    || rows.get(&key).is_some_and(|seat| {
+                        matches!(seat.state, SeatState::Booked | SeatState::Cancelled)
+                            && seat.booking == Some(booking.id)
+                    });
                 if !owned {
                     found.push(Violation {
                         promise: Promise::Seat2,
@@ -162,11 +178,22 @@ impl Books {
                 }
             }
         }
-        for seat in self
-            .seats
-            .iter()
-            .filter(|seat| seat.state == SeatState::Booked)
-        {
+        for seat in &self.seats {
+            let closed = self.closed.get(&seat.key.show);
+            if closed.is_some() && seat.state != SeatState::Cancelled {
+                found.push(Violation {
+                    promise: Promise::Seat1,
+                    what: format!(
+                        "seat {} is {} though its show {} is closed",
+                        seat.key.seat,
+                        seat.state.name(),
+                        seat.key.show
+                    ),
+                });
+            }
+            if seat.state != SeatState::Booked {
+                continue;
+            }
             let owner = seat.booking.and_then(|id| self.bookings.get(&id));
             let sold = owner.is_some_and(|row| {
                 row.state == BookingState::Confirmed && row.seats.contains(&seat.key.seat)
@@ -234,7 +261,7 @@ impl Books {
                 (
                     Account::Applied,
                     if payment.verdict == Some(Verdict::Applied) {
-                        captured
+                        captured - amount
                     } else {
                         0
                     },
@@ -326,6 +353,18 @@ impl Books {
                 ));
             }
         }
+        for booking in self.bookings.values() {
+            let live = matches!(booking.state, BookingState::Held | BookingState::Confirmed);
+            if let Some(Closed::Cancelled { since }) = self.closed.get(&booking.show())
+                && live
+                && old(*since)
+            {
+                complain(format!(
+                    "booking {} still stands, and its show is cancelled since {since}",
+                    booking.id
+                ));
+            }
+        }
         for refund in &self.refunds {
             let waits = matches!(
                 refund.standing,
@@ -364,29 +403,29 @@ impl Books {
                     payment.id
                 ));
             }
+            if payment.verdict == Some(Verdict::Applied) {
+                *applied.entry(payment.booking).or_default() += 1;
+            }
+            let state = self.bookings.get(&payment.booking).map(|row| row.state);
             let refund = self
                 .refunds
                 .iter()
                 .find(|refund| refund.payment == payment.id);
-            match payment.verdict {
-                Some(Verdict::Applied) => {
-                    *applied.entry(payment.booking).or_default() += 1;
-                    if refund.is_some() {
-                        complain(format!(
-                            "payment {} is applied and has a refund",
-                            payment.id
-                        ));
-                    }
-                }
-                Some(verdict) if refund.is_none_or(|refund| refund.cause != verdict) => {
+            match (refund, state) {
+                (Some(refund), Some(state)) if !refund.stands(payment, state) => {
                     complain(format!(
-                        "payment {} is to go back and has no refund for that",
-                        payment.id
+                        "payment {} has a refund without a decision for it: verdict {:?}, cause {:?}, booking {}",
+                        payment.id,
+                        payment.verdict,
+                        refund.cause,
+                        state.name()
                     ));
                 }
-                None if refund.is_some() => {
+                (refund, Some(state))
+                    if due(payment, state) != refund.map_or(0, |refund| refund.amount.minor) =>
+                {
                     complain(format!(
-                        "payment {} has a refund and no verdict",
+                        "payment {} is to go back whole and has no refund for that",
                         payment.id
                     ));
                 }
@@ -395,8 +434,13 @@ impl Books {
         }
         for booking in self.bookings.values() {
             let count = applied.get(&booking.id).copied().unwrap_or(0);
-            let expected = u32::from(booking.state == BookingState::Confirmed);
-            if count != expected {
+            let fits = match booking.state {
+                BookingState::Confirmed => count == 1,
+                // It may have been confirmed before.
+                BookingState::Cancelled => count <= 1,
+                _ => count == 0,
+            };
+            if !fits {
                 complain(format!(
                     "booking {} is {} and {count} payments are applied to it",
                     booking.id,
@@ -421,5 +465,17 @@ impl Books {
                 });
             }
         }
+    }
+}
+
+/// How much of a payment goes back, in minor units: all of what was captured, or nothing.
+fn due(payment: &Payment, booking: BookingState) -> i64 {
+    let goes_back = match payment.verdict {
+        Some(Verdict::Applied) => booking == BookingState::Cancelled,
+        verdict => verdict.is_some(),
+    };
+    match payment.captured {
+        Some(captured) if goes_back => captured.minor,
+        _ => 0,
     }
 }

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::booking::BookingState;
 use crate::identity::{BookingId, PaymentId, RefundId};
 use crate::money::Money;
-use crate::payment::Verdict;
+use crate::payment::{Payment, Verdict};
 
 /// Where a refund stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,6 +57,48 @@ impl RefundStanding {
     }
 }
 
+/// Why money goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RefundCause {
+    /// At least one seat belonged to somebody else when it came.
+    SeatsLost,
+    /// The booking was paid already.
+    SecondPayment,
+    /// Not what the booking costs.
+    WrongAmount,
+    /// Not the booking's currency.
+    WrongCurrency,
+    /// The booking is cancelled: it had paid for it, or it came later.
+    Cancelled,
+}
+
+impl RefundCause {
+    const ALL: [Self; 5] = [
+        Self::SeatsLost,
+        Self::SecondPayment,
+        Self::WrongAmount,
+        Self::WrongCurrency,
+        Self::Cancelled,
+    ];
+
+    /// The name in the database and in events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SeatsLost => "SEATS_LOST",
+            Self::SecondPayment => "SECOND_PAYMENT",
+            Self::WrongAmount => "WRONG_AMOUNT",
+            Self::WrongCurrency => "WRONG_CURRENCY",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+
+    /// The cause of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.name() == name)
+    }
+}
+
 /// A refund's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refund {
@@ -67,8 +110,8 @@ pub struct Refund {
     pub booking: BookingId,
     /// How much goes back; at most what was captured.
     pub amount: Money,
-    /// The verdict that caused it. A refund without that verdict standing is never carried out.
-    pub cause: Verdict,
+    /// Why. A refund is carried out only while that [stands](Refund::stands).
+    pub cause: RefundCause,
     /// Where it stands.
     pub standing: RefundStanding,
     /// Which idempotency key is in use at the gateway, from 1. Rises only when a look-up shows that nothing
@@ -80,4 +123,19 @@ pub struct Refund {
     pub requested_at: OffsetDateTime,
     /// When the gateway said that it was done.
     pub done_at: Option<OffsetDateTime>,
+}
+
+impl Refund {
+    /// Does the decision behind this refund stand? `payment` is the payment that it returns, `booking` the
+    /// state of their booking.
+    pub fn stands(&self, payment: &Payment, booking: BookingState) -> bool {
+        match payment.verdict {
+            // What has paid for a booking goes back only with the booking.
+            Some(Verdict::Applied) => {
+                self.cause == RefundCause::Cancelled && booking == BookingState::Cancelled
+            }
+            Some(verdict) => verdict.returns() == Some(self.cause),
+            None => false,
+        }
+    }
 }

@@ -39,6 +39,8 @@ pub enum Status {
     RefundPending,
     /// Money is back.
     Refunded,
+    /// Cancelled, and no money is on its way back.
+    Cancelled,
 }
 
 /// How a client should go on asking.
@@ -221,6 +223,21 @@ impl View<'_> {
                 Status::RefundPending,
                 "Your refund needs a person to look at it. We are on it, and your money is safe.",
                 Some("our support team"),
+            ),
+            BookingState::Cancelled if self.refund_open() => (
+                Status::RefundPending,
+                "Your booking is cancelled. Your money is on its way back.",
+                REFUND,
+            ),
+            BookingState::Cancelled if !self.refunds.is_empty() => (
+                Status::Cancelled,
+                "Your booking is cancelled, and your money has been returned.",
+                None,
+            ),
+            BookingState::Cancelled => (
+                Status::Cancelled,
+                "Your booking is cancelled. Nothing was paid.",
+                None,
             ),
             BookingState::SeatsLost if self.refund_open() => (
                 Status::RefundPending,

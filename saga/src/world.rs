@@ -17,7 +17,7 @@ use crate::ledger::{Account, Entry};
 use crate::money::Money;
 use crate::payment::Payment;
 use crate::refund::Refund;
-use crate::seat::{Seat, SeatKey, SeatState};
+use crate::seat::{Seat, SeatKey, SeatState, Standing};
 use crate::steps;
 use crate::task::{Task, TaskKey, TaskKind};
 
@@ -133,6 +133,7 @@ impl World {
         match input {
             Input::Hold { .. } => Outcome::Refused(Refusal::IdTaken),
             Input::Release => steps::hold_over::release(self, booking),
+            Input::Cancel { by } => steps::cancel::cancel(self, booking, *by),
             Input::HoldTimer => steps::hold_over::timer(self, booking),
             Input::OpenAttempt {
                 payment,
@@ -231,8 +232,8 @@ impl World {
         }
     }
 
-    /// The seats of `booking` that its rows still give to it as held.
-    pub(crate) fn seats_still_held(&self, booking: BookingId) -> Vec<SeatKey> {
+    /// The seats of `booking` that their rows still give to it, held or sold.
+    pub(crate) fn own_seats(&self, booking: BookingId) -> Vec<SeatKey> {
         let Some(row) = self.bookings.get(&booking) else {
             return Vec::new();
         };
@@ -243,9 +244,9 @@ impl World {
                 seat: seat.clone(),
             })
             .filter(|key| {
-                self.seats.get(key).is_some_and(|seat| {
-                    seat.state == SeatState::Held && seat.booking == Some(booking)
-                })
+                self.seats
+                    .get(key)
+                    .is_some_and(|seat| seat.standing(booking, self.now) == Standing::Mine)
             })
             .collect()
     }
@@ -325,7 +326,6 @@ impl World {
 
     /// The names of those of `seats` that are somebody else's for `booking` now.
     pub(crate) fn seats_lost(&self, booking: &Booking) -> Vec<SeatName> {
-        use crate::seat::Standing;
         booking
             .seats
             .iter()

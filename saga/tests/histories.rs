@@ -5,7 +5,10 @@
 
 mod hall;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use boxoffice_saga::booking::BookingState;
+use boxoffice_saga::event::EventBody;
 use boxoffice_saga::fact::{PaymentState, RefundState};
 use boxoffice_saga::input::{Input, Outcome, RefundAnswer, VoidAnswer};
 use boxoffice_saga::payment::Verdict;
@@ -27,10 +30,11 @@ fn histories() -> Vec<u64> {
 
 #[test]
 fn every_promise_holds_after_every_step_of_every_history() {
-    let mut reached = std::collections::BTreeMap::new();
+    let mut reached = BTreeMap::new();
     for seed in histories() {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut hall = Hall::new();
+        let mut ever_cancelled = BTreeSet::new();
         for step in 0..60 {
             let (booking, input) = hall.something(&mut rng);
             let told = format!("{input:?}");
@@ -45,8 +49,21 @@ fn every_promise_holds_after_every_step_of_every_history() {
                 again.is_ok(),
                 "seed {seed}, step {step}, {told} ({outcome:?}) again: {again:?}"
             );
+            let cancelled = hall.cancelled();
+            assert!(
+                ever_cancelled.is_subset(&cancelled),
+                "seed {seed}, step {step}, after {told}: a cancelled booking does not stay so"
+            );
+            ever_cancelled = cancelled;
             if let Outcome::Decided { verdict, .. } = &outcome {
-                *reached.entry(verdict.name()).or_insert(0_u32) += 1;
+                *reached.entry(verdict.name().to_owned()).or_insert(0_u32) += 1;
+            }
+        }
+        for event in hall.events() {
+            if let EventBody::BookingCancelled { by, refunds, .. } = &event.body {
+                let paid = if refunds.is_empty() { "held" } else { "paid" };
+                let what = format!("{paid}, cancelled by {by:?}");
+                *reached.entry(what).or_insert(0) += 1;
             }
         }
         hall.settle();
@@ -61,6 +78,13 @@ fn every_promise_holds_after_every_step_of_every_history() {
             "SECOND_PAYMENT",
             "WRONG_AMOUNT",
             "WRONG_CURRENCY",
+            "CANCELLED",
+            "held, cancelled by Customer",
+            "held, cancelled by Operator",
+            "held, cancelled by Show",
+            "paid, cancelled by Customer",
+            "paid, cancelled by Operator",
+            "paid, cancelled by Show",
         ] {
             assert!(
                 reached.contains_key(verdict),

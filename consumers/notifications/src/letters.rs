@@ -1,8 +1,7 @@
 //! From a booking's rows to a letter.
 
 use boxoffice_saga::identity::RefundId;
-use boxoffice_saga::payment::Verdict;
-use boxoffice_saga::refund::Refund;
+use boxoffice_saga::refund::{Refund, RefundCause};
 use boxoffice_saga::status::REFUND_DAYS;
 use boxoffice_tickets::{Ticket, TicketKeys};
 use boxoffice_turn::postgres::read::Case;
@@ -123,12 +122,12 @@ fn refund(case: &Case, id: Uuid) -> Result<&Refund, String> {
         .ok_or_else(|| format!("there is no refund {id}"))
 }
 
-const fn reason(cause: Verdict) -> ReturnReason {
+const fn reason(cause: RefundCause) -> ReturnReason {
     match cause {
-        // An applied payment has no refund; if one ever says so, the calmest reason is a seat lost.
-        Verdict::SeatsLost | Verdict::Applied => ReturnReason::SeatsLost,
-        Verdict::SecondPayment => ReturnReason::SecondPayment,
-        Verdict::WrongAmount => ReturnReason::WrongAmount,
-        Verdict::WrongCurrency => ReturnReason::WrongCurrency,
+        RefundCause::SeatsLost => ReturnReason::SeatsLost,
+        RefundCause::SecondPayment => ReturnReason::SecondPayment,
+        RefundCause::WrongAmount => ReturnReason::WrongAmount,
+        RefundCause::WrongCurrency => ReturnReason::WrongCurrency,
+        RefundCause::Cancelled => ReturnReason::PaidAfterCancellation,
     }
 }

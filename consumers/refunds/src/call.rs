@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use boxoffice_gateways::{CallError, GatewayClient, Gateways, RefundOrder};
+use boxoffice_saga::booking::BookingState;
 use boxoffice_saga::fact::{RefundFact, RefundState};
 use boxoffice_saga::input::{Input, RefundAnswer};
-use boxoffice_saga::payment::{Payment, Verdict};
+use boxoffice_saga::payment::Payment;
 use boxoffice_saga::refund::Refund;
 use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
@@ -34,7 +35,7 @@ impl RefundWork {
         Self { store, gateways }
     }
 
-    async fn rows(&self, task: &Leased) -> Result<(Refund, Payment), String> {
+    async fn rows(&self, task: &Leased) -> Result<(Refund, Payment, BookingState), String> {
         let booking = task.booking.ok_or("the task names no booking")?;
         let (_, mut cases) = self
             .store
@@ -52,11 +53,11 @@ impl RefundWork {
             .into_iter()
             .find(|payment| payment.id == refund.payment)
             .ok_or("the refund's payment is not there")?;
-        Ok((refund, payment))
+        Ok((refund, payment, case.booking.state))
     }
 
     async fn make(&self, task: &Leased) -> RefundAnswer {
-        let (refund, payment) = match self.rows(task).await {
+        let (refund, payment, booking) = match self.rows(task).await {
             Ok(rows) => rows,
             Err(why) => return RefundAnswer::Unknown { why },
         };
@@ -64,7 +65,7 @@ impl RefundWork {
             why: why.to_owned(),
         };
         // The fence: a refund is carried out only while the decision that caused it stands.
-        if payment.verdict != Some(refund.cause) || refund.cause == Verdict::Applied {
+        if !refund.stands(&payment, booking) {
             return declined("the decision behind this refund does not stand");
         }
         let Some(client) = self.gateways.client(&payment.account) else {

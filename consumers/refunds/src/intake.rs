@@ -2,8 +2,8 @@
 
 use boxoffice_consumer_turns::Consumer;
 use boxoffice_consumer_turns::events::TakesOn;
-use boxoffice_saga::event::{Event, EventBody};
-use boxoffice_saga::identity::{BookingId, RefundId};
+use boxoffice_saga::event::{Event, EventBody, Return};
+use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::input::Input;
 use boxoffice_saga::world::World;
 
@@ -12,12 +12,13 @@ use crate::CONSUMER;
 /// Takes on the refunds that events ask for.
 pub struct RequestedRefunds;
 
-/// The refund that an event asks for. The refund's own row is the truth; an event can only point at it.
-fn asked_for(event: &Event) -> Option<RefundId> {
+/// The refunds that an event asks for. A refund's own row is the truth; an event can only point at it.
+fn asked_for(event: &Event) -> &[Return] {
     match &event.body {
         EventBody::BookingFailedInitiateRefund { money, .. }
-        | EventBody::PaymentRejectedInitiateRefund { money } => Some(money.refund_id),
-        _ => None,
+        | EventBody::PaymentRejectedInitiateRefund { money } => std::slice::from_ref(money),
+        EventBody::BookingCancelled { refunds, .. } => refunds,
+        _ => &[],
     }
 }
 
@@ -25,11 +26,12 @@ impl TakesOn for RequestedRefunds {
     const CONSUMER: Consumer = CONSUMER;
 
     fn locks(&self, event: &Event) -> Option<BookingId> {
-        asked_for(event).map(|_| event.booking_id)
+        (!asked_for(event).is_empty()).then_some(event.booking_id)
     }
 
     fn take_on(&self, event: &Event, world: &mut World) {
-        if let Some(refund) = asked_for(event) {
+        for money in asked_for(event) {
+            let refund = money.refund_id;
             world.apply(event.booking_id, Input::RefundTaken { refund });
         }
     }

@@ -42,7 +42,7 @@ pub fn open(
         }
     }
     if first {
-        for key in world.seats_still_held(booking) {
+        for key in world.own_seats(booking) {
             world.set_seat(&key, SeatState::Held, Some(booking), Some(reclaim_at));
         }
     }

@@ -20,7 +20,7 @@ pub fn release(world: &mut World, booking: BookingId) -> Outcome {
         }
         Some(BookingState::Released | BookingState::Replaced) => Outcome::AlreadyKnown,
         Some(BookingState::Confirmed) => Outcome::Refused(Refusal::AlreadyPaid),
-        Some(BookingState::Expired | BookingState::SeatsLost) => {
+        Some(BookingState::Expired | BookingState::SeatsLost | BookingState::Cancelled) => {
             Outcome::Refused(Refusal::HoldOver)
         }
         None => Outcome::Refused(Refusal::NoSuchBooking),
@@ -75,7 +75,7 @@ pub fn give_way(world: &mut World, booking: BookingId) {
 /// Ends a hold: frees the seats that are still its own, tells the world, and cancels what the customer may
 /// still pay. From here on its money is late money.
 pub fn lapse(world: &mut World, booking: BookingId, into: BookingState) {
-    for key in world.seats_still_held(booking) {
+    for key in world.own_seats(booking) {
         world.set_seat(&key, SeatState::Available, None, None);
     }
     let Some(row) = world.booking_mut(booking) else {
@@ -105,7 +105,10 @@ pub fn lapse(world: &mut World, booking: BookingId, into: BookingState) {
             );
         }
         // Told by the event that says why.
-        BookingState::SeatsLost | BookingState::Held | BookingState::Confirmed => {}
+        BookingState::SeatsLost
+        | BookingState::Cancelled
+        | BookingState::Held
+        | BookingState::Confirmed => {}
     }
     void::request_all(world, booking, Duration::ZERO);
 }

@@ -11,7 +11,7 @@ use crate::input::{Outcome, Refusal};
 use crate::ledger::Account;
 use crate::money::Money;
 use crate::payment::{Payment, PaymentStanding, Verdict};
-use crate::refund::{Refund, RefundStanding};
+use crate::refund::{Refund, RefundCause, RefundStanding};
 use crate::seat::{SeatKey, SeatState};
 use crate::steps::{hold_over, verify, void};
 use crate::task::TaskKind;
@@ -166,9 +166,19 @@ fn captured(
             late,
         },
     );
-    match verdict {
-        Verdict::Applied => confirm(world, booking, payment, fact.amount, lapsed),
-        Verdict::SeatsLost => {
+    let back = verdict.returns().map(|cause| {
+        give_back(
+            world,
+            booking,
+            payment,
+            fact.amount,
+            Account::Gateway,
+            cause,
+        )
+    });
+    match back {
+        None => confirm(world, booking, payment, fact.amount, lapsed),
+        Some(money) if verdict == Verdict::SeatsLost => {
             if world
                 .bookings
                 .get(&booking)
@@ -178,17 +188,13 @@ fn captured(
             } else if let Some(row) = world.booking_mut(booking) {
                 row.state = BookingState::SeatsLost;
             }
-            let money = give_back(world, booking, payment, fact.amount, verdict);
             let seats_lost = seats_lost.clone();
             world.emit(
                 booking,
                 EventBody::BookingFailedInitiateRefund { money, seats_lost },
             );
         }
-        Verdict::SecondPayment | Verdict::WrongAmount | Verdict::WrongCurrency => {
-            let money = give_back(world, booking, payment, fact.amount, verdict);
-            world.emit(booking, EventBody::PaymentRejectedInitiateRefund { money });
-        }
+        Some(money) => world.emit(booking, EventBody::PaymentRejectedInitiateRefund { money }),
     }
     Outcome::Decided {
         verdict,
@@ -202,8 +208,11 @@ fn judge(world: &World, booking: BookingId, amount: Money) -> (Verdict, Vec<Seat
     let Some(row) = world.bookings.get(&booking) else {
         return (Verdict::SeatsLost, Vec::new());
     };
-    if row.state == BookingState::Confirmed {
-        return (Verdict::SecondPayment, Vec::new());
+    match row.state {
+        BookingState::Confirmed => return (Verdict::SecondPayment, Vec::new()),
+        // Even if its seats are free: who has cancelled is not sold to again.
+        BookingState::Cancelled => return (Verdict::Cancelled, Vec::new()),
+        _ => {}
     }
     if amount.currency != row.amount.currency {
         return (Verdict::WrongCurrency, Vec::new());
@@ -255,14 +264,15 @@ fn confirm(
     void::request_all(world, booking, Duration::ZERO);
 }
 
-/// Reserves the whole captured amount for its way back. The refund is tied to the payment and to the verdict
-/// that caused it; there is one per payment.
-fn give_back(
+/// Reserves the whole captured amount, which is in the account `from`, for its way back. The refund is tied to
+/// the payment and to what caused it; there is one per payment.
+pub fn give_back(
     world: &mut World,
     booking: BookingId,
     payment: PaymentId,
     amount: Money,
-    cause: Verdict,
+    from: Account,
+    cause: RefundCause,
 ) -> Return {
     let id = RefundId::of(payment, 1);
     world.refunds.insert(
@@ -281,7 +291,7 @@ fn give_back(
         },
     );
     world.changes.refunds_changed.insert(id);
-    world.post(payment, Account::Gateway, Account::ToReturn, amount);
+    world.post(payment, from, Account::ToReturn, amount);
     Return {
         refund_id: id,
         payment_id: payment,

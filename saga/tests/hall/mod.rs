@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use boxoffice_saga::booking::{BookingState, Contact, Terms};
+use boxoffice_saga::booking::{BookingState, CancelledBy, Contact, Terms};
 use boxoffice_saga::event::Event;
 use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference, RefundFact, RefundState};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, ShowId, UserId};
@@ -12,7 +12,7 @@ use boxoffice_saga::input::{CallAnswer, Input, Outcome, RefundAnswer, VoidAnswer
 use boxoffice_saga::ledger::Entry;
 use boxoffice_saga::money::{Currency, Money};
 use boxoffice_saga::payment::PaymentStanding;
-use boxoffice_saga::promises::Books;
+use boxoffice_saga::promises::{Books, Closed};
 use boxoffice_saga::refund::{Refund, RefundStanding};
 use boxoffice_saga::seat::{Seat, SeatKey, SeatState};
 use boxoffice_saga::status::{self, StatusDocument};
@@ -28,6 +28,7 @@ const SEATS: [&str; 3] = ["A-1", "A-2", "A-3"];
 pub struct Hall {
     world: World,
     show: ShowId,
+    closed: BTreeMap<ShowId, Closed>,
     drawn: u64,
     tasks: BTreeMap<TaskKey, Task>,
     events: Vec<Event>,
@@ -64,6 +65,7 @@ impl Hall {
         Self {
             world,
             show,
+            closed: BTreeMap::new(),
             drawn: 0,
             tasks: BTreeMap::new(),
             events: Vec::new(),
@@ -199,6 +201,21 @@ impl Hall {
         )
     }
 
+    /// What a show's cancellation does before its bookings get their turns.
+    pub fn cancel_show(&mut self) {
+        self.closed.entry(self.show).or_insert(Closed::Cancelled {
+            since: self.world.now,
+        });
+        for seat in self.world.seats.values_mut() {
+            seat.state = SeatState::Cancelled;
+            seat.reclaim_at = None;
+        }
+    }
+
+    pub fn show_is_cancelled(&self) -> bool {
+        !self.closed.is_empty()
+    }
+
     pub fn refund_of(&self, booking: BookingId) -> Refund {
         self.world
             .refunds_of(booking)
@@ -227,6 +244,16 @@ impl Hall {
 
     pub fn state(&self, booking: BookingId) -> BookingState {
         self.world.bookings[&booking].state
+    }
+
+    pub fn cancelled(&self) -> BTreeSet<BookingId> {
+        let cancelled = |id: &&BookingId| self.state(**id) == BookingState::Cancelled;
+        self.world
+            .bookings
+            .keys()
+            .filter(cancelled)
+            .copied()
+            .collect()
     }
 
     pub fn owner(&self, seat: &str) -> Option<BookingId> {
@@ -292,6 +319,7 @@ impl Hall {
             payments: self.world.payments.clone(),
             refunds: self.world.refunds.values().cloned().collect(),
             seats: self.world.seats.values().cloned().collect(),
+            closed: self.closed.clone(),
             ledger: self.ledger.clone(),
             sequences,
             with_person: self.attention.iter().map(|(_, subject)| *subject).collect(),
@@ -309,7 +337,17 @@ impl Hall {
             return self.hold_input(user, &seats);
         }
         let booking = bookings[rng.random_range(0..bookings.len())];
+        if rng.random_bool(0.004) {
+            self.cancel_show();
+        }
+        if self.show_is_cancelled() && rng.random_bool(0.2) {
+            let by = CancelledBy::Show;
+            return (booking, Input::Cancel { by });
+        }
         let input = match rng.random_range(0..10) {
+            0 if rng.random_bool(0.5) => Input::Cancel {
+                by: [CancelledBy::Customer, CancelledBy::Operator][rng.random_range(0..2)],
+            },
             0 => Input::Release,
             1 => {
                 self.drawn += 1;
@@ -468,6 +506,12 @@ impl Hall {
 
     /// Time passes and the gateways answer everything: whatever happened, it must come to an end.
     pub fn settle(&mut self) {
+        if self.show_is_cancelled() {
+            for booking in self.world.bookings.keys().copied().collect::<Vec<_>>() {
+                let by = CancelledBy::Show;
+                self.happens(booking, Input::Cancel { by });
+            }
+        }
         for _ in 0..20 {
             self.pass_seconds(4_000);
             let timers: Vec<_> = self.tasks.values().cloned().collect();

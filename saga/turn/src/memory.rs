@@ -11,7 +11,7 @@ use boxoffice_saga::event::Event;
 use boxoffice_saga::identity::{BookingId, PaymentId, RefundId, ShowId, UserId};
 use boxoffice_saga::ledger::Entry;
 use boxoffice_saga::payment::Payment;
-use boxoffice_saga::promises::Books;
+use boxoffice_saga::promises::{Books, Closed};
 use boxoffice_saga::refund::Refund;
 use boxoffice_saga::seat::{Seat, SeatKey};
 use boxoffice_saga::task::{Task, TaskKey};
@@ -35,6 +35,8 @@ pub struct Tables {
     pub now: Option<OffsetDateTime>,
     /// Seats.
     pub seats: BTreeMap<SeatKey, Seat>,
+    /// Shows that are sold no more.
+    pub closed: BTreeMap<ShowId, Closed>,
     /// Bookings.
     pub bookings: BTreeMap<BookingId, Booking>,
     /// Payments.
@@ -85,6 +87,7 @@ impl Tables {
             payments: self.payments.clone(),
             refunds: self.refunds.values().cloned().collect(),
             seats: self.seats.values().cloned().collect(),
+            closed: self.closed.clone(),
             ledger: self.ledger.clone(),
             sequences,
             with_person: self.attention.keys().map(|(_, subject)| *subject).collect(),

@@ -6,7 +6,7 @@ use boxoffice_saga::booking::Booking;
 use boxoffice_saga::identity::{BookingId, ShowId};
 use boxoffice_saga::ledger::Entry;
 use boxoffice_saga::payment::Payment;
-use boxoffice_saga::promises::Books;
+use boxoffice_saga::promises::{Books, Closed};
 use boxoffice_saga::refund::Refund;
 use boxoffice_saga::seat::Seat;
 use sqlx::PgConnection;
@@ -131,6 +131,17 @@ async fn read_books(db: &mut PgConnection, show: ShowId) -> Result<Books, TurnEr
     let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
         .fetch_one(&mut *db)
         .await?;
+    let closed = sqlx::query!(
+        "select cancelled_at, removed_at from shows where show_id = $1",
+        id
+    )
+    .fetch_optional(&mut *db)
+    .await?
+    .and_then(|row| match (row.cancelled_at, row.removed_at) {
+        (_, Some(_)) => Some(Closed::Removed),
+        (Some(since), None) => Some(Closed::Cancelled { since }),
+        (None, None) => None,
+    });
     let bookings = sqlx::query_as!(
         BookingRow,
         r#"select booking_id, user_id, seats, amount_minor, currency, state, email, phone, language,
@@ -223,6 +234,7 @@ async fn read_books(db: &mut PgConnection, show: ShowId) -> Result<Books, TurnEr
             .into_iter()
             .map(Seat::try_from)
             .collect::<Result<_, _>>()?,
+        closed: closed.map(|closed| (show, closed)).into_iter().collect(),
         ledger: ledger
             .into_iter()
             .map(Entry::try_from)

@@ -5,7 +5,7 @@ use boxoffice_saga::identity::{BookingId, GatewayAccount, UserId};
 use boxoffice_saga::ledger::{Account, Entry};
 use boxoffice_saga::money::{Currency, Money};
 use boxoffice_saga::payment::{Payment, PaymentStanding, Verdict};
-use boxoffice_saga::refund::{Refund, RefundStanding};
+use boxoffice_saga::refund::{Refund, RefundCause, RefundStanding};
 use boxoffice_saga::seat::{Seat, SeatKey, SeatState};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -149,7 +149,7 @@ impl TryFrom<RefundRow> for Refund {
             payment: row.payment_id.into(),
             booking: booking_id(row.booking_id)?,
             amount: Money::new(row.amount_minor, currency(&row.currency)?),
-            cause: Verdict::from_name(&row.cause)
+            cause: RefundCause::from_name(&row.cause)
                 .ok_or_else(|| unreadable("refund cause", &row.cause))?,
             standing: RefundStanding::from_name(&row.standing)
                 .ok_or_else(|| unreadable("refund standing", &row.standing))?,
