@@ -1,0 +1,3 @@
+//! Every document that outsiders build on, held against the code.
+
+mod error_pages;
