@@ -1,0 +1,5 @@
+//! Every document that outsiders build on, held against the code.
+
+mod error_pages;
+mod headers;
+mod schemas;
