@@ -320,6 +320,8 @@ async fn play(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure> {
     if json {
         let document = serde_json::json!({ "ok": ok, "scenes": played });
         terminal::line(serde_json::to_string_pretty(&document).unwrap_or_default());
+    } else {
+        terminal::line(demo::in_one_line(&played));
     }
     Ok(if ok {
         ExitCode::SUCCESS

@@ -158,6 +158,8 @@ pub struct SimulatorConfig {
     pub webhook_secret: SecretString,
     pub api_key: SecretString,
     pub state_file: PathBuf,
+    pub mail_listen: String,
+    pub mail_files: PathBuf,
 }
 
 /// Section `health`.

@@ -20,7 +20,7 @@ use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use crate::config::{Config, IngressConfig, TicketsConfig, is_set};
+use crate::config::{Config, IngressConfig, TicketsConfig, is_set, optional};
 use crate::failure::Failure;
 use crate::supervisor::{Ending, Stage, Supervisor};
 
@@ -225,6 +225,16 @@ pub async fn simulator(config: &Config, supervisor: &Supervisor) -> Result<Socke
     }
     options.state_file =
         Some(simulator.state_file.clone()).filter(|file| !file.as_os_str().is_empty());
+    if let Some(address) = optional(&simulator.mail_listen) {
+        let listen = address.parse().map_err(|error| {
+            Failure::because("simulator.mail_listen cannot be used", &error)
+                .advise("write it as 127.0.0.1:2525")
+        })?;
+        options.mail = Some(boxoffice_gateway_sim::MailServerOptions {
+            listen,
+            letters: simulator.mail_files.clone(),
+        });
+    }
     let listener = Arc::new(tokio::sync::Mutex::new(Some(listener)));
     supervisor.spawn("simulator", Stage::Rest, Ending::EndProcess, move |stop| {
         let (options, listener) = (options.clone(), listener.clone());

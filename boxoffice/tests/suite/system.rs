@@ -258,11 +258,11 @@ fn spawn(command: &mut Command, dir: &Path, name: &str) -> Child {
 }
 
 /// Ports that were free a moment ago, below those that the system gives to outgoing connections.
-fn free_ports() -> [u16; 4] {
+fn free_ports() -> [u16; 5] {
     use std::net::TcpListener;
     let mut listeners = Vec::new();
     let mut port = 10_000 + u16::try_from(std::process::id() % 4_000).unwrap_or(0);
-    while listeners.len() < 4 {
+    while listeners.len() < 5 {
         port += 1;
         if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
             static TAKEN: std::sync::Mutex<Vec<u16>> = std::sync::Mutex::new(Vec::new());
@@ -278,11 +278,12 @@ fn free_ports() -> [u16; 4] {
         listeners[1].1,
         listeners[2].1,
         listeners[3].1,
+        listeners[4].1,
     ]
 }
 
-fn configuration(dir: &Path, kafka: &str, database: &str, ports: [u16; 4]) -> String {
-    let [api, ingress, simulator, health] = ports;
+fn configuration(dir: &Path, kafka: &str, database: &str, ports: [u16; 5]) -> String {
+    let [api, ingress, simulator, health, smtp] = ports;
     let mail = dir.join("mail");
     let books = dir.join("books.json");
     format!(
@@ -321,7 +322,7 @@ secrets = ["{WEBHOOK_SECRET}"]
 secrets = ["a-secret-for-facts-in-tests-0123456789abcdef"]
 
 [mail]
-files = "{mail}"
+smtp_url = "smtp://127.0.0.1:{smtp}"
 
 [tasks]
 lease_seconds = 8
@@ -333,6 +334,8 @@ webhook_url = "http://127.0.0.1:{ingress}/webhooks/stripe"
 webhook_secret = "{WEBHOOK_SECRET}"
 api_key = "sk_test_key"
 state_file = "{books}"
+mail_listen = "127.0.0.1:{smtp}"
+mail_files = "{mail}"
 
 [health]
 listen = "127.0.0.1:{health}"
