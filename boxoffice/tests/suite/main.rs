@@ -5,6 +5,8 @@ mod doors;
 mod failpoints;
 mod locks;
 mod lost_answers;
+mod mail_server;
+mod messages;
 mod outages;
 mod relay;
 mod scenes;

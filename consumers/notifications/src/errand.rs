@@ -141,3 +141,124 @@ impl Errand {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use boxoffice_saga::booking::{Booking, Contact};
+    use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, ShowId, UserId};
+    use boxoffice_saga::money::Money;
+    use boxoffice_saga::payment::PaymentStanding;
+    use time::Duration;
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-01-02 12:00 UTC);
+
+    /// A booking with a payment of each of these standings.
+    pub(crate) fn case(state: BookingState, payments: &[PaymentStanding]) -> Case {
+        let id = BookingId::pack(1, ShowId::try_from(7_u64).unwrap(), 1);
+        let amount = Money::new(45_000, "INR".parse().unwrap());
+        let payment = |(nth, standing): (usize, &PaymentStanding)| Payment {
+            id: PaymentId::from(Uuid::from_u128(nth as u128)),
+            booking: id,
+            account: GatewayAccount::new("stripe", "default"),
+            gateway_payment_id: None,
+            standing: *standing,
+            expected: amount,
+            captured: None,
+            verdict: None,
+            opened_at: NOW,
+            decided_at: None,
+        };
+        Case {
+            booking: Booking {
+                id,
+                user: UserId("asha".into()),
+                seats: vec!["A-1".into()],
+                amount,
+                state,
+                contact: Contact::default(),
+                held_at: NOW,
+                expires_at: NOW + Duration::minutes(2),
+                reclaim_at: NOW + Duration::minutes(3),
+                waiting_since: None,
+                confirmed_at: None,
+                sequence: 1,
+                version: 1,
+                updated_at: NOW,
+            },
+            payments: payments.iter().enumerate().map(payment).collect(),
+            refunds: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_what_is_no_longer_true() {
+        use BookingState::{Confirmed, Expired, Held, Released, Replaced, SeatsLost};
+        use PaymentStanding::{Captured, Closed, Declined, Open};
+        let cause = Uuid::nil();
+        let at = |errand: Errand, state, payments: &[PaymentStanding], after: Duration| {
+            errand
+                .outdated(&case(state, payments), NOW + after)
+                .is_none()
+        };
+
+        let soon = |state, payments: &[_]| {
+            let errand = Errand::HoldExpiring { cause };
+            at(errand, state, payments, Duration::ZERO)
+        };
+        assert!(soon(Held, &[]) && soon(Held, &[Declined]) && soon(Held, &[Closed]));
+        assert!(!soon(Held, &[Open]) && !soon(Held, &[Declined, Open]));
+        for over in [Confirmed, Expired, Released, Replaced, SeatsLost] {
+            assert!(!soon(over, &[]), "{over:?}");
+        }
+        let errand = Errand::HoldExpiring { cause };
+        assert!(at(errand, Held, &[], Duration::seconds(119)));
+        assert!(!at(errand, Held, &[], Duration::minutes(2)));
+
+        let over = |state, payments: &[_]| {
+            let errand = Errand::HoldExpired { cause };
+            at(errand, state, payments, Duration::hours(1))
+        };
+        assert!(over(Expired, &[]));
+        for tried in [Open, Declined, Closed, Captured] {
+            assert!(!over(Expired, &[tried]), "{tried:?}");
+        }
+        assert!(!over(Confirmed, &[Captured]) && !over(Held, &[]) && !over(SeatsLost, &[]));
+
+        let ticket = Errand::BookingConfirmed { cause };
+        assert!(at(ticket, Confirmed, &[Captured], Duration::days(30)));
+        assert!(!at(ticket, Expired, &[], Duration::ZERO));
+        // Money is told of whatever the booking has come to.
+        for errand in [
+            Errand::BookingFailedRefunding { cause },
+            Errand::Refunded { cause },
+        ] {
+            for state in [Held, Confirmed, Expired, Released, Replaced, SeatsLost] {
+                assert!(at(errand, state, &[Captured], Duration::days(30)));
+            }
+        }
+    }
+
+    #[test]
+    fn an_order_is_read_as_it_was_written() {
+        let cause = Uuid::from_u128(5);
+        for errand in [
+            Errand::HoldExpired { cause },
+            Errand::BookingCancelled {
+                cause,
+                by: CancelledBy::BoxOffice,
+            },
+        ] {
+            let order = Order {
+                errand,
+                news_of: NOW,
+            };
+            let text = serde_json::to_string(&order).unwrap();
+            let name = format!("\"template\":\"{}\"", errand.template().name());
+            assert!(text.contains(&name), "{text}");
+            assert_eq!(serde_json::from_str::<Order>(&text).unwrap(), order);
+        }
+    }
+}

@@ -269,4 +269,36 @@ mod tests {
             assert_eq!(dialled(written).as_deref(), number, "{written}");
         }
     }
+
+    #[test]
+    fn a_cancelled_booking_returns_what_had_paid_for_it() {
+        use boxoffice_saga::booking::BookingState;
+        use boxoffice_saga::payment::PaymentStanding;
+        use boxoffice_saga::refund::RefundStanding;
+
+        let captured = PaymentStanding::Captured;
+        let mut case = crate::errand::tests::case(BookingState::Confirmed, &[captured, captured]);
+        let amount = case.booking.amount;
+        case.payments[0].verdict = Some(Verdict::SecondPayment);
+        case.payments[1].verdict = Some(Verdict::Applied);
+        let refund = |payment: usize| Refund {
+            id: RefundId::from(Uuid::from_u128(payment as u128)),
+            payment: case.payments[payment].id,
+            booking: case.booking.id,
+            amount,
+            cause: Verdict::SecondPayment,
+            standing: RefundStanding::Requested,
+            generation: 1,
+            gateway_refund_id: None,
+            requested_at: case.booking.held_at,
+            done_at: None,
+        };
+        let (second, applied) = (refund(0), refund(1));
+        case.refunds.push(second);
+        assert_eq!(returning(&case), None);
+        case.refunds.push(applied);
+        assert_eq!(returning(&case), Some(amount));
+        case.payments.clear();
+        assert_eq!(returning(&case), None, "nothing was paid");
+    }
 }

@@ -320,3 +320,7 @@ impl<W: Way> Work for Messages<W> {
             .map_or_else(|| outcome.to_owned(), |why| format!("{outcome}: {why}"))
     }
 }
+
+#[cfg(test)]
+#[path = "work_tests.rs"]
+mod tests;
