@@ -18,19 +18,25 @@ pub enum TaskKind {
     Trace,
     /// Return money. Subject: the refund.
     Refund,
-    /// Send a letter. Subject: derived from booking, template and cause.
+    /// Send a letter. Subject: derived from booking, template, cause and channel.
     Mail,
+    /// Send a text message. Subject: as for a letter. A kind of its own, so that no channel waits for another.
+    Sms,
+    /// Send a notification to the customer's devices. Subject: as for a letter.
+    Push,
 }
 
 impl TaskKind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::HoldTimer,
         Self::Verify,
         Self::Void,
         Self::Trace,
         Self::Refund,
         Self::Mail,
+        Self::Sms,
+        Self::Push,
     ];
 
     /// The name in the database.
@@ -42,6 +48,8 @@ impl TaskKind {
             Self::Trace => "trace",
             Self::Refund => "refund",
             Self::Mail => "mail",
+            Self::Sms => "sms",
+            Self::Push => "push",
         }
     }
 
@@ -71,7 +79,7 @@ pub struct Task {
     pub booking: Option<BookingId>,
     /// Not before.
     pub due_at: OffsetDateTime,
-    /// What the executor needs beside the rows that the key names (a letter's template and cause), as JSON.
+    /// What the executor needs beside the rows that the key names (a message's template and cause), as JSON.
     pub detail: Option<String>,
 }
 

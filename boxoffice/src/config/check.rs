@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgSslMode;
 
-use super::{Config, DEVELOPMENT_PREFIX, is_set};
+use super::{Config, DEVELOPMENT_PREFIX, is_set, messages};
 use crate::roles::Role;
 
 /// The shortest secret that signs anything of ours, in bytes.
@@ -201,6 +201,8 @@ pub(super) fn sections(figment: &Figment, complaints: &mut Vec<Complaint>) {
     section::<super::TicketsConfig>(figment, "tickets", complaints);
     section::<super::FactsConfig>(figment, "facts", complaints);
     section::<super::MailConfig>(figment, "mail", complaints);
+    section::<super::ProviderConfig>(figment, "sms", complaints);
+    section::<super::ProviderConfig>(figment, "push", complaints);
     section::<super::TasksConfig>(figment, "tasks", complaints);
     section::<super::SimulatorConfig>(figment, "simulator", complaints);
     section::<super::HealthConfig>(figment, "health", complaints);
@@ -364,14 +366,7 @@ pub(super) fn meaning(
         );
     }
     facts(&config.facts.secrets, runs(Role::Coordinator), &mut refuse);
-    let mail_set = is_set(&config.mail.smtp_url);
-    let files_set = !config.mail.files.as_os_str().is_empty();
-    if runs(Role::Notifications) && mail_set == files_set {
-        refuse(
-            "mail.smtp_url",
-            "set exactly one of mail.smtp_url (a mail server) and mail.files (a directory)",
-        );
-    }
+    messages::check(config, roles, &mut refuse);
     if !development {
         warn(config, roles, &mut warnings);
     }
@@ -463,12 +458,7 @@ fn warn(config: &Config, roles: &[Role], warnings: &mut Vec<Complaint>) {
             "below 3: the loss of one broker can lose records",
         );
     }
-    if runs(Role::Notifications) && !config.mail.files.as_os_str().is_empty() {
-        warn(
-            "mail.files",
-            "letters are written to files: no customer gets one",
-        );
-    }
+    messages::warn(config, roles, &mut warn);
     if runs(Role::Api) && config.api.public_base_url.is_empty() {
         warn(
             "api.public_base_url",

@@ -187,6 +187,32 @@ mod tests {
     }
 
     #[test]
+    fn messages_need_a_token_time_and_an_offset() {
+        let wrong = [
+            ("BOXOFFICE_MAIL__UTC_OFFSET", "India"),
+            ("BOXOFFICE_SMS__URL", "sms.example.com"),
+            ("BOXOFFICE_PUSH__URL", "http://push.example.com/messages"),
+            ("BOXOFFICE_PUSH__TIMEOUT_SECONDS", "60"),
+        ];
+        assert_eq!(
+            complaints(&wrong, &[]),
+            [
+                "mail.utc_offset",
+                "sms.url",
+                "sms.token",
+                "push.token",
+                "push.timeout_seconds"
+            ]
+        );
+        let right = [
+            ("BOXOFFICE_MAIL__UTC_OFFSET", "-03:30"),
+            ("BOXOFFICE_SMS__URL", "http://localhost:9000/sms"),
+            ("BOXOFFICE_SMS__TOKEN", "t"),
+        ];
+        assert!(complaints(&right, &[]).is_empty());
+    }
+
+    #[test]
     fn no_secret_is_shown_or_quoted() {
         let variables = [
             (
@@ -197,6 +223,8 @@ mod tests {
                 "BOXOFFICE_DATABASE__URL",
                 "postgres://u:must-not-be-seen@h/d",
             ),
+            ("BOXOFFICE_SMS__TOKEN", "must-not-be-seen"),
+            ("BOXOFFICE_PUSH__TOKEN", "must-not-be-seen"),
             (
                 "BOXOFFICE_KAFKA__OPTIONS",
                 "{ \"sasl.password\" = \"must-not-be-seen\" }",

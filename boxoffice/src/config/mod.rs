@@ -6,6 +6,7 @@
 mod check;
 mod environment;
 mod layers;
+mod messages;
 mod shown;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use sqlx::postgres::PgConnectOptions;
 
 pub use check::{Complaint, ConfigError};
 pub use layers::{Layers, Loaded, load};
+pub use messages::ProviderConfig;
 
 /// The default file: every setting, documented.
 pub const DEFAULT: &str = include_str!("../../config.default.toml");
@@ -44,6 +46,8 @@ pub struct Config {
     pub gateways: Vec<AccountConfig>,
     pub facts: FactsConfig,
     pub mail: MailConfig,
+    pub sms: ProviderConfig,
+    pub push: ProviderConfig,
     pub tasks: TasksConfig,
     pub simulator: SimulatorConfig,
     pub health: HealthConfig,
@@ -137,6 +141,7 @@ pub struct MailConfig {
     pub name: String,
     pub help: String,
     pub timeout_seconds: u16,
+    pub utc_offset: String,
 }
 
 /// Section `tasks`.

@@ -33,6 +33,7 @@ pub fn install_metrics() -> Result<(), Failure> {
     let _ = METRICS.set(handle);
     boxoffice_booking_api::metric::describe();
     boxoffice_coordinator::describe_metrics();
+    boxoffice_notifications::describe_metrics();
     boxoffice_producers::metric::describe();
     boxoffice_relay::describe_metrics();
     boxoffice_stream::metric::describe();

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use boxoffice_notifications::Office;
-use boxoffice_notifications::mail::{Letterhead, Postman};
+use boxoffice_notifications::letters::Letterhead;
+use boxoffice_notifications::mail::{MailDomain, Postman};
+use boxoffice_notifications::provider::Provider;
 use boxoffice_relay::RelayOptions;
 use boxoffice_stream::StreamOptions;
 use secrecy::ExposeSecret;
 use time::Duration;
 
 use super::{Shared, executor, status_tokens, ticket_keys};
-use crate::config::{Config, is_set, optional};
+use crate::config::{Config, ProviderConfig, is_set, optional};
 use crate::failure::Failure;
 use crate::supervisor::{Ending, Stage};
 
@@ -138,7 +140,11 @@ fn office(config: &Config) -> Result<Office, Failure> {
         .next()
         .unwrap_or_default()
         .trim_end_matches(['>', ' ']);
-    let domain = address.rsplit('@').next().unwrap_or_default().to_owned();
+    let domain = MailDomain::new(address.rsplit('@').next().unwrap_or_default())
+        .map_err(|error| Failure::because("mail.from cannot be used", &error))?;
+    let offset = mail
+        .offset()
+        .ok_or_else(|| Failure::new("mail.utc_offset is no offset: write it as +05:30"))?;
     if config.tickets.signing_key.expose_secret().is_empty() {
         return Err(Failure::new(
             "tickets.signing_key is not set, and letters carry tickets",
@@ -146,15 +152,25 @@ fn office(config: &Config) -> Result<Office, Failure> {
     }
     Ok(Office {
         postman,
+        sms: provider("sms", &config.sms)?,
+        push: provider("push", &config.push)?,
         letterhead: Letterhead {
             name: mail.name.clone(),
             help: optional(&mail.help),
         },
         domain,
+        offset,
         ticket_keys: ticket_keys(&config.tickets)
             .map_err(|error| Failure::because("tickets.signing_key cannot be used", &error))?,
         status_url,
     })
+}
+
+fn provider(section: &str, config: &ProviderConfig) -> Result<Option<Arc<dyn Provider>>, Failure> {
+    let provider = config.provider().map_err(|error| {
+        Failure::because(format!("[{section}] cannot be used like this"), &error)
+    })?;
+    Ok(provider.map(|provider| Arc::new(provider) as Arc<dyn Provider>))
 }
 
 /// Starts the relay.

@@ -6,6 +6,8 @@ mod failpoints;
 mod limits;
 mod locks;
 mod lost_answers;
+mod mail_server;
+mod messages;
 mod outages;
 mod relay;
 mod scenes;

@@ -18,6 +18,7 @@ pub struct System {
     pub target: Target,
     pub dir: PathBuf,
     config: PathBuf,
+    settings: Vec<(&'static str, String)>,
     simulator: Child,
     roles: Option<Child>,
 }
@@ -36,6 +37,15 @@ pub async fn shared() -> &'static System {
 impl System {
     /// Migrates, and starts the simulator and every role, on free ports.
     pub async fn start(kafka: &str, database: &str) -> Self {
+        Self::start_with(kafka, database, Vec::new()).await
+    }
+
+    /// The same, with further settings, as variables.
+    pub async fn start_with(
+        kafka: &str,
+        database: &str,
+        settings: Vec<(&'static str, String)>,
+    ) -> Self {
         // As the binary's main does; the second time it is there already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = servers::fresh_dir("system");
@@ -66,6 +76,7 @@ impl System {
             target,
             dir,
             config,
+            settings,
             simulator,
             roles: None,
         };
@@ -76,6 +87,7 @@ impl System {
     /// Starts every role in one process and waits until it is ready, or has died of its failpoint.
     pub async fn start_roles(&mut self, failpoint: Option<&str>) {
         let mut command = command(&self.config, "all");
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         if let Some(name) = failpoint {
             command.env(boxoffice_failpoints::VARIABLE, name);
             command.env(boxoffice_failpoints::LOG_VARIABLE, self.fired_log());

@@ -95,7 +95,11 @@ impl Work for CoordinatorWork {
             TaskKind::Verify => Answer::Verified(self.verify(task).await),
             TaskKind::Void => Answer::Voided(self.void(task).await),
             TaskKind::Trace => Answer::Traced(self.trace(task).await),
-            TaskKind::HoldTimer | TaskKind::Refund | TaskKind::Mail => Answer::Due,
+            TaskKind::HoldTimer
+            | TaskKind::Refund
+            | TaskKind::Mail
+            | TaskKind::Sms
+            | TaskKind::Push => Answer::Due,
         }
     }
 

@@ -21,8 +21,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
 use crate::claim::{
-    Appends, Claim, Claimed, DeadLetter, EventKey, Held, InboxOutcome, KeptAnswer, KeyClaim,
-    KeyState, Parked, Wanted,
+    Appends, Claim, Claimed, DeadLetter, Delivery, EventKey, Held, InboxOutcome, KeptAnswer,
+    KeyClaim, KeyState, Parked, Wanted,
 };
 use crate::error::TurnError;
 use crate::outgoing::Outgoing;
@@ -69,6 +69,8 @@ pub struct Tables {
     pub dead_letters: BTreeMap<Uuid, DeadLetter>,
     /// Answers to calls.
     pub attempts_answered: Vec<(TaskKey, u32, String)>,
+    /// What customers were told.
+    pub deliveries: Vec<Delivery>,
 }
 
 impl Tables {
@@ -370,4 +372,5 @@ fn write_appends(tables: &mut Tables, appends: &Appends) {
     tables
         .attempts_answered
         .extend(appends.attempts_answered.iter().cloned());
+    tables.deliveries.extend(appends.deliveries.iter().cloned());
 }

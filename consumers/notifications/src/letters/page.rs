@@ -2,30 +2,43 @@
 
 use std::fmt::Write;
 
-use super::letter::{Language, Letterhead, Picture};
+use crate::language::Language;
 
 /// A piece of a letter. Everything in it is plain text, from whoever: escaping happens here, once.
-pub(crate) enum Block {
+pub(super) enum Block {
     Paragraph(String),
     /// Labels and values.
     Facts(Vec<(&'static str, String)>),
-    /// A picture of the letter, by its index; the text says what the plain form shows instead.
-    Picture(usize, &'static str),
+    /// The letter's picture; the text says what the plain form shows instead.
+    Picture(&'static str),
     /// Something to be copied exactly.
     Code(String),
     /// Words, and where they lead. Left out unless it is an `http` or `https` address.
     Link(&'static str, String),
 }
 
-pub(crate) struct Page {
-    pub language: Language,
-    pub title: String,
-    pub blocks: Vec<Block>,
-    /// What stands before the address where help is found.
-    pub help: &'static str,
+/// Who writes: the same on every letter of a box office.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letterhead {
+    /// The name that the letter is signed with.
+    pub name: String,
+    /// Where a worried customer finds a person: an address or a telephone number.
+    pub help: Option<String>,
+}
+
+/// A letter's text in one language.
+pub struct Page {
+    pub(super) language: Language,
+    pub(super) title: String,
+    pub(super) blocks: Vec<Block>,
 }
 
 impl Page {
+    /// The subject, one line.
+    pub fn subject(&self) -> String {
+        line(&self.title)
+    }
+
     /// The plain form.
     pub fn text(&self, letterhead: &Letterhead) -> String {
         let mut text = format!("{}\n\n", line(&self.title));
@@ -39,7 +52,7 @@ impl Page {
                         .collect();
                     text.push_str(&facts.join("\n"));
                 }
-                Block::Picture(_, instead) => text.push_str(instead),
+                Block::Picture(instead) => text.push_str(instead),
                 Block::Code(code) => text.push_str(&line(code)),
                 Block::Link(words, url) if leads_to_the_web(url) => {
                     let _ = write!(text, "{words}: {}", line(url));
@@ -49,14 +62,14 @@ impl Page {
             text.push_str("\n\n");
         }
         if let Some(help) = &letterhead.help {
-            let _ = write!(text, "{} {}\n\n", self.help, line(help));
+            let _ = write!(text, "{} {}\n\n", self.language.words().help, line(help));
         }
         let _ = writeln!(text, "{}", line(&letterhead.name));
         text
     }
 
-    /// The HTML form; pictures are referred to by their `cid:`.
-    pub fn html(&self, letterhead: &Letterhead, pictures: &[Picture]) -> String {
+    /// The HTML form; the picture is referred to by its Content-ID.
+    pub fn html(&self, letterhead: &Letterhead, picture: Option<&str>) -> String {
         let title = escaped(&self.title);
         let mut html = format!(
             "<!DOCTYPE html>\n<html lang=\"{}\"><head><meta charset=\"utf-8\">\
@@ -66,57 +79,58 @@ impl Page {
             self.language.tag(),
         );
         for block in &self.blocks {
-            self.push_html(&mut html, block, pictures);
+            push_html(&mut html, block, picture);
         }
         if let Some(help) = &letterhead.help {
-            let _ = writeln!(html, "<p>{} {}</p>", escaped(self.help), escaped(help));
+            let before = escaped(self.language.words().help);
+            let _ = writeln!(html, "<p>{before} {}</p>", escaped(help));
         }
         let _ = writeln!(html, "<p>{}</p>\n</body></html>", escaped(&letterhead.name));
         html
     }
+}
 
-    fn push_html(&self, html: &mut String, block: &Block, pictures: &[Picture]) {
-        let _ = match block {
-            Block::Paragraph(words) => writeln!(html, "<p>{}</p>", escaped(words)),
-            Block::Facts(facts) => {
-                html.push_str("<table style=\"border-spacing:0 0.2em\">\n");
-                for (label, value) in facts {
-                    let _ = writeln!(
-                        html,
-                        "<tr><th style=\"text-align:left;vertical-align:top;padding-right:1em;\
-                         font-weight:normal;color:#555\">{}</th><td>{}</td></tr>",
-                        escaped(label),
-                        escaped(value),
-                    );
-                }
-                writeln!(html, "</table>")
-            }
-            Block::Picture(at, instead) => match pictures.get(*at) {
-                Some(picture) => writeln!(
+fn push_html(html: &mut String, block: &Block, picture: Option<&str>) {
+    let _ = match block {
+        Block::Paragraph(words) => writeln!(html, "<p>{}</p>", escaped(words)),
+        Block::Facts(facts) => {
+            html.push_str("<table style=\"border-spacing:0 0.2em\">\n");
+            for (label, value) in facts {
+                let _ = writeln!(
                     html,
-                    "<p><img src=\"cid:{}\" alt=\"{}\" width=\"320\" \
-                     style=\"width:320px;max-width:100%\"></p>",
-                    escaped(&picture.content_id),
-                    escaped(instead),
-                ),
-                None => writeln!(html, "<p>{}</p>", escaped(instead)),
-            },
-            Block::Code(code) => writeln!(
+                    "<tr><th style=\"text-align:left;vertical-align:top;padding-right:1em;\
+                     font-weight:normal;color:#555\">{}</th><td>{}</td></tr>",
+                    escaped(label),
+                    escaped(value),
+                );
+            }
+            writeln!(html, "</table>")
+        }
+        Block::Picture(instead) => match picture {
+            Some(content_id) => writeln!(
                 html,
-                "<p><code style=\"font-size:0.8em;word-break:break-all\">{}</code></p>",
-                escaped(code),
+                "<p><img src=\"cid:{}\" alt=\"{}\" width=\"320\" \
+                 style=\"width:320px;max-width:100%\"></p>",
+                escaped(content_id),
+                escaped(instead),
             ),
-            Block::Link(words, url) if leads_to_the_web(url) => {
-                writeln!(
-                    html,
-                    "<p><a href=\"{}\">{}</a></p>",
-                    escaped(url),
-                    escaped(words)
-                )
-            }
-            Block::Link(..) => Ok(()),
-        };
-    }
+            None => writeln!(html, "<p>{}</p>", escaped(instead)),
+        },
+        Block::Code(code) => writeln!(
+            html,
+            "<p><code style=\"font-size:0.8em;word-break:break-all\">{}</code></p>",
+            escaped(code),
+        ),
+        Block::Link(words, url) if leads_to_the_web(url) => {
+            writeln!(
+                html,
+                "<p><a href=\"{}\">{}</a></p>",
+                escaped(url),
+                escaped(words)
+            )
+        }
+        Block::Link(..) => Ok(()),
+    };
 }
 
 /// One line: control characters become spaces, and what turns the reading direction is left out, so that a
@@ -167,13 +181,12 @@ mod tests {
                 Block::Link("Look", "javascript:alert(1)".into()),
                 Block::Link("Status", "https://a.example/?a=1&b=\"2".into()),
             ],
-            help: "Help:",
         };
         let letterhead = Letterhead {
             name: "A<B".into(),
             help: None,
         };
-        let html = page.html(&letterhead, &[]);
+        let html = page.html(&letterhead, None);
         assert!(!html.contains("<script") && !html.contains("javascript"));
         assert!(html.contains("Tom &amp; &quot;Jerry&quot;  Paid: 0</td>"));
         assert!(html.contains("href=\"https://a.example/?a=1&amp;b=&quot;2\""));
