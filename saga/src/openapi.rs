@@ -1,7 +1,7 @@
 //! How ids and currencies look in an OpenAPI document. They are read and written as plain texts and numbers.
 
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::identity::{BookingId, PaymentId, RefundId, ShowId};
