@@ -6,6 +6,7 @@ mod failpoints;
 mod locks;
 mod lost_answers;
 mod outages;
+mod outsider;
 mod relay;
 mod scenes;
 mod servers;
