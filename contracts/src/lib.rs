@@ -5,7 +5,9 @@
 //! that was given is taken back.
 
 pub mod breaking;
+pub mod outside;
 pub mod schemas;
 
 pub use breaking::breaking;
+pub use outside::Python;
 pub use schemas::Schemas;

@@ -9,6 +9,7 @@ mod lost_answers;
 mod mail_server;
 mod messages;
 mod outages;
+mod outsider;
 mod relay;
 mod scenes;
 mod servers;

@@ -29,7 +29,8 @@ type Headers = Vec<(String, Vec<u8>)>;
 const NOW: OffsetDateTime = datetime!(2026-02-03 04:05:06.789012 UTC);
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-fn booking() -> BookingId {
+/// A booking of show 42.
+pub fn booking() -> BookingId {
     let show = ShowId::try_from(42_u64).expect("a show");
     BookingId::pack(1_700_000_000_000, show, 99)
 }
@@ -65,17 +66,21 @@ fn named(topic: &str) -> BTreeSet<String> {
     properties.expect("headers").keys().cloned().collect()
 }
 
-pub fn of_an_event(trace: Option<&str>) -> Headers {
-    let event = Event {
+/// An event of [`booking`].
+pub fn event() -> Event {
+    Event {
         booking_id: booking(),
         show_id: booking().show(),
         sequence: 3,
         at: NOW,
         body: EventBody::HoldExpiring { expires_at: NOW },
-    };
+    }
+}
+
+fn of_an_event(trace: Option<&str>) -> Headers {
     let envelope = Envelope {
         traceparent: trace.map(str::to_owned),
-        ..Envelope::from(&event)
+        ..Envelope::from(&event())
     };
     let headers = envelope.headers().expect("headers");
     headers
