@@ -14,7 +14,8 @@ use crate::config::{Config, is_set, optional};
 use crate::failure::Failure;
 use crate::supervisor::{Ending, Stage};
 
-fn stream(config: &Config, options: StreamOptions) -> StreamOptions {
+/// A consumer's options, with the operator's settings.
+pub fn stream(config: &Config, options: StreamOptions) -> StreamOptions {
     let session_timeout = std::time::Duration::from_millis(config.kafka.session_timeout_ms.into());
     StreamOptions {
         extra: config.kafka.extra(),
@@ -155,6 +156,21 @@ fn office(config: &Config) -> Result<Office, Failure> {
             .map_err(|error| Failure::because("tickets.signing_key cannot be used", &error))?,
         status_url,
     })
+}
+
+/// Starts the analytics.
+pub fn analytics(shared: &Shared<'_>) {
+    let options = stream(
+        shared.config,
+        boxoffice_analytics::stream_options(&shared.config.kafka.brokers),
+    );
+    let store = shared.analytics.clone();
+    shared.supervisor.spawn(
+        "analytics",
+        Stage::Workers,
+        Ending::StartAgain,
+        move |stop| boxoffice_analytics::run(options.clone(), store.clone(), stop.child_token()),
+    );
 }
 
 /// Starts the relay.
