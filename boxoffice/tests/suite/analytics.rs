@@ -2,7 +2,7 @@
 //! rebuilt.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -359,13 +359,13 @@ async fn totals_are_those_of_a_recount_whatever_dies_repeats_or_starts_anew() {
     };
     rebuild();
     assert_eq!(dump(&database).await, incremental);
-    let rebuilding = system
-        .command(&["analytics", "--rebuild"])
-        .spawn()
-        .expect("the binary runs");
+    let mut rebuilding = system.command(&["analytics", "--rebuild"]);
+    rebuilding.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let rebuilding = rebuilding.spawn().expect("the binary runs");
     customers(&stage).await;
     let ended = rebuilding.wait_with_output().expect("its end");
-    assert!(ended.status.success());
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "rebuild: {errors}");
     reads_to_the_end(&stage, &kafka).await;
     assert_eq!(report_of(&[]), recount(&kafka));
     let incremental = dump(&database).await;
