@@ -180,6 +180,19 @@ mod tests {
     }
 
     #[test]
+    fn the_analytics_need_one_database_and_nothing_else() {
+        let url = "postgres://boxoffice@localhost/boxoffice";
+        let main = [("BOXOFFICE_DATABASE__URL", url)];
+        let own = [("BOXOFFICE_ANALYTICS__DATABASE_URL", url)];
+        assert!(complaints(&main, &[Role::Analytics]).is_empty());
+        assert!(complaints(&own, &[Role::Analytics]).is_empty());
+        assert_eq!(complaints(&[], &[Role::Analytics]), ["database.url"]);
+        assert_eq!(complaints(&own, &[Role::Relay]), ["database.url"]);
+        let wrong = [main[0], ("BOXOFFICE_ANALYTICS__DATABASE_URL", "elsewhere")];
+        assert_eq!(complaints(&wrong, &[]), ["analytics.database_url"]);
+    }
+
+    #[test]
     fn a_development_secret_is_refused_outside_of_dev() {
         let secret = format!("{}{}", super::super::DEVELOPMENT_PREFIX, "x".repeat(40));
         let variables = [("BOXOFFICE_API__JWT_SECRET", secret.as_str())];

@@ -79,7 +79,7 @@ impl System {
             ..Layers::default()
         };
         let config = config::load(&layers, &Role::ALL)?.config;
-        let applied = schema::migrate(&config)
+        let applied = schema::migrate(&config.database)
             .await
             .map_err(schema::SchemaError::into_failure)?;
         progress.line(&format!("schema up to date ({applied} migrations applied)"));

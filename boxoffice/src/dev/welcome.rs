@@ -87,6 +87,7 @@ pub async fn print(system: &System) -> Result<(), Failure> {
         terminal::bold("Then"),
         format!("  {me} demo    plays the hard scenes against this system"),
         format!("  {me} audit   evaluates every promise"),
+        format!("  {me} report  prints what the analytics have counted"),
         "  Ctrl-C stops everything; the state is kept".to_owned(),
     ];
     lines.iter().for_each(terminal::line);

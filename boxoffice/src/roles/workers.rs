@@ -16,7 +16,8 @@ use crate::config::{Config, ProviderConfig, is_set, optional};
 use crate::failure::Failure;
 use crate::supervisor::{Ending, Stage};
 
-fn stream(config: &Config, options: StreamOptions) -> StreamOptions {
+/// A consumer's options, with the operator's settings.
+pub fn stream(config: &Config, options: StreamOptions) -> StreamOptions {
     let session_timeout = std::time::Duration::from_millis(config.kafka.session_timeout_ms.into());
     StreamOptions {
         extra: config.kafka.extra(),
@@ -171,6 +172,21 @@ fn provider(section: &str, config: &ProviderConfig) -> Result<Option<Arc<dyn Pro
         Failure::because(format!("[{section}] cannot be used like this"), &error)
     })?;
     Ok(provider.map(|provider| Arc::new(provider) as Arc<dyn Provider>))
+}
+
+/// Starts the analytics.
+pub fn analytics(shared: &Shared<'_>) {
+    let options = stream(
+        shared.config,
+        boxoffice_analytics::stream_options(&shared.config.kafka.brokers),
+    );
+    let store = shared.analytics.clone();
+    shared.supervisor.spawn(
+        "analytics",
+        Stage::Workers,
+        Ending::StartAgain,
+        move |stop| boxoffice_analytics::run(options.clone(), store.clone(), stop.child_token()),
+    );
 }
 
 /// Starts the relay.

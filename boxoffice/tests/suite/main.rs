@@ -1,5 +1,6 @@
 //! boxoffice on real Kafka and real PostgreSQL. One binary, so that tests share the servers that stay up.
 
+mod analytics;
 mod conformance;
 mod doors;
 mod failpoints;

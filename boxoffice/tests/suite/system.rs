@@ -86,11 +86,15 @@ impl System {
 
     /// Starts every role in one process and waits until it is ready, or has died of its failpoint.
     pub async fn start_roles(&mut self, failpoint: Option<&str>) {
-        let mut command = command(&self.config, "all");
+        self.start_command(&["all"], failpoint).await;
+    }
+
+    /// The same with a command that runs at least the doors.
+    pub async fn start_command(&mut self, arguments: &[&str], failpoint: Option<&str>) {
+        let mut command = self.command(arguments);
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         if let Some(name) = failpoint {
-            command.env(boxoffice_failpoints::VARIABLE, name);
-            command.env(boxoffice_failpoints::LOG_VARIABLE, self.fired_log());
+            self.arm(&mut command, name);
         }
         self.roles = Some(spawn(&mut command, &self.dir, "roles"));
         let until = Instant::now() + PATIENCE;
@@ -123,6 +127,22 @@ impl System {
         }
     }
 
+    /// Starts a role in a process of its own, beside the others, perhaps to die at a failpoint. Its end is the
+    /// caller's.
+    pub fn start_beside(&self, role: &str, failpoint: Option<&str>) -> Child {
+        let mut command = self.command(&[role]);
+        command.env("BOXOFFICE_HEALTH__LISTEN", "127.0.0.1:0");
+        if let Some(name) = failpoint {
+            self.arm(&mut command, name);
+        }
+        spawn(&mut command, &self.dir, role)
+    }
+
+    fn arm(&self, command: &mut Command, failpoint: &str) {
+        command.env(boxoffice_failpoints::VARIABLE, failpoint);
+        command.env(boxoffice_failpoints::LOG_VARIABLE, self.fired_log());
+    }
+
     /// How the roles' process ended, if it did.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.roles
@@ -150,11 +170,15 @@ impl System {
 
     /// Runs a command of the binary with this system's configuration.
     pub fn run(&self, arguments: &[&str]) -> std::process::Output {
+        self.command(arguments).output().expect("the binary runs")
+    }
+
+    /// A command of the binary with this system's configuration.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let (first, rest) = arguments.split_first().expect("a command");
-        command(&self.config, first)
-            .args(rest)
-            .output()
-            .expect("the binary runs")
+        let mut command = command(&self.config, first);
+        command.args(rest);
+        command
     }
 
     /// Evaluates every promise by `boxoffice audit`.
