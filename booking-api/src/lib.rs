@@ -16,6 +16,7 @@ mod desk;
 mod gather;
 mod health;
 mod idempotency;
+mod limit;
 pub mod metric;
 mod options;
 pub mod problem;

@@ -20,6 +20,7 @@ use super::attempt::{AnsweredTurn, Attempt, OpenTurn, Opened, Told};
 use super::not_done;
 use crate::api::Api;
 use crate::idempotency::{self, Reply};
+use crate::limit;
 use crate::metric;
 use crate::problem::{Code, Problem};
 use crate::request;
@@ -102,7 +103,7 @@ impl Paying {
         };
         let mut looks = 0;
         loop {
-            let opened = boxoffice_turn::run(&self.api.store, &open)
+            let opened = limit::turn(&self.api.store, &open)
                 .await
                 .map_err(|error| not_done(&error, "payment"))?;
             let attempt = match opened {
@@ -172,7 +173,7 @@ impl Paying {
             key: self.key,
             told,
         };
-        let reply = boxoffice_turn::run(&self.api.store, &turn)
+        let reply = limit::turn(&self.api.store, &turn)
             .await
             .map_err(|error| not_done(&error, "payment"))?;
         self.api.watchers.wake(self.booking);

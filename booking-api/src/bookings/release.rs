@@ -17,6 +17,7 @@ use serde_json::json;
 use super::{claim_of, key_of, not_done};
 use crate::api::Api;
 use crate::idempotency::{self, Reply};
+use crate::limit;
 use crate::problem::Problem;
 use crate::request;
 
@@ -33,7 +34,7 @@ pub(crate) async fn release(
     let route = format!("POST /v1/bookings/{booking}/release");
     let key = idempotency::claim(&headers, &user, route, &body)?;
     let turn = ReleaseTurn { booking, user, key };
-    let reply = boxoffice_turn::run(&api.store, &turn)
+    let reply = limit::turn(&api.store, &turn)
         .await
         .map_err(|error| not_done(&error, "release"))??;
     api.watchers.wake(booking);

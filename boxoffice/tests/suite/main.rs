@@ -3,6 +3,7 @@
 mod conformance;
 mod doors;
 mod failpoints;
+mod hot_show;
 mod locks;
 mod lost_answers;
 mod outages;

@@ -18,8 +18,36 @@ pub struct System {
     pub target: Target,
     pub dir: PathBuf,
     config: PathBuf,
+    setup: Setup,
     simulator: Child,
     roles: Option<Child>,
+    /// Further processes with roles of their own.
+    more: Vec<Child>,
+}
+
+/// How a system differs from the usual one.
+#[derive(Clone, Copy)]
+pub struct Setup {
+    /// The arguments that start the roles' process.
+    pub roles: &'static [&'static str],
+    /// Settings, as variables.
+    pub settings: &'static [(&'static str, &'static str)],
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            roles: &["all"],
+            settings: &[],
+        }
+    }
+}
+
+impl Setup {
+    fn runs(&self, role: &str) -> bool {
+        let words = self.roles.iter().flat_map(|words| words.split(','));
+        words.into_iter().any(|word| word == role || word == "all")
+    }
 }
 
 /// The system that tests share which leave it as they found it, each with shows of its own.
@@ -36,6 +64,11 @@ pub async fn shared() -> &'static System {
 impl System {
     /// Migrates, and starts the simulator and every role, on free ports.
     pub async fn start(kafka: &str, database: &str) -> Self {
+        Self::start_with(kafka, database, Setup::default()).await
+    }
+
+    /// The same with another setup.
+    pub async fn start_with(kafka: &str, database: &str, setup: Setup) -> Self {
         // As the binary's main does; the second time it is there already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = servers::fresh_dir("system");
@@ -66,16 +99,20 @@ impl System {
             target,
             dir,
             config,
+            setup,
             simulator,
             roles: None,
+            more: Vec::new(),
         };
         system.start_roles(None).await;
         system
     }
 
-    /// Starts every role in one process and waits until it is ready, or has died of its failpoint.
+    /// Starts the roles in one process and waits until it is ready, or has died of its failpoint.
     pub async fn start_roles(&mut self, failpoint: Option<&str>) {
-        let mut command = command(&self.config, "all");
+        let (first, rest) = self.setup.roles.split_first().expect("a role");
+        let mut command = command(&self.config, first);
+        command.args(rest).envs(self.setup.settings.iter().copied());
         if let Some(name) = failpoint {
             command.env(boxoffice_failpoints::VARIABLE, name);
             command.env(boxoffice_failpoints::LOG_VARIABLE, self.fired_log());
@@ -83,10 +120,13 @@ impl System {
         self.roles = Some(spawn(&mut command, &self.dir, "roles"));
         let until = Instant::now() + PATIENCE;
         let http = reqwest::Client::new();
-        for url in [
-            format!("{}/readyz", self.target.api),
-            format!("{}/readyz", self.target.ingress),
-        ] {
+        let doors = [
+            ("api", self.target.api.clone()),
+            ("ingress", self.target.ingress.clone()),
+        ];
+        let setup = self.setup;
+        for (_, base) in doors.iter().filter(|(role, _)| setup.runs(role)) {
+            let url = format!("{base}/readyz");
             loop {
                 let ready = http
                     .get(&url)
@@ -109,6 +149,13 @@ impl System {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
+    }
+
+    /// Starts one more process beside the first, with health on a port of its own.
+    pub fn also_run(&mut self, role: &str) {
+        let mut command = command(&self.config, role);
+        command.env("BOXOFFICE_HEALTH__LISTEN", "127.0.0.1:0");
+        self.more.push(spawn(&mut command, &self.dir, role));
     }
 
     /// How the roles' process ended, if it did.
@@ -184,8 +231,10 @@ impl System {
 impl Drop for System {
     fn drop(&mut self) {
         self.kill_roles();
-        let _ = self.simulator.kill();
-        let _ = self.simulator.wait();
+        for child in self.more.iter_mut().chain([&mut self.simulator]) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
