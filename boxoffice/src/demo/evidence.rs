@@ -27,6 +27,8 @@ const BROKER_WITHIN: Duration = Duration::from_secs(10);
 struct Seen {
     /// Booking events: by booking and sequence.
     events: BTreeMap<String, BTreeMap<u64, Value>>,
+    /// Bookings of which a later event came first.
+    out_of_order: BTreeSet<String>,
     /// The kinds of webhooks, by record key, which is the show's number.
     webhooks: BTreeMap<String, Vec<String>>,
 }
@@ -79,7 +81,8 @@ impl KafkaWatch {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The kinds of `booking`'s events in the order of their sequences, which must be gapless.
+    /// The kinds of `booking`'s events in the order of their sequences, which must be gapless, and the order in
+    /// which they came at first.
     pub fn of(&self, booking: &str) -> Vec<String> {
         let seen = self.seen();
         let Some(events) = seen.events.get(booking) else {
@@ -95,6 +98,9 @@ impl KafkaWatch {
                 "(with a gap: {:?})",
                 events.keys().collect::<Vec<_>>()
             ));
+        }
+        if seen.out_of_order.contains(booking) {
+            kinds.push("(not in this order)".to_owned());
         }
         kinds
     }
@@ -142,7 +148,11 @@ impl Seen {
         } else if let (Some(booking), Some(sequence)) =
             (record["booking_id"].as_str(), record["sequence"].as_u64())
         {
-            let events = self.events.entry(booking.to_owned()).or_default();
+            let booking = booking.to_owned();
+            let events = self.events.entry(booking.clone()).or_default();
+            if events.keys().any(|known| *known > sequence) && !events.contains_key(&sequence) {
+                self.out_of_order.insert(booking);
+            }
             events.insert(sequence, record);
         }
     }

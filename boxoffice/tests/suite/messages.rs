@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::servers;
-use crate::system::System;
+use crate::system::{Setup, System};
 use crate::{mail_server, mail_server::Letters};
 
 /// What providers were handed: the channel, the idempotency key and the message.
@@ -143,7 +143,11 @@ async fn each_channel_goes_its_own_way() {
         ("BOXOFFICE_PUSH__TOKEN", "t0k3n".to_owned()),
         ("BOXOFFICE_PUSH__TIMEOUT_SECONDS", "1".to_owned()),
     ];
-    let system = System::start_with(&kafka.bootstrap(), &database, settings).await;
+    let setup = Setup {
+        settings,
+        ..Setup::default()
+    };
+    let system = System::start_with(&kafka.bootstrap(), &database, setup).await;
     let stage = Stage::enter(system.target.clone())
         .await
         .expect("the system can be reached");

@@ -18,9 +18,34 @@ pub struct System {
     pub target: Target,
     pub dir: PathBuf,
     config: PathBuf,
-    settings: Vec<(&'static str, String)>,
+    setup: Setup,
     simulator: Child,
     roles: Option<Child>,
+    /// Further processes with roles of their own.
+    more: Vec<Child>,
+}
+
+/// How a system differs from the usual one.
+#[derive(Clone)]
+pub struct Setup {
+    /// The arguments that start the roles' process.
+    pub roles: &'static [&'static str],
+    /// Settings, as variables.
+    pub settings: Vec<(&'static str, String)>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            roles: &["all"],
+            settings: Vec::new(),
+        }
+    }
+}
+
+fn runs(arguments: &[&str], role: &str) -> bool {
+    let mut words = arguments.iter().flat_map(|words| words.split(','));
+    words.any(|word| word == role || word == "all")
 }
 
 /// The system that tests share which leave it as they found it, each with shows of its own.
@@ -37,15 +62,11 @@ pub async fn shared() -> &'static System {
 impl System {
     /// Migrates, and starts the simulator and every role, on free ports.
     pub async fn start(kafka: &str, database: &str) -> Self {
-        Self::start_with(kafka, database, Vec::new()).await
+        Self::start_with(kafka, database, Setup::default()).await
     }
 
-    /// The same, with further settings, as variables.
-    pub async fn start_with(
-        kafka: &str,
-        database: &str,
-        settings: Vec<(&'static str, String)>,
-    ) -> Self {
+    /// The same with another setup.
+    pub async fn start_with(kafka: &str, database: &str, setup: Setup) -> Self {
         // As the binary's main does; the second time it is there already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = servers::fresh_dir("system");
@@ -76,33 +97,37 @@ impl System {
             target,
             dir,
             config,
-            settings,
+            setup,
             simulator,
             roles: None,
+            more: Vec::new(),
         };
         system.start_roles(None).await;
         system
     }
 
-    /// Starts every role in one process and waits until it is ready, or has died of its failpoint.
+    /// Starts the roles in one process and waits until it is ready, or has died of its failpoint.
     pub async fn start_roles(&mut self, failpoint: Option<&str>) {
-        self.start_command(&["all"], failpoint).await;
+        self.start_command(self.setup.roles, failpoint).await;
     }
 
-    /// The same with a command that runs at least the doors.
+    /// The same with another command. Only the doors that it runs are waited for.
     pub async fn start_command(&mut self, arguments: &[&str], failpoint: Option<&str>) {
         let mut command = self.command(arguments);
-        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        let settings = self.setup.settings.iter();
+        command.envs(settings.map(|(name, value)| (name, value)));
         if let Some(name) = failpoint {
             self.arm(&mut command, name);
         }
         self.roles = Some(spawn(&mut command, &self.dir, "roles"));
         let until = Instant::now() + PATIENCE;
         let http = reqwest::Client::new();
-        for url in [
-            format!("{}/readyz", self.target.api),
-            format!("{}/readyz", self.target.ingress),
-        ] {
+        let doors = [
+            ("api", self.target.api.clone()),
+            ("ingress", self.target.ingress.clone()),
+        ];
+        for (_, base) in doors.iter().filter(|(role, _)| runs(arguments, role)) {
+            let url = format!("{base}/readyz");
             loop {
                 let ready = http
                     .get(&url)
@@ -141,6 +166,12 @@ impl System {
     fn arm(&self, command: &mut Command, failpoint: &str) {
         command.env(boxoffice_failpoints::VARIABLE, failpoint);
         command.env(boxoffice_failpoints::LOG_VARIABLE, self.fired_log());
+    }
+
+    /// Starts one more process beside the first, with health on a port of its own.
+    pub fn also_run(&mut self, role: &str) {
+        let child = self.start_beside(role, None);
+        self.more.push(child);
     }
 
     /// How the roles' process ended, if it did.
@@ -265,8 +296,10 @@ impl Drop for Instance {
 impl Drop for System {
     fn drop(&mut self) {
         self.kill_roles();
-        let _ = self.simulator.kill();
-        let _ = self.simulator.wait();
+        for child in self.more.iter_mut().chain([&mut self.simulator]) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
