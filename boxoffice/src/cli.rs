@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::logging::{self, Destination};
 use crate::roles::{self, Role};
 use crate::supervisor::{Ending, Stage, Supervisor};
-use crate::{audit, bench, demo, dev, extent, report, schema, shows, terminal, tickets};
+use crate::{audit, bench, demo, dev, extent, probe, report, schema, shows, terminal, tickets};
 
 /// Drives ticket bookings from seat hold to paid ticket, and gets the money right when things go wrong.
 ///
@@ -74,6 +74,13 @@ enum Command {
     All,
     /// Bring the database's schema up to date and create missing topics
     Migrate,
+    /// Ask a health address, for example http://127.0.0.1:8083/readyz; exit status 1 unless it says that all is well
+    ///
+    /// For images without curl, and without a shell.
+    Health {
+        /// The address.
+        url: String,
+    },
     /// Show every setting with its documentation and the value in effect, secrets hidden
     Config,
     /// Create shows and put them on sale
@@ -163,6 +170,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Api(with) => serve(file, &with.roles(Role::Api)).await,
         Command::All => serve(file, &Role::ALL).await,
         Command::Migrate => migrate(file).await,
+        Command::Health { url } => probe::run(&url).await,
         Command::Config => {
             terminal::text(&load(file, &[])?.shown());
             Ok(ExitCode::SUCCESS)

@@ -9,6 +9,7 @@ pub mod dev;
 mod extent;
 pub mod failure;
 mod logging;
+mod probe;
 mod report;
 pub mod roles;
 pub mod schema;
