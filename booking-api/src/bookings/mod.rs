@@ -6,12 +6,11 @@ mod history;
 mod pay;
 mod release;
 
-pub(crate) use hint::hint;
-pub(crate) use history::history;
-pub(crate) use pay::pay;
-pub(crate) use release::release;
+use std::sync::Arc;
 
 use boxoffice_turn::{Claim, Claimed, KeyClaim, KeyState, Plan, TurnError};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::api::Api;
 use crate::deadline;
@@ -60,4 +59,13 @@ fn not_done(error: &TurnError, what: &'static str) -> Problem {
             Problem::internal()
         }
     }
+}
+
+/// Its doors.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(pay::pay))
+        .routes(routes!(hint::hint))
+        .routes(routes!(release::release))
+        .routes(routes!(history::history))
 }

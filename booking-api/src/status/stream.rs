@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use boxoffice_saga::identity::BookingId;
@@ -18,15 +18,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::time::Instant;
 
 use super::case::Seen;
-use super::route::{Asked, complete};
+use super::route::{Asked, StatusDoor, complete};
 use super::tag::Tag;
 use super::wait::{Change, change, look};
 use super::watchers::Watcher;
 use crate::access::Access;
 use crate::api::Api;
 use crate::limits::Admitted;
+use crate::openapi::Problems;
 use crate::problem::{Code, Problem};
-use crate::request;
+use crate::request::{self, InPath};
 
 /// A stream ends after this, and the client comes back: a token that has expired does not go on for ever.
 const LONGEST_STREAM: Duration = Duration::from_secs(600);
@@ -37,10 +38,27 @@ const COME_BACK: Duration = Duration::from_secs(2);
 /// What the client has seen last.
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// The status document, and then each change of it.
+/// The same as server-sent events
+///
+/// Each event `status` is a whole document, its id the document's tag. A stream ends after ten minutes at the
+/// latest; come back with `Last-Event-ID`, and nothing older is ever sent.
+#[utoipa::path(
+    get, path = "/v1/bookings/{booking}/events", tag = "bookings",
+    params(
+        ("booking" = BookingId, Path, description = "The booking."),
+        ("token" = Option<String>, Query, description = "Of a status address; opens this booking without a login."),
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen."),
+    ),
+    responses(
+        (status = 200, description = "The document, and then each change of it.", body = String,
+            content_type = "text/event-stream"),
+        Problems<StatusDoor>,
+    ),
+    security((), ("bearer" = [])),
+)]
 pub(crate) async fn events(
     State(api): State<Arc<Api>>,
-    Path(booking): Path<String>,
+    InPath(booking): InPath<String>,
     admission: Admitted,
     asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
