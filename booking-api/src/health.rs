@@ -41,6 +41,7 @@ struct Part {
     part: &'static str,
     ready: bool,
     /// Why it is not.
+    #[schema(required)]
     why: Option<&'static str>,
 }
 

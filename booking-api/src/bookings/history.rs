@@ -39,6 +39,7 @@ pub(crate) struct Asked {
 struct Page {
     bookings: Vec<Entry>,
     /// What to send as `cursor` for the next page; null on the last.
+    #[schema(required)]
     next: Option<String>,
 }
 
@@ -48,16 +49,19 @@ struct Page {
 struct Entry {
     booking_id: BookingId,
     show: ShowLine,
+    #[schema(value_type = Vec<String>)]
     seats: Vec<SeatName>,
     amount: Money,
     status: Status,
     settled: bool,
     pay_again: bool,
+    #[schema(required)]
     refund: Option<RefundStatus>,
     #[serde(with = "time::serde::rfc3339")]
     held_at: OffsetDateTime,
     version: u64,
     status_url: String,
+    #[schema(required)]
     ticket_url: Option<String>,
 }
 
@@ -66,8 +70,10 @@ struct Entry {
 #[schema(as = HistoryShow)]
 struct ShowLine {
     show_id: ShowId,
+    #[schema(required)]
     title: Option<String>,
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     starts_at: Option<OffsetDateTime>,
 }
 

@@ -143,6 +143,5 @@ impl HoldDesk {
 
 /// Its doors.
 pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::new()
-        .routes(routes!(route::hold))
+    OpenApiRouter::new().routes(routes!(route::hold))
 }

@@ -27,7 +27,7 @@ use crate::shows::seat_name;
 #[schema(as = NewHold)]
 struct HoldBody {
     /// By the seat map's names; as many as the show allows, none twice.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, value_type = Vec<String>)]
     seats: Vec<SeatName>,
     /// Where the ticket goes.
     #[schema(required = true, nullable = false)]

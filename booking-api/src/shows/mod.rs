@@ -20,6 +20,5 @@ use crate::api::Api;
 
 /// Its doors.
 pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::new()
-        .routes(routes!(seat_map::seats))
+    OpenApiRouter::new().routes(routes!(seat_map::seats))
 }

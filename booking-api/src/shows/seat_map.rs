@@ -84,7 +84,10 @@ pub(crate) async fn seats(
 /// How [`draw`] writes a seat map.
 #[derive(utoipa::ToSchema)]
 #[schema(as = SeatMap)]
-#[expect(dead_code, reason = "a description; the map itself is written seat by seat")]
+#[expect(
+    dead_code,
+    reason = "a description; the map itself is written seat by seat"
+)]
 struct SeatMapBody {
     show_id: ShowId,
     /// Rises with every change of a seat.
