@@ -33,7 +33,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 
 /// Where the customer wants to pay.
 #[derive(Deserialize, utoipa::ToSchema)]
-#[schema(as = NewPayment)]
+#[schema(as = NewPayment, examples(json!({ "gateway": "stripe" })))]
 struct PayBody {
     /// The gateway's name, for example `stripe`.
     gateway: String,
@@ -57,7 +57,11 @@ refuses!(PayDoor: ACTS + NotFound, HoldOver, AlreadyPaid, UnknownGateway, Gatewa
     request_body = PayBody,
     responses(
         (status = 201, description = "Send the customer off with `client_secret` or to `checkout_url`.",
-            body = PaymentBody<'_>),
+            body = PaymentBody<'_>, links(
+                ("hint" = (operation_id = "hint", parameters(
+                    ("booking" = "$request.path.booking"), ("payment" = "$response.body#/payment_id"),
+                ))),
+            )),
         Problems<PayDoor>,
     ),
     security(("bearer" = [])),

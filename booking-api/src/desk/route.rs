@@ -24,7 +24,9 @@ use crate::shows::seat_name;
 
 /// What a hold is asked for with.
 #[derive(Deserialize, utoipa::ToSchema)]
-#[schema(as = NewHold)]
+#[schema(as = NewHold, examples(json!({
+    "seats": ["A-1", "A-2"], "contact": { "email": "name@example.org", "language": "hi-IN" },
+})))]
 struct HoldBody {
     /// By the seat map's names; as many as the show allows, none twice.
     #[schema(min_items = 1, value_type = Vec<String>)]
@@ -49,7 +51,14 @@ refuses!(HoldDoor: ACTS + NotFound, SeatsUnavailable, PaymentInProgress, Unknown
     ),
     request_body = HoldBody,
     responses(
-        (status = 201, description = "Held until `expires_at`.", body = Placed<'_>),
+        (status = 201, description = "Held until `expires_at`.", body = Placed<'_>, links(
+            ("status" = (operation_id = "status", parameters(("booking" = "$response.body#/booking_id")))),
+            ("events" = (operation_id = "events", parameters(("booking" = "$response.body#/booking_id")))),
+            ("pay" = (operation_id = "pay", parameters(("booking" = "$response.body#/booking_id")))),
+            ("release" = (operation_id = "release", parameters(("booking" = "$response.body#/booking_id")))),
+            ("ticket" = (operation_id = "ticket", parameters(("booking" = "$response.body#/booking_id")))),
+            ("picture" = (operation_id = "ticket_picture", parameters(("booking" = "$response.body#/booking_id")))),
+        )),
         Problems<HoldDoor>,
     ),
     security(("bearer" = [])),
