@@ -50,14 +50,16 @@ impl Asked {
         let Some(wait) = &self.wait else {
             return Ok(Duration::ZERO);
         };
-        if wait.is_empty() || !wait.bytes().all(|digit| digit.is_ascii_digit()) {
-            return Err(Problem::new(
+        let seconds = wait
+            .parse::<i64>()
+            .ok()
+            .and_then(|wait| wait.try_into().ok());
+        let seconds: u64 = seconds.ok_or_else(|| {
+            Problem::new(
                 Code::InvalidRequest,
                 "`wait` must be whole seconds, up to 25.",
-            ));
-        }
-        // What is too long for a number is too long to wait for, too.
-        let seconds = wait.parse().unwrap_or(LONGEST_WAIT_S);
+            )
+        })?;
         Ok(Duration::from_secs(seconds.min(LONGEST_WAIT_S)))
     }
 }
