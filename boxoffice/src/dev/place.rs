@@ -69,6 +69,11 @@ impl Place {
         &self.dir
     }
 
+    /// Whether it goes with the system that runs in it.
+    pub const fn is_temporary(&self) -> bool {
+        self.temporary
+    }
+
     /// Where log lines go.
     pub fn log_file(&self) -> PathBuf {
         self.dir.join("boxoffice.log")

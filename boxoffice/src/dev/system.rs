@@ -272,6 +272,12 @@ fn settings(
     } else {
         ""
     };
+    // Nobody but the command that started it calls such a system, and that comes from one address.
+    let limits = if place.is_temporary() {
+        "address_per_second = 0\n"
+    } else {
+        ""
+    };
     Ok(format!(
         r#"# Written by `boxoffice dev` at each start; commands in this directory use it.
 [kafka]
@@ -285,7 +291,7 @@ listen = "127.0.0.1:{ingress}"
 [api]
 listen = "127.0.0.1:{api}"
 public_base_url = "http://127.0.0.1:{api}"
-jwt_secret = "{jwt}"
+{limits}jwt_secret = "{jwt}"
 status_secret = "{status}"
 [tickets]
 key_id = "{key_id}"
