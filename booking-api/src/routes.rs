@@ -14,7 +14,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::api::Api;
 use crate::limits::admitted;
 use crate::problem::{Code, Problem};
-use crate::{bookings, desk, health, idempotency, metric, shows, status};
+use crate::{admin, bookings, desk, health, idempotency, metric, shows, status};
 
 /// The router. Metrics are the process's own affair, so `/metrics` is not among its paths.
 pub fn router(api: Arc<Api>) -> Router {
@@ -24,6 +24,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/v1/bookings/{booking}", get(status::status))
         .route("/v1/bookings/{booking}/events", get(status::events))
         .route("/v1/bookings/{booking}/release", post(bookings::release))
+        .route("/v1/bookings/{booking}/cancel", post(bookings::cancel))
         .route("/v1/bookings/{booking}/payments", post(bookings::pay))
         .route(
             "/v1/bookings/{booking}/payments/{payment}/hint",
@@ -37,6 +38,7 @@ pub fn router(api: Arc<Api>) -> Router {
         )
         .layer(middleware::from_fn_with_state(api.clone(), admitted))
         // Whoever looks after us is let in always.
+        .merge(admin::routes())
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .fallback(no_such_path)

@@ -66,7 +66,7 @@ enum Command {
     Migrate,
     /// Show every setting with its documentation and the value in effect, secrets hidden
     Config,
-    /// Create shows and put them on sale
+    /// Create and import shows, put them on sale, block seats, change and cancel them
     #[command(subcommand)]
     Show(shows::ShowCommand),
     /// Evaluate every promise over the whole database; exit status 1 on any violation

@@ -1,11 +1,13 @@
 //! Requests about one customer's bookings: pay for one, hint at a payment, give it up, list them.
 
 mod attempt;
+mod cancel;
 mod hint;
 mod history;
 mod pay;
 mod release;
 
+pub(crate) use cancel::{CancelTurn, Canceller, cancel};
 pub(crate) use hint::hint;
 pub(crate) use history::history;
 pub(crate) use pay::pay;
@@ -50,7 +52,7 @@ fn key_of(claimed: &Claimed) -> &KeyState {
 }
 
 /// A turn that did not come about, for its caller. Logged here, at the boundary.
-fn not_done(error: &TurnError, what: &'static str) -> Problem {
+pub(crate) fn not_done(error: &TurnError, what: &'static str) -> Problem {
     match error {
         TurnError::Unavailable(_) | TurnError::Busy(_) => {
             tracing::warn!(

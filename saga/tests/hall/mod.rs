@@ -499,7 +499,11 @@ impl Hall {
                     answer,
                 }
             }
-            TaskKind::Trace | TaskKind::Refund | TaskKind::Mail => return None,
+            TaskKind::Trace
+            | TaskKind::Refund
+            | TaskKind::Mail
+            | TaskKind::CancelShow
+            | TaskKind::CancelBooking => return None,
         };
         Some((booking, input))
     }
@@ -546,7 +550,11 @@ impl Hall {
                             },
                         )
                     }
-                    TaskKind::Trace | TaskKind::Refund | TaskKind::Mail => continue,
+                    TaskKind::Trace
+                    | TaskKind::Refund
+                    | TaskKind::Mail
+                    | TaskKind::CancelShow
+                    | TaskKind::CancelBooking => continue,
                 };
             }
             for refund in self.world.refunds.values().cloned().collect::<Vec<_>>() {
