@@ -19,7 +19,7 @@ use http::HeaderMap;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{claim_of, key_of, not_done};
+use super::{claim_of, key_of};
 use crate::api::Api;
 use crate::idempotency::{self, Reply};
 use crate::problem::{Code, Problem};
@@ -33,7 +33,7 @@ pub(crate) async fn cancel(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let user = api.verifier.caller(&headers).await?;
+    let user = api.acting(&headers).await?;
     let booking: BookingId = request::path(&booking, "booking")?;
     let body = request::body(body).await?;
     let route = format!("POST /v1/bookings/{booking}/cancel");
@@ -72,9 +72,7 @@ pub(crate) struct CancelTurn {
 impl CancelTurn {
     /// Runs the turn and answers.
     pub(crate) async fn run(&self, api: &Api) -> Result<Response, Problem> {
-        let reply = boxoffice_turn::run(&api.store, self)
-            .await
-            .map_err(|error| not_done(&error, "cancel"))??;
+        let reply = super::turn(api, self, "cancel").await??;
         api.watchers.wake(self.booking);
         Ok(reply.into_response())
     }
