@@ -16,7 +16,7 @@ use crate::world::World;
 /// How many bookings one page names at most.
 pub const PAGE: u16 = 200;
 /// Between two pages, so that other tasks get their turns too: at most 800 bookings a second.
-const PAUSE: Duration = Duration::milliseconds(250);
+pub const PAUSE: Duration = Duration::milliseconds(250);
 
 /// Pages are tasks of one subject per show, numbered by generation.
 const SHOWS: Uuid = Uuid::from_u128(0x5c0e_ca11_ed00_4d2b_9d4f_2b6e_8a31_77aa);

@@ -15,6 +15,7 @@ use boxoffice_turn::postgres::PgStore;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::failure::Failure;
 use crate::terminal;
@@ -191,7 +192,8 @@ pub async fn run(command: ShowCommand, store: &PgStore) -> Result<ExitCode, Fail
             };
             let failed = format!("show {show} cannot be changed");
             carry_out(store, said, &what, &failed, |done| {
-                format!("show {show}: {:?}, {}", done.title, done.starts_at)
+                let starts_at = done.starts_at.format(&Rfc3339).unwrap_or_default();
+                format!("show {show}: {:?}, {starts_at}", done.title)
             })
             .await
         }
