@@ -1,6 +1,8 @@
 //! Gathering reads: whoever asks while a read is under way shares the next one.
 //!
-//! A read never starts before it was asked for, so an answer is never older than the question.
+//! A read never starts before it was asked for, so an answer is never older than the question. Neither a read
+//! nor a question lasts longer than the limit for reads, so that nothing gathers behind a database that stands
+//! still.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -12,7 +14,9 @@ use boxoffice_turn::TurnError;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
+use crate::deadline;
 use crate::problem::Problem;
 
 /// What a read of many keys comes to. Keys that do not exist are left out.
@@ -63,25 +67,6 @@ impl From<ReadFailed> for Problem {
     }
 }
 
-/// A read that has not come about within this time is given up: the database hangs, and whoever asks should
-/// be told so.
-const READ_TIME: Duration = Duration::from_secs(3);
-
-/// Reads, but not for ever.
-///
-/// # Errors
-/// Those of the read, and [`ReadFailed::Unavailable`] if it takes longer than three seconds.
-pub async fn in_time<T>(
-    read: impl Future<Output = Result<T, ReadFailed>>,
-) -> Result<T, ReadFailed> {
-    tokio::time::timeout(READ_TIME, read)
-        .await
-        .unwrap_or_else(|_| {
-            tracing::warn!("the database takes too long to answer");
-            Err(ReadFailed::Unavailable)
-        })
-}
-
 /// Gathers the keys that are asked for at the same time into one read.
 pub struct Gather<K, V> {
     shared: Arc<Shared<K, V>>,
@@ -92,6 +77,7 @@ struct Shared<K, V> {
     read: Box<Reader<K, V>>,
     most: usize,
     at_once: usize,
+    within: Duration,
 }
 
 struct Waiting<K, V> {
@@ -109,6 +95,13 @@ where
     where
         F: Fn(Vec<K>) -> BoxFuture<'static, Found<K, V>> + Send + Sync + 'static,
     {
+        Self::limited(most, at_once, deadline::READ, read)
+    }
+
+    fn limited<F>(most: usize, at_once: usize, within: Duration, read: F) -> Self
+    where
+        F: Fn(Vec<K>) -> BoxFuture<'static, Found<K, V>> + Send + Sync + 'static,
+    {
         let waiting = Mutex::new(Waiting {
             askers: HashMap::new(),
             running: 0,
@@ -119,6 +112,7 @@ where
                 read: Box::new(read),
                 most,
                 at_once,
+                within,
             }),
         }
     }
@@ -137,7 +131,10 @@ where
                 tokio::spawn(self.shared.clone().run());
             }
         }
-        answer.await.unwrap_or(Err(ReadFailed::Internal))
+        match timeout(self.shared.within, answer).await {
+            Ok(answer) => answer.unwrap_or(Err(ReadFailed::Internal)),
+            Err(_) => Err(ReadFailed::Unavailable),
+        }
     }
 }
 
@@ -154,9 +151,14 @@ where
     async fn run(self: Arc<Self>) {
         while let Some(batch) = self.next() {
             let keys: Vec<K> = batch.keys().copied().collect();
-            let read = in_time((self.read)(keys));
-            let found = AssertUnwindSafe(read).catch_unwind().await;
-            let found = found.unwrap_or(Err(ReadFailed::Internal));
+            let read = AssertUnwindSafe((self.read)(keys)).catch_unwind();
+            let found = match timeout(self.within, read).await {
+                Ok(found) => found.unwrap_or(Err(ReadFailed::Internal)),
+                Err(_) => {
+                    tracing::warn!(within = ?self.within, "the database does not answer a read in time");
+                    Err(ReadFailed::Unavailable)
+                }
+            };
             for (key, askers) in batch {
                 let answer = match &found {
                     Ok(found) => Ok(found.get(&key).cloned()),
@@ -172,6 +174,11 @@ where
 
     fn next(&self) -> Option<HashMap<K, Vec<Asker<V>>>> {
         let mut waiting = self.waiting();
+        // Nothing is read for those who have given up.
+        waiting.askers.retain(|_, askers| {
+            askers.retain(|asker| !asker.is_closed());
+            !askers.is_empty()
+        });
         if waiting.askers.len() <= self.most {
             let batch = std::mem::take(&mut waiting.askers);
             if batch.is_empty() {
@@ -237,6 +244,32 @@ mod tests {
             answers.push(asked.await.unwrap());
         }
         assert_eq!(answers, [Ok(Some(1)), Ok(Some(1)), Ok(Some(1)), Ok(None)]);
+    }
+
+    #[tokio::test]
+    async fn a_read_that_never_ends_holds_nobody_up() {
+        let reads = Arc::new(AtomicUsize::new(0));
+        let seen = reads.clone();
+        let gather = Gather::limited(1, 1, Duration::from_millis(20), move |keys: Vec<u32>| {
+            let nth = reads.fetch_add(1, Ordering::SeqCst);
+            async move {
+                if nth == 0 {
+                    std::future::pending::<()>().await;
+                }
+                Ok(keys.into_iter().map(|key| (key, nth)).collect())
+            }
+            .boxed()
+        });
+        let (stuck, behind) = tokio::join!(gather.read(1), gather.read(2));
+        assert_eq!(stuck, Err(ReadFailed::Unavailable));
+        // In time for the next read, or not: never stuck.
+        assert!([Err(ReadFailed::Unavailable), Ok(Some(1))].contains(&behind));
+        while gather.shared.waiting().running > 0 {
+            tokio::task::yield_now().await;
+        }
+        let before = seen.load(Ordering::SeqCst);
+        assert_eq!(gather.read(3).await, Ok(Some(before)));
+        assert!(gather.shared.waiting().askers.is_empty());
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ mod auth;
 mod bookings;
 mod clock;
 mod contact;
+mod deadline;
 mod desk;
 mod gather;
 mod health;

@@ -125,16 +125,27 @@ pub struct Problem {
     retry_after_s: Option<u32>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// A problem document (RFC 9457).
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody<'a> {
+    /// `urn:boxoffice:error:` and the code.
     r#type: String,
+    /// What kind of problem it is, for people.
     title: &'a str,
+    /// The HTTP status.
     status: u16,
+    /// What is wrong here, and what to do, for people.
     detail: &'a str,
+    /// The stable code; each has a page in the documentation.
     code: &'a str,
+    /// The seats that it is about.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false)]
     seats: &'a [SeatName],
+    /// The gateway's own code.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     gateway_code: Option<&'a str>,
 }
 
@@ -213,7 +224,7 @@ impl Problem {
 
     /// The body, as kept under idempotency keys.
     pub fn body(&self) -> Vec<u8> {
-        let body = Body {
+        let body = ProblemBody {
             r#type: format!("urn:boxoffice:error:{}", self.code.name()),
             title: self.code.title(),
             status: self.code.status().as_u16(),

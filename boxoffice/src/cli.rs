@@ -7,13 +7,14 @@ use std::sync::Arc;
 use boxoffice_turn::postgres::PgStore;
 use clap::{Args, Parser, Subcommand};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Layers, Loaded};
 use crate::failure::Failure;
 use crate::logging::{self, Destination};
 use crate::roles::{self, Role};
 use crate::supervisor::{Ending, Stage, Supervisor};
-use crate::{audit, demo, dev, schema, shows, terminal};
+use crate::{audit, bench, demo, dev, extent, probe, report, schema, shows, terminal, tickets};
 
 /// Drives ticket bookings from seat hold to paid ticket, and gets the money right when things go wrong.
 ///
@@ -58,23 +59,47 @@ enum Command {
     Refunds(With),
     /// Run the notification worker
     Notifications(With),
+    /// Run the analytics: bookings, revenue and refunds per show and day
+    Analytics {
+        /// Empty the totals and count every retained event again, up to those that are there now; then end. The
+        /// role may run meanwhile.
+        #[arg(long, conflicts_with = "with")]
+        rebuild: bool,
+        #[command(flatten)]
+        with: With,
+    },
     /// Run the front ends' door: holds, payments, status, tickets
     Api(With),
     /// Run every role in one process
     All,
     /// Bring the database's schema up to date and create missing topics
     Migrate,
+    /// Ask a health address, for example http://127.0.0.1:8083/readyz; exit status 1 unless it says that all is well
+    ///
+    /// For images without curl, and without a shell.
+    Health {
+        /// The address.
+        url: String,
+    },
     /// Show every setting with its documentation and the value in effect, secrets hidden
     Config,
     /// Create and import shows, put them on sale, block seats, change and cancel them
     #[command(subcommand)]
     Show(shows::ShowCommand),
+    /// Check tickets as a gate does, offline; print the public keys for that
+    #[command(subcommand)]
+    Ticket(tickets::TicketCommand),
+    /// Print what the analytics have counted, per show and UTC day
+    Report(report::ReportArguments),
     /// Evaluate every promise over the whole database; exit status 1 on any violation
     Audit {
         /// One JSON document on standard output.
         #[arg(long)]
         json: bool,
     },
+    /// Measure, on real servers in a temporary place
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// Run the gateway simulator alone
     GatewaySim,
     /// List the places at which a test can kill this build
@@ -140,15 +165,23 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Relay { with, .. } => serve(file, &with.roles(Role::Relay)).await,
         Command::Refunds(with) => serve(file, &with.roles(Role::Refunds)).await,
         Command::Notifications(with) => serve(file, &with.roles(Role::Notifications)).await,
+        Command::Analytics { rebuild: true, .. } => rebuild(file).await,
+        Command::Analytics { with, .. } => serve(file, &with.roles(Role::Analytics)).await,
         Command::Api(with) => serve(file, &with.roles(Role::Api)).await,
         Command::All => serve(file, &Role::ALL).await,
         Command::Migrate => migrate(file).await,
+        Command::Health { url } => probe::run(&url).await,
         Command::Config => {
             terminal::text(&load(file, &[])?.shown());
             Ok(ExitCode::SUCCESS)
         }
         Command::Show(command) => shows::run(command, &database(file)?).await,
+        Command::Ticket(command) => tickets::run(command, || Ok(load(file, &[])?.config.tickets)),
+        Command::Report(arguments) => {
+            report::run(arguments, &analytics(&load(file, &[])?.config)?).await
+        }
         Command::Audit { json } => examine(file, json).await,
+        Command::Bench(command) => bench::run(command).await,
         Command::GatewaySim => simulate(file).await,
         Command::Failpoints => {
             for point in boxoffice_failpoints::Failpoint::ALL {
@@ -174,16 +207,20 @@ fn database(file: Option<PathBuf>) -> Result<PgStore, Failure> {
 }
 
 fn store(config: &config::Config) -> Result<PgStore, Failure> {
-    if !config::is_set(&config.database.url) {
+    store_of(&config.database)
+}
+
+fn analytics(config: &config::Config) -> Result<PgStore, Failure> {
+    store_of(&config.analytics_database())
+}
+
+fn store_of(database: &config::DatabaseConfig) -> Result<PgStore, Failure> {
+    if !config::is_set(&database.url) {
         return Err(Failure::unusable("database.url is not set").advise(
             "give --config FILE or BOXOFFICE_DATABASE__URL, or start `boxoffice dev` in this directory",
         ));
     }
-    let options = config
-        .database
-        .connect_options()
-        .map_err(|error| Failure::because("database.url cannot be used", &error))?;
-    Ok(PgStore::new(options, 4, Arc::new(Notify::new())))
+    roles::store(database, 4, Arc::new(Notify::new()))
 }
 
 /// Runs roles until SIGTERM or Ctrl-C, then drains; a second signal ends at once.
@@ -194,8 +231,8 @@ async fn serve(file: Option<PathBuf>, roles: &[Role]) -> Result<ExitCode, Failur
         tracing::warn!("{warning}");
     }
     roles::install_metrics()?;
-    if roles.iter().any(|role| role.needs_database()) {
-        schema::check(&loaded.config)
+    for database in loaded.config.databases(roles) {
+        schema::check(&database)
             .await
             .map_err(schema::SchemaError::into_failure)?;
     }
@@ -242,11 +279,58 @@ async fn readopt(file: Option<PathBuf>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn migrate(file: Option<PathBuf>) -> Result<ExitCode, Failure> {
+/// Counts every event again, until a signal.
+async fn rebuild(file: Option<PathBuf>) -> Result<ExitCode, Failure> {
     let loaded = load(file, &[])?;
-    let applied = schema::migrate(&loaded.config)
+    let config = &loaded.config;
+    logging::install(&config.log, Destination::Terminal)?;
+    let store = analytics(config)?;
+    schema::check(&config.analytics_database())
         .await
         .map_err(schema::SchemaError::into_failure)?;
+    let extents = extent::of(boxoffice_analytics::TOPIC, &config.kafka.connection()).await?;
+    if extents.is_empty() {
+        let what = format!("there is no topic {} to count", boxoffice_analytics::TOPIC);
+        return Err(Failure::new(what).advise("Run `boxoffice migrate` first."));
+    }
+    let stop = CancellationToken::new();
+    let options = boxoffice_analytics::rebuild_options(&config.kafka.brokers);
+    let options = roles::stream(config, options);
+    let rebuilding = boxoffice_analytics::rebuild(options, store, &extents, stop.clone());
+    let mut rebuilding = std::pin::pin!(rebuilding);
+    let rebuilt = tokio::select! {
+        rebuilt = &mut rebuilding => rebuilt,
+        () = dev::signal() => {
+            stop.cancel();
+            rebuilding.await
+        }
+    };
+    rebuilt.map_err(|error| {
+        Failure::because("the analytics are not rebuilt", &error).advise(
+            "What is counted so far is kept; a running analytics role goes on from there, or run this again.",
+        )
+    })?;
+    terminal::line(format!(
+        "the analytics are rebuilt: emptied, and {} records of {} partitions counted again",
+        extents
+            .values()
+            .map(|extent| extent.end - extent.start)
+            .sum::<i64>(),
+        extents.len(),
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn migrate(file: Option<PathBuf>) -> Result<ExitCode, Failure> {
+    let loaded = load(file, &[])?;
+    let mut applied = schema::migrate(&loaded.config.database)
+        .await
+        .map_err(schema::SchemaError::into_failure)?;
+    if config::is_set(&loaded.config.analytics.database_url) {
+        applied += schema::migrate(&loaded.config.analytics_database())
+            .await
+            .map_err(schema::SchemaError::into_failure)?;
+    }
     let topics = schema::create_topics(&loaded.config).await?;
     let made = topics.topics.iter().filter(|topic| topic.created).count();
     terminal::line(format!(
@@ -312,6 +396,8 @@ async fn play(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure> {
     if json {
         let document = serde_json::json!({ "ok": ok, "scenes": played });
         terminal::line(serde_json::to_string_pretty(&document).unwrap_or_default());
+    } else {
+        terminal::line(demo::in_one_line(&played));
     }
     Ok(if ok {
         ExitCode::SUCCESS

@@ -1,14 +1,19 @@
 //! boxoffice: the one binary, as a library for its own tests.
 
 pub mod audit;
+mod bench;
 pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod dev;
+mod extent;
 pub mod failure;
 mod logging;
+mod probe;
+mod report;
 pub mod roles;
 pub mod schema;
 mod shows;
 pub mod supervisor;
 mod terminal;
+mod tickets;

@@ -6,7 +6,7 @@ use boxoffice_producers::topics::{self, ClusterState};
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::{Connection, PgConnection};
 
-use crate::config::Config;
+use crate::config::{Config, DatabaseConfig};
 use crate::failure::Failure;
 
 /// All migrations, part of the program.
@@ -46,7 +46,9 @@ impl SchemaError {
     /// With what to do about it.
     pub fn into_failure(self) -> Failure {
         let advice = match &self {
-            Self::Unreachable { .. } => "Is PostgreSQL running there, and is database.url right?",
+            Self::Unreachable { .. } => {
+                "Is PostgreSQL running there, and is its URL in the configuration right?"
+            }
             Self::Migration(_) => {
                 "Does this build belong to this database? Migrations are never changed once applied."
             }
@@ -61,8 +63,8 @@ impl SchemaError {
 ///
 /// # Errors
 /// [`SchemaError`].
-pub async fn migrate(config: &Config) -> Result<usize, SchemaError> {
-    let mut db = connect(config).await?;
+pub async fn migrate(database: &DatabaseConfig) -> Result<usize, SchemaError> {
+    let mut db = connect(database).await?;
     let before = applied(&mut db).await?;
     MIGRATIONS
         .run(&mut db)
@@ -97,14 +99,14 @@ pub async fn create_topics(config: &Config) -> Result<ClusterState, Failure> {
 ///
 /// # Errors
 /// [`SchemaError`].
-pub async fn check(config: &Config) -> Result<(), SchemaError> {
-    let mut db = connect(config).await?;
+pub async fn check(database: &DatabaseConfig) -> Result<(), SchemaError> {
+    let mut db = connect(database).await?;
     let all = MIGRATIONS.iter().count();
     let missing = all.saturating_sub(applied(&mut db).await?);
     let _ = db.close().await;
     if missing > 0 {
         Err(SchemaError::Behind {
-            place: place(config),
+            place: place(database),
             missing,
             all,
         })
@@ -113,13 +115,13 @@ pub async fn check(config: &Config) -> Result<(), SchemaError> {
     }
 }
 
-async fn connect(config: &Config) -> Result<PgConnection, SchemaError> {
+async fn connect(database: &DatabaseConfig) -> Result<PgConnection, SchemaError> {
     let unreachable = |source| SchemaError::Unreachable {
-        place: place(config),
+        place: place(database),
         source,
     };
-    let options = config.database.connect_options().map_err(unreachable)?;
-    let limit = Duration::from_secs(config.database.connect_seconds.into());
+    let options = database.connect_options().map_err(unreachable)?;
+    let limit = Duration::from_secs(database.connect_seconds.into());
     let mut last = None;
     let connected = tokio::time::timeout(limit, async {
         loop {
@@ -163,8 +165,8 @@ async fn applied(db: &mut PgConnection) -> Result<usize, SchemaError> {
         .count())
 }
 
-fn place(config: &Config) -> String {
-    config.database.connect_options().map_or_else(
+fn place(database: &DatabaseConfig) -> String {
+    database.connect_options().map_or_else(
         |_| "database.url".to_owned(),
         |options| {
             format!(

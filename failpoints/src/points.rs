@@ -55,6 +55,10 @@ points! {
     TurnBeforeCommitNotificationsConsumer = "turn.before_commit.notifications_consumer",
     /// The notification worker has committed its tasks with its position; Kafka is not told.
     TurnAfterCommitNotificationsConsumer = "turn.after_commit.notifications_consumer",
+    /// The analytics have counted a batch of events, and not committed it.
+    TurnBeforeCommitAnalyticsConsumer = "turn.before_commit.analytics_consumer",
+    /// The analytics have committed a batch with its position; Kafka is not told.
+    TurnAfterCommitAnalyticsConsumer = "turn.after_commit.analytics_consumer",
     /// A webhook was received and verified, and not published: the gateway gets no answer.
     IngressBeforePublish = "ingress.before_publish",
     /// A webhook is in Kafka; the gateway gets no answer and sends it again.
@@ -121,4 +125,7 @@ roles! {
     /// The notification worker reads booking events.
     NotificationsConsumer = "notifications_consumer",
         TurnBeforeCommitNotificationsConsumer, TurnAfterCommitNotificationsConsumer;
+    /// The analytics read booking events.
+    AnalyticsConsumer = "analytics_consumer",
+        TurnBeforeCommitAnalyticsConsumer, TurnAfterCommitAnalyticsConsumer;
 }

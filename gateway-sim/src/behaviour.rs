@@ -51,6 +51,8 @@ pub struct Behaviour {
     pub bank_is_slow: bool,
     /// Capture this many minor units instead of what was asked for.
     pub amount_received: Option<i64>,
+    /// Capture in this currency (ISO 4217, lower case) instead of the one that was asked for.
+    pub currency_received: Option<String>,
 }
 
 /// What happens to a payment's webhooks.

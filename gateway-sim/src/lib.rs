@@ -2,6 +2,8 @@
 //! books, has a movable clock, and can be told, per payment, to be late, to repeat itself, to lose an
 //! answer or to refuse.
 //!
+//! Beside the gateway it can run a mail server, which can be closed.
+//!
 //! It shares no code with the `gateways` crate: it is the other side, and signs by itself.
 //!
 //! | path | what |
@@ -13,6 +15,7 @@
 //! | `POST /_sim/payments/{id}/settle` | `{"outcome": "succeeded" \| "failed"}`: the bank has finished |
 //! | `POST /_sim/refunds/{id}` | `{"status": "succeeded" \| "failed"}`: the bank has finished, or changed its mind |
 //! | `POST /_sim/outage` | `{"status": 503}` answers every call so, without effect; `{"status": null}` ends it |
+//! | `GET`, `POST /_sim/mail` | whether the mail server is open, and its letters (`?about=`, a part of their Message-ID); `{"open": false}` closes it |
 //! | `GET`, `POST /_sim/clock` | the time there; `{"advance_seconds": n}` |
 //! | `GET /_sim/books?payment=` | captured, refunded and every call received, per payment |
 //! | `GET /_sim/deliveries?payment=` | webhooks and their attempts |
@@ -25,6 +28,7 @@ mod call;
 mod clock;
 mod delivery;
 mod form;
+mod mail_server;
 mod payments;
 mod persist;
 mod refunds;
@@ -42,6 +46,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use behaviour::{Behaviour, Call, LoseHow, RefundFate, Refusal, WebhookBehaviour};
+pub use mail_server::MailServerOptions;
 
 use sim::Sim;
 
@@ -61,6 +66,8 @@ pub struct Options {
     pub retry_for: Duration,
     /// Send webhooks in random order, up to `retry_base` late.
     pub unordered: bool,
+    /// A mail server beside the gateway. None: there is none.
+    pub mail: Option<MailServerOptions>,
 }
 
 /// Where webhooks go.
@@ -73,7 +80,7 @@ pub struct Webhook {
 }
 
 impl Options {
-    /// In memory, without webhooks, first repetition after one second.
+    /// In memory, without webhooks and mail server, first repetition after one second.
     pub fn new(api_key: impl Into<String>) -> Self {
         Self {
             api_key: api_key.into(),
@@ -82,6 +89,7 @@ impl Options {
             retry_base: Duration::from_secs(1),
             retry_for: Duration::from_secs(3 * 24 * 3_600),
             unordered: false,
+            mail: None,
         }
     }
 }
@@ -110,6 +118,15 @@ pub enum SimError {
     /// The HTTP client for webhooks cannot be built.
     #[error("cannot build the HTTP client for webhooks")]
     Client(#[source] reqwest::Error),
+    /// The mail server cannot listen.
+    #[error("the mail server cannot listen on {address}")]
+    Mail {
+        /// Its address.
+        address: std::net::SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The server ended.
     #[error("the simulator's server ended")]
     Serve(#[source] std::io::Error),
@@ -129,6 +146,12 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), SimError> {
     let sim = Arc::new(Sim::open(options, shutdown.child_token()).await?);
+    if let Some(mail) = &sim.mail {
+        let (address, _) = mail.door().await;
+        mail.open()
+            .await
+            .map_err(|source| SimError::Mail { address, source })?;
+    }
     delivery::resume(&sim);
     let saver = tokio::spawn(persist::keep_saving(Arc::clone(&sim)));
     let router = routes::router(Arc::clone(&sim));
@@ -142,6 +165,9 @@ pub async fn serve(
     // A server that ended by itself must end the rest too.
     sim.shutdown.cancel();
     let _ = saver.await;
+    if let Some(mail) = &sim.mail {
+        let _ = tokio::time::timeout(DRAIN, mail.close()).await;
+    }
     persist::save(&sim).await?;
     served
 }

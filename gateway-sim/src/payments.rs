@@ -147,6 +147,9 @@ pub(crate) fn cancel(books: &mut Books, asked: &Asked, id: &str) -> Acted {
 fn capture(payment: &mut Payment, behaviour: &Behaviour) {
     payment.status = PaymentStatus::Succeeded;
     payment.received = behaviour.amount_received.unwrap_or(payment.amount);
+    if let Some(currency) = &behaviour.currency_received {
+        payment.currency.clone_from(currency);
+    }
     payment.charge = Some(fresh_id("ch"));
 }
 

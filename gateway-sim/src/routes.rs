@@ -40,6 +40,7 @@ pub(crate) fn router(sim: Arc<Sim>) -> Router {
         .route("/_sim/defaults", post(told::defaults))
         .route("/_sim/outage", post(told::outage))
         .route("/_sim/clock", get(told::clock).post(told::advance))
+        .route("/_sim/mail", get(told::mail).post(told::open_mail))
         .route("/_sim/books", get(told::books))
         .route("/_sim/deliveries", get(told::deliveries))
         .fallback(unknown)

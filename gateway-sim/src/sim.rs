@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::books::Books;
 use crate::clock::Clock;
+use crate::mail_server::MailServer;
 use crate::{Options, SimError, persist};
 
 /// Webhooks under way at a time.
@@ -29,6 +30,7 @@ pub(crate) struct Sim {
     pub(crate) dirty: Notify,
     pub(crate) http: reqwest::Client,
     pub(crate) sending: Semaphore,
+    pub(crate) mail: Option<MailServer>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -54,6 +56,7 @@ impl Sim {
         let http = http.build().map_err(SimError::Client)?;
         Ok(Self {
             clock: Clock::new(books.clock_ahead_ms),
+            mail: options.mail.clone().map(MailServer::new),
             options,
             books: Mutex::new(books),
             in_flight: Mutex::default(),

@@ -47,6 +47,18 @@ pub(crate) struct Outage {
     status: Option<u16>,
 }
 
+#[derive(Deserialize)]
+pub(crate) struct AboutMail {
+    #[serde(default)]
+    about: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OpenMail {
+    open: bool,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
@@ -141,6 +153,32 @@ pub(crate) async fn advance(State(sim): State<Arc<Sim>>, told: Told<Advance>) ->
 
 pub(crate) async fn clock(State(sim): State<Arc<Sim>>) -> Json<Value> {
     time(&sim)
+}
+
+pub(crate) async fn mail(State(sim): State<Arc<Sim>>, Query(asked): Query<AboutMail>) -> Response {
+    let Some(mail) = &sim.mail else {
+        return no_mail_server();
+    };
+    let (address, open) = mail.door().await;
+    let letters = mail.taken(&asked.about);
+    Json(json!({ "address": address, "open": open, "letters": letters })).into_response()
+}
+
+pub(crate) async fn open_mail(State(sim): State<Arc<Sim>>, told: Told<OpenMail>) -> Response {
+    let told = match told {
+        Ok(Json(told)) => told,
+        Err(rejection) => return wrong(&rejection.body_text()),
+    };
+    let Some(mail) = &sim.mail else {
+        return no_mail_server();
+    };
+    if !told.open {
+        mail.close().await;
+    } else if let Err(error) = mail.open().await {
+        let why = format!("the mail server cannot listen again: {error}");
+        return (StatusCode::CONFLICT, Json(json!({ "error": why }))).into_response();
+    }
+    Json(json!({ "open": told.open })).into_response()
 }
 
 pub(crate) async fn books(State(sim): State<Arc<Sim>>, Query(about): Query<About>) -> Json<Value> {
@@ -246,6 +284,11 @@ fn with<T>(told: Told<T>, act: impl FnOnce(T) -> Response) -> Response {
 
 fn wrong(why: &str) -> Response {
     (StatusCode::BAD_REQUEST, Json(json!({ "error": why }))).into_response()
+}
+
+fn no_mail_server() -> Response {
+    let why = "there is no mail server here: set simulator.mail_listen";
+    (StatusCode::NOT_FOUND, Json(json!({ "error": why }))).into_response()
 }
 
 fn none(id: &str) -> Response {

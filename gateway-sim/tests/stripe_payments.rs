@@ -7,6 +7,7 @@ mod stage;
 
 use boxoffice_gateways::{CallError, VoidAnswer};
 use boxoffice_saga::fact::{PaymentState, Reference};
+use boxoffice_saga::money::Money;
 use serde_json::json;
 use stage::{Sim, calls, order};
 
@@ -126,7 +127,7 @@ async fn a_slow_bank_is_neither_paid_nor_cancelled() {
     let order = order();
     sim.post(
         &format!("/_sim/payments/{}", order.booking),
-        json!({ "bank_is_slow": true, "amount_received": 7 }),
+        json!({ "bank_is_slow": true, "amount_received": 7, "currency_received": "usd" }),
     )
     .await;
     let created = sim.client().create_payment(&order).await.unwrap();
@@ -147,7 +148,11 @@ async fn a_slow_bank_is_neither_paid_nor_cancelled() {
     )
     .await;
     let fact = sim.client().fetch_payment(&id).await.unwrap();
-    assert_eq!((fact.state, fact.amount.minor), (PaymentState::Captured, 7));
+    let seven_cents = Money::new(7, "USD".parse().unwrap());
+    assert_eq!(
+        (fact.state, fact.amount),
+        (PaymentState::Captured, seven_cents)
+    );
     sim.stop().await;
 }
 

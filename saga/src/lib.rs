@@ -15,6 +15,8 @@ pub mod identity;
 pub mod input;
 pub mod ledger;
 pub mod money;
+#[cfg(feature = "openapi")]
+mod openapi;
 pub mod payment;
 pub mod promises;
 pub mod refund;

@@ -69,6 +69,7 @@ impl<'de> Deserialize<'de> for Currency {
 
 /// An amount: minor units (paise, cents; whole yen for JPY) of one currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Money {
     /// Minor units. Amounts that we charge or return are never negative.
     pub minor: i64,

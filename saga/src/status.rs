@@ -23,6 +23,7 @@ pub const REFUND_DAYS: i64 = 10;
 
 /// Where a booking stands, for the public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
     /// The seats are held; nothing is being paid.
@@ -45,6 +46,7 @@ pub enum Status {
 
 /// How a client should go on asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Often.
@@ -57,6 +59,7 @@ pub enum Phase {
 
 /// When to ask again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Poll {
     /// Milliseconds until the next question; 0 in phase `stop`.
     pub after_ms: u32,
@@ -66,6 +69,7 @@ pub struct Poll {
 
 /// The refund part of the document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RefundStatus {
     /// What our support finds it by.
     pub reference: RefundId,
@@ -80,6 +84,7 @@ pub struct RefundStatus {
 
 /// The document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StatusDocument {
     /// The booking.
     pub booking_id: BookingId,

@@ -22,13 +22,17 @@ pub enum TaskKind {
     CancelShow,
     /// Cancel a booking of a cancelled show. Subject: the booking. No call.
     CancelBooking,
-    /// Send a letter. Subject: derived from booking, template and cause.
+    /// Send a letter. Subject: derived from booking, template, cause and channel.
     Mail,
+    /// Send a text message. Subject: as for a letter. A kind of its own, so that no channel waits for another.
+    Sms,
+    /// Send a notification to the customer's devices. Subject: as for a letter.
+    Push,
 }
 
 impl TaskKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::HoldTimer,
         Self::Verify,
         Self::Void,
@@ -37,6 +41,8 @@ impl TaskKind {
         Self::CancelShow,
         Self::CancelBooking,
         Self::Mail,
+        Self::Sms,
+        Self::Push,
     ];
 
     /// The name in the database.
@@ -50,6 +56,8 @@ impl TaskKind {
             Self::CancelShow => "cancel_show",
             Self::CancelBooking => "cancel_booking",
             Self::Mail => "mail",
+            Self::Sms => "sms",
+            Self::Push => "push",
         }
     }
 
@@ -87,7 +95,7 @@ pub struct Task {
     pub booking: Option<BookingId>,
     /// Not before.
     pub due_at: OffsetDateTime,
-    /// What the executor needs beside the rows that the key names (a letter's template and cause), as JSON.
+    /// What the executor needs beside the rows that the key names (a message's template and cause), as JSON.
     pub detail: Option<String>,
 }
 

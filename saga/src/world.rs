@@ -316,7 +316,7 @@ impl World {
     }
 
     /// Takes items about `subject` off the operators' list: they have settled themselves.
-    pub(crate) fn dismiss_person(&mut self, kinds: &[AttentionKind], subject: Uuid) {
+    pub fn dismiss_person(&mut self, kinds: &[AttentionKind], subject: Uuid) {
         self.changes
             .attention
             .retain(|item| item.subject != subject || !kinds.contains(&item.kind));

@@ -105,7 +105,8 @@ impl Refused {
         }
     }
 
-    const fn title(self) -> &'static str {
+    /// The problem's title.
+    pub const fn title(self) -> &'static str {
         match self {
             Self::UnknownGateway => "No such gateway account",
             Self::MethodNotAllowed => "Webhooks are sent with POST",
@@ -120,6 +121,44 @@ impl Refused {
             Self::BrokerUnavailable | Self::BrokerRefused => "Not safely stored, send it again",
             Self::QueueFull | Self::TooBusy => "Too much at once, send it again",
             Self::Draining => "Shutting down, send it again",
+        }
+    }
+
+    /// What is wrong and what the sender should do.
+    const fn detail(self) -> &'static str {
+        match self {
+            Self::UnknownGateway => {
+                "No gateway account has this address. Check it: /webhooks/ and the gateway's name as configured here."
+            }
+            Self::MethodNotAllowed => "Send webhooks to this address with POST.",
+            Self::SignatureMissing => {
+                "Sign the webhook: the signature header of this gateway's scheme is not there, or empty."
+            }
+            Self::SignatureMalformed => {
+                "The signature header is there but not of its scheme's shape, or there twice."
+            }
+            Self::SignatureStale => {
+                "The signature is genuine but too old. Sign each delivery at the time of sending; check the clock."
+            }
+            Self::SignatureFuture => {
+                "The signature is genuine but its time has not come. Check the sending machine's clock."
+            }
+            Self::SignatureMismatch => {
+                "No secret that is valid now makes this signature over these bytes. Check the secret, and sign the \
+                 exact bytes that are sent."
+            }
+            Self::BodyIncomplete => {
+                "The connection broke before the body was whole. Send it again."
+            }
+            Self::BodyTooLarge => "The body is over the limit of this address.",
+            Self::BodyTooSlow => "The body was not whole in time. Send it again.",
+            Self::BrokerUnavailable | Self::BrokerRefused => {
+                "We could not store this webhook. It is not your doing: send it again after Retry-After."
+            }
+            Self::QueueFull | Self::TooBusy => {
+                "We have too much to do to store this webhook now. Send it again after Retry-After."
+            }
+            Self::Draining => "This instance is shutting down. Send it again after Retry-After.",
         }
     }
 
@@ -139,11 +178,13 @@ impl Refused {
     /// The answer.
     pub(crate) fn answer<B: From<Vec<u8>>>(self, retry_after: Duration) -> Response<B> {
         let document = Document {
+            r#type: format!("urn:boxoffice:error:{}", self.code()),
             title: self.title(),
             status: self.status().as_u16(),
+            detail: self.detail(),
             code: self.code(),
         };
-        // Three plain fields: serialising them cannot fail.
+        // Plain fields: serialising them cannot fail.
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = Response::new(B::from(body));
         *response.status_mut() = self.status();
@@ -169,8 +210,10 @@ impl Refused {
 
 #[derive(Serialize)]
 struct Document {
+    r#type: String,
     title: &'static str,
     status: u16,
+    detail: &'static str,
     code: &'static str,
 }
 
@@ -216,6 +259,17 @@ mod tests {
                 answer.status() == 503
             );
             assert!(![401, 403, 410].contains(&answer.status().as_u16()));
+            let document: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+            assert_eq!(
+                document["type"],
+                format!("urn:boxoffice:error:{}", refused.code())
+            );
+            assert_eq!(document["status"], answer.status().as_u16());
+            assert!(
+                document["detail"]
+                    .as_str()
+                    .is_some_and(|detail| detail.len() > 20)
+            );
         }
     }
 

@@ -10,13 +10,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use boxoffice_saga::identity::{BookingId, SeatName, ShowId};
 use boxoffice_saga::money::Money;
 use boxoffice_saga::status::{RefundStatus, Status};
+use boxoffice_turn::TurnError;
 use http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::api::Api;
-use crate::gather::{ReadFailed, in_time};
+use crate::deadline;
+use crate::gather::ReadFailed;
 use crate::problem::{Code, Problem};
 
 /// Bookings on a page, if the caller does not say.
@@ -119,7 +121,9 @@ pub(crate) async fn history(
             ));
         }
     };
-    let mut ids = in_time(ids(&api, &user.0, after, limit + 1)).await?;
+    let mut ids = deadline::read(ids(&api, &user.0, after, limit + 1))
+        .await
+        .map_err(ReadFailed::from)?;
     let more = ids.len() > usize::try_from(limit).unwrap_or(usize::MAX);
     if more {
         ids.pop();
@@ -138,7 +142,7 @@ async fn ids(
     user: &str,
     after: Option<Cursor>,
     limit: i64,
-) -> Result<Vec<Cursor>, ReadFailed> {
+) -> Result<Vec<Cursor>, TurnError> {
     // Two statements: a condition that may be absent would spoil the plan of both.
     let rows = match after {
         None => {

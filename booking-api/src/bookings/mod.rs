@@ -13,29 +13,20 @@ pub(crate) use history::history;
 pub(crate) use pay::pay;
 pub(crate) use release::release;
 
-use std::time::Duration;
-
 use boxoffice_turn::{Claim, Claimed, KeyClaim, KeyState, Plan, TurnError};
 
 use crate::api::Api;
+use crate::deadline;
 use crate::problem::Problem;
-
-/// A turn that has not come about within this time is answered with 503. It may come about nevertheless, as
-/// with any answer that is lost.
-const TURN_TIME: Duration = Duration::from_secs(6);
 
 /// Runs the turn of one request.
 ///
 /// # Errors
 /// `unavailable`, `internal`.
 async fn turn<P: Plan>(api: &Api, plan: &P, what: &'static str) -> Result<P::Answer, Problem> {
-    match tokio::time::timeout(TURN_TIME, boxoffice_turn::run(&api.store, plan)).await {
-        Ok(answer) => answer.map_err(|error| not_done(&error, what)),
-        Err(_) => {
-            tracing::warn!(what, "a request could not be written in time");
-            Err(Problem::unavailable())
-        }
-    }
+    deadline::turn(&api.store, plan)
+        .await
+        .map_err(|error| not_done(&error, what))
 }
 
 /// The claim of a turn for one request.

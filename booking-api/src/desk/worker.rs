@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::turn::HoldTurn;
 use super::{HoldAnswer, HoldRequest, Shared, Waiting, glance};
-use crate::metric;
+use crate::{deadline, metric};
 
 /// How long an idle worker stays before it ends.
 const IDLE: Duration = Duration::from_secs(30);
@@ -124,7 +124,7 @@ async fn serve(desk: Arc<Shared>, mut batch: Vec<Waiting>) -> Vec<Waiting> {
     let mut later = Vec::new();
     if batch.len() >= desk.glance_from {
         let requests: Vec<&HoldRequest> = batch.iter().map(|waiting| &waiting.request).collect();
-        match glance::losers(desk.store.pool(), &requests).await {
+        match deadline::read(glance::losers(desk.store.pool(), &requests)).await {
             Ok(lost) => (batch, later) = one_per_seat(refuse(batch, lost), desk.batch),
             Err(TurnError::Unavailable(_)) => {
                 answer(
@@ -187,7 +187,7 @@ async fn hold(desk: &Shared, batch: Vec<Waiting>) {
     while let Some((mut part, tries)) = parts.pop() {
         let requests = part.iter().map(|waiting| waiting.request.clone());
         let turn = HoldTurn::new(requests, desk.addresses.clone());
-        match boxoffice_turn::run(&desk.store, &turn).await {
+        match deadline::turn(&desk.store, &turn).await {
             Ok(answers) => {
                 let mut again = Vec::new();
                 let mut answered = Vec::with_capacity(part.len());

@@ -75,6 +75,8 @@ pub(crate) async fn status(
         let (seen, document) = look(&api, &access, booking).await?;
         return Ok(whole(&api, &seen, document));
     };
+    // They share the connection's read buffer, which would stay for as long as this waits.
+    drop(headers);
     // Without room to wait in, the answer comes at once: the client polls instead.
     let waits = !wait.is_zero() && admission.waits();
     let until = Instant::now() + if waits { wait } else { Duration::ZERO };

@@ -76,6 +76,8 @@ pub(crate) async fn events(
         watcher,
         _place: admission,
     };
+    // See the long poll: they would keep the connection's read buffer.
+    drop(headers);
     let mut response = Sse::new(following.events()).into_response();
     let headers = response.headers_mut();
     headers.insert(

@@ -1,15 +1,16 @@
 //! `boxoffice audit`: every promise, over the whole database.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use boxoffice_coordinator::{CONSUMER, WEBHOOKS};
 use boxoffice_producers::Connection;
 use boxoffice_saga::identity::ShowId;
 use boxoffice_saga::promises::{Promise, Violation};
 use boxoffice_turn::postgres::PgStore;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use serde::Serialize;
 
+use crate::extent;
 use crate::failure::Failure;
 
 /// What the audit found.
@@ -26,9 +27,6 @@ pub struct Audit {
     /// Broken promises. None is the only good answer.
     pub violations: Vec<Violation>,
 }
-
-/// How long Kafka may take to say where its topics end.
-const KAFKA_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Looks at every show, one snapshot each, and at the webhooks' topic.
 ///
@@ -64,21 +62,22 @@ pub async fn audit(store: &PgStore, kafka: &Connection) -> Result<Audit, Failure
 
 /// INGRESS-1: every accepted webhook is decided, or stands before the coordinator's position.
 async fn webhooks(store: &PgStore, kafka: &Connection, audit: &mut Audit) -> Result<(), Failure> {
-    let unread =
-        |error: &(dyn std::error::Error + 'static)| Failure::because("Kafka cannot be read", error);
-    let kafka = kafka.clone();
-    let ends = tokio::task::spawn_blocking(move || ends(&kafka))
-        .await
-        .map_err(|error| unread(&error))?;
-    let ends = ends.map_err(|error| unread(&error))?;
-    if ends.is_empty() {
+    let extents = extent::of(WEBHOOKS, kafka).await?;
+    if extents.is_empty() {
         let what = format!("there is no topic {WEBHOOKS}: what was accepted is gone");
         audit.violations.push(Violation {
             promise: Promise::Ingress1,
             what,
         });
     }
-    for (partition, low, high) in ends {
+    for (
+        partition,
+        Range {
+            start: low,
+            end: high,
+        },
+    ) in extents
+    {
         let position = store
             .read_position(CONSUMER.name, WEBHOOKS, partition)
             .await
@@ -100,26 +99,6 @@ async fn webhooks(store: &PgStore, kafka: &Connection, audit: &mut Audit) -> Res
         }
     }
     Ok(())
-}
-
-fn ends(kafka: &Connection) -> Result<Vec<(i32, i64, i64)>, rdkafka::error::KafkaError> {
-    let mut config = rdkafka::ClientConfig::new();
-    config.set("bootstrap.servers", &kafka.brokers);
-    for (name, value) in &kafka.extra {
-        config.set(name, value);
-    }
-    let consumer: BaseConsumer = config.create()?;
-    let metadata = consumer.fetch_metadata(Some(WEBHOOKS), KAFKA_WITHIN)?;
-    let partitions = metadata
-        .topics()
-        .iter()
-        .flat_map(|topic| topic.partitions());
-    partitions
-        .map(|partition| {
-            let (low, high) = consumer.fetch_watermarks(WEBHOOKS, partition.id(), KAFKA_WITHIN)?;
-            Ok((partition.id(), low, high))
-        })
-        .collect()
 }
 
 impl Audit {

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgSslMode;
 
-use super::{Config, DEVELOPMENT_PREFIX, is_set};
+use super::{Config, DEVELOPMENT_PREFIX, DatabaseConfig, is_set, messages};
 use crate::roles::Role;
 
 /// The shortest secret that signs anything of ours, in bytes.
@@ -195,12 +195,15 @@ pub(super) fn sections(figment: &Figment, complaints: &mut Vec<Complaint>) {
         return;
     }
     section::<super::KafkaConfig>(figment, "kafka", complaints);
-    section::<super::DatabaseConfig>(figment, "database", complaints);
+    section::<DatabaseConfig>(figment, "database", complaints);
     section::<super::IngressConfig>(figment, "ingress", complaints);
     section::<super::ApiConfig>(figment, "api", complaints);
     section::<super::TicketsConfig>(figment, "tickets", complaints);
     section::<super::FactsConfig>(figment, "facts", complaints);
     section::<super::MailConfig>(figment, "mail", complaints);
+    section::<super::ProviderConfig>(figment, "sms", complaints);
+    section::<super::ProviderConfig>(figment, "push", complaints);
+    section::<super::AnalyticsConfig>(figment, "analytics", complaints);
     section::<super::TasksConfig>(figment, "tasks", complaints);
     section::<super::SimulatorConfig>(figment, "simulator", complaints);
     section::<super::HealthConfig>(figment, "health", complaints);
@@ -364,14 +367,7 @@ pub(super) fn meaning(
         );
     }
     facts(&config.facts.secrets, runs(Role::Coordinator), &mut refuse);
-    let mail_set = is_set(&config.mail.smtp_url);
-    let files_set = !config.mail.files.as_os_str().is_empty();
-    if runs(Role::Notifications) && mail_set == files_set {
-        refuse(
-            "mail.smtp_url",
-            "set exactly one of mail.smtp_url (a mail server) and mail.files (a directory)",
-        );
-    }
+    messages::check(config, roles, &mut refuse);
     if !development {
         warn(config, roles, &mut warnings);
     }
@@ -388,16 +384,37 @@ fn database(
     if !(2..=500).contains(&config.database.connections) {
         refuse("database.connections", "must be 2 to 500");
     }
-    if !is_set(&config.database.url) {
-        if roles.iter().any(|role| role.needs_database()) {
-            refuse(
-                "database.url",
-                "is not set: give postgres://user:password@host:port/database",
-            );
-        }
-        return;
+    let needed = config.databases(roles);
+    if needed.iter().any(|database| !is_set(&database.url)) {
+        refuse(
+            "database.url",
+            "is not set: give postgres://user:password@host:port/database",
+        );
     }
-    match config.database.connect_options() {
+    if is_set(&config.database.url) {
+        let database = &config.database;
+        database_url("database.url", database, development, refuse, warnings);
+    }
+    if is_set(&config.analytics.database_url) {
+        let database = &config.analytics_database();
+        database_url(
+            "analytics.database_url",
+            database,
+            development,
+            refuse,
+            warnings,
+        );
+    }
+}
+
+fn database_url(
+    setting: &str,
+    database: &DatabaseConfig,
+    development: bool,
+    refuse: &mut impl FnMut(&str, &str),
+    warnings: &mut Vec<Complaint>,
+) {
+    match database.connect_options() {
         Ok(options) => {
             let host = options.get_host();
             let local = host.starts_with('/') || matches!(host, "localhost" | "127.0.0.1" | "::1");
@@ -407,14 +424,14 @@ fn database(
             );
             if !local && !encrypted && !development {
                 warnings.push(Complaint::new(
-                    "database.url",
+                    setting,
                     "the connection may be unencrypted: add ?sslmode=verify-full, unless the network is yours alone",
                 ));
             }
         }
         // The error's text may quote the URL, and the URL holds a password.
         Err(_) => refuse(
-            "database.url",
+            setting,
             "is no address: write postgres://user:password@host:port/database",
         ),
     }
@@ -463,12 +480,7 @@ fn warn(config: &Config, roles: &[Role], warnings: &mut Vec<Complaint>) {
             "below 3: the loss of one broker can lose records",
         );
     }
-    if runs(Role::Notifications) && !config.mail.files.as_os_str().is_empty() {
-        warn(
-            "mail.files",
-            "letters are written to files: no customer gets one",
-        );
-    }
+    messages::warn(config, roles, &mut warn);
     if runs(Role::Api) && config.api.public_base_url.is_empty() {
         warn(
             "api.public_base_url",

@@ -180,10 +180,49 @@ mod tests {
     }
 
     #[test]
+    fn the_analytics_need_one_database_and_nothing_else() {
+        let url = "postgres://boxoffice@localhost/boxoffice";
+        let main = [("BOXOFFICE_DATABASE__URL", url)];
+        let own = [("BOXOFFICE_ANALYTICS__DATABASE_URL", url)];
+        assert!(complaints(&main, &[Role::Analytics]).is_empty());
+        assert!(complaints(&own, &[Role::Analytics]).is_empty());
+        assert_eq!(complaints(&[], &[Role::Analytics]), ["database.url"]);
+        assert_eq!(complaints(&own, &[Role::Relay]), ["database.url"]);
+        let wrong = [main[0], ("BOXOFFICE_ANALYTICS__DATABASE_URL", "elsewhere")];
+        assert_eq!(complaints(&wrong, &[]), ["analytics.database_url"]);
+    }
+
+    #[test]
     fn a_development_secret_is_refused_outside_of_dev() {
         let secret = format!("{}{}", super::super::DEVELOPMENT_PREFIX, "x".repeat(40));
         let variables = [("BOXOFFICE_API__JWT_SECRET", secret.as_str())];
         assert_eq!(complaints(&variables, &[]), ["api.jwt_secret"]);
+    }
+
+    #[test]
+    fn messages_need_a_token_time_and_an_offset() {
+        let wrong = [
+            ("BOXOFFICE_MAIL__UTC_OFFSET", "India"),
+            ("BOXOFFICE_SMS__URL", "sms.example.com"),
+            ("BOXOFFICE_PUSH__URL", "http://push.example.com/messages"),
+            ("BOXOFFICE_PUSH__TIMEOUT_SECONDS", "60"),
+        ];
+        assert_eq!(
+            complaints(&wrong, &[]),
+            [
+                "mail.utc_offset",
+                "sms.url",
+                "sms.token",
+                "push.token",
+                "push.timeout_seconds"
+            ]
+        );
+        let right = [
+            ("BOXOFFICE_MAIL__UTC_OFFSET", "-03:30"),
+            ("BOXOFFICE_SMS__URL", "http://localhost:9000/sms"),
+            ("BOXOFFICE_SMS__TOKEN", "t"),
+        ];
+        assert!(complaints(&right, &[]).is_empty());
     }
 
     #[test]
@@ -197,6 +236,8 @@ mod tests {
                 "BOXOFFICE_DATABASE__URL",
                 "postgres://u:must-not-be-seen@h/d",
             ),
+            ("BOXOFFICE_SMS__TOKEN", "must-not-be-seen"),
+            ("BOXOFFICE_PUSH__TOKEN", "must-not-be-seen"),
             (
                 "BOXOFFICE_KAFKA__OPTIONS",
                 "{ \"sasl.password\" = \"must-not-be-seen\" }",

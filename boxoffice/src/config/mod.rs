@@ -6,6 +6,7 @@
 mod check;
 mod environment;
 mod layers;
+mod messages;
 mod shown;
 
 use std::net::SocketAddr;
@@ -19,8 +20,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::roles::Role;
+
 pub use check::{Complaint, ConfigError};
 pub use layers::{Layers, Loaded, load};
+pub use messages::ProviderConfig;
 
 /// The default file: every setting, documented.
 pub const DEFAULT: &str = include_str!("../../config.default.toml");
@@ -44,6 +48,9 @@ pub struct Config {
     pub gateways: Vec<AccountConfig>,
     pub facts: FactsConfig,
     pub mail: MailConfig,
+    pub sms: ProviderConfig,
+    pub push: ProviderConfig,
+    pub analytics: AnalyticsConfig,
     pub tasks: TasksConfig,
     pub simulator: SimulatorConfig,
     pub health: HealthConfig,
@@ -137,6 +144,14 @@ pub struct MailConfig {
     pub name: String,
     pub help: String,
     pub timeout_seconds: u16,
+    pub utc_offset: String,
+}
+
+/// Section `analytics`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "see config.default.toml")]
+pub struct AnalyticsConfig {
+    pub database_url: SecretString,
 }
 
 /// Section `tasks`.
@@ -158,6 +173,8 @@ pub struct SimulatorConfig {
     pub webhook_secret: SecretString,
     pub api_key: SecretString,
     pub state_file: PathBuf,
+    pub mail_listen: String,
+    pub mail_files: PathBuf,
 }
 
 /// Section `health`.
@@ -190,6 +207,35 @@ pub struct LogConfig {
 #[expect(missing_docs, reason = "see config.default.toml")]
 pub struct ShutdownConfig {
     pub deadline_seconds: u16,
+}
+
+impl Config {
+    /// The analytics' database: their own if they have one, else that of everything.
+    pub fn analytics_database(&self) -> DatabaseConfig {
+        let own = &self.analytics.database_url;
+        let url = if is_set(own) { own } else { &self.database.url };
+        DatabaseConfig {
+            url: url.clone(),
+            ..self.database.clone()
+        }
+    }
+
+    /// Every database that a process with these roles works on.
+    pub fn databases(&self, roles: &[Role]) -> Vec<DatabaseConfig> {
+        let own = is_set(&self.analytics.database_url);
+        let analytics = roles.contains(&Role::Analytics);
+        let others = roles
+            .iter()
+            .any(|role| *role != Role::Analytics && role.needs_database());
+        let mut databases = Vec::new();
+        if others || (analytics && !own) {
+            databases.push(self.database.clone());
+        }
+        if analytics && own {
+            databases.push(self.analytics_database());
+        }
+        databases
+    }
 }
 
 impl KafkaConfig {

@@ -8,7 +8,7 @@ use figment::value::{Dict, Value};
 const HIDDEN: &str = "\"<hidden>\"";
 
 /// Settings that are secrets, by the last part of their path.
-const SECRETS: [&str; 9] = [
+const SECRETS: [&str; 10] = [
     "jwt_secret",
     "status_secret",
     "older_status_secrets",
@@ -18,6 +18,7 @@ const SECRETS: [&str; 9] = [
     "webhook_secret",
     "secret",
     "smtp_url",
+    "token",
 ];
 
 /// `text` is the default file; every `key = value` of it gets its value from `merged`.

@@ -41,8 +41,19 @@ impl Customer {
 
     /// Holds seats. Returns the booking's id.
     pub async fn hold(&self, show: ShowId, seats: &[&str]) -> anyhow::Result<String> {
+        self.hold_as(show, seats, &json!({ "email": "anna@example.com" }))
+            .await
+    }
+
+    /// Holds seats, to be told under `contact` what becomes of them. Returns the booking's id.
+    pub async fn hold_as(
+        &self,
+        show: ShowId,
+        seats: &[&str],
+        contact: &Value,
+    ) -> anyhow::Result<String> {
         let url = format!("{}/v1/shows/{show}/holds", self.stage.target.api);
-        let body = json!({ "seats": seats, "contact": { "email": "anna@example.com" } });
+        let body = json!({ "seats": seats, "contact": contact });
         let answer = self.post(&url, &body).await?;
         text(&answer, "booking_id")
     }
@@ -97,48 +108,80 @@ impl Customer {
 
     /// Pays at the gateway, with a card that works, as the browser does.
     pub async fn pay(&self, attempt: &Attempt) -> anyhow::Result<()> {
-        let url = format!(
-            "{}/v1/payment_intents/{}/confirm",
-            self.stage.target.simulator, attempt.gateway_payment_id
-        );
-        let form = [
-            ("payment_method", "pm_card_visa"),
-            ("client_secret", attempt.client_secret.as_str()),
-        ];
-        let answer = self.stage.http.post(url).form(&form).send().await?;
-        let status = answer.status();
-        let answer: Value = answer.json().await?;
+        let (status, answer) = self.pay_with(attempt, "pm_card_visa").await?;
         if !status.is_success() || answer["status"] != "succeeded" {
             bail!("the gateway did not take the payment: {status} {answer}");
         }
         Ok(())
     }
 
+    /// Tries to pay at the gateway with a card, by Stripe's name of it; returns what the gateway says.
+    pub async fn pay_with(
+        &self,
+        attempt: &Attempt,
+        card: &str,
+    ) -> anyhow::Result<(reqwest::StatusCode, Value)> {
+        let url = format!(
+            "{}/v1/payment_intents/{}/confirm",
+            self.stage.target.simulator, attempt.gateway_payment_id
+        );
+        let form = [
+            ("payment_method", card),
+            ("client_secret", attempt.client_secret.as_str()),
+        ];
+        let answer = self.stage.http.post(url).form(&form).send().await?;
+        Ok((answer.status(), answer.json().await?))
+    }
+
+    /// Fetches the ticket; returns the status of the answer.
+    pub async fn ticket(&self, booking: &str) -> anyhow::Result<u16> {
+        let url = format!("{}/v1/bookings/{booking}/ticket", self.stage.target.api);
+        let request = self.stage.http.get(url).bearer_auth(&self.token);
+        Ok(request.send().await?.status().as_u16())
+    }
+
+    /// Gives the hold up.
+    pub async fn release(&self, booking: &str) -> anyhow::Result<()> {
+        let url = format!("{}/v1/bookings/{booking}/release", self.stage.target.api);
+        self.post(&url, &json!({})).await?;
+        Ok(())
+    }
+
+    /// Asks once to start a payment, and returns whatever is answered.
+    pub async fn try_open_payment(&self, booking: &str) -> anyhow::Result<reqwest::Response> {
+        let url = format!("{}/v1/bookings/{booking}/payments", self.stage.target.api);
+        let request = self.stage.http.post(url).bearer_auth(&self.token);
+        Ok(request.json(&json!({ "gateway": "stripe" })).send().await?)
+    }
+
     /// The status document now.
     pub async fn status(&self, booking: &str) -> anyhow::Result<Value> {
-        let url = format!("{}/v1/bookings/{booking}", self.stage.target.api);
-        let answer = self
-            .stage
-            .http
-            .get(url)
-            .bearer_auth(&self.token)
-            .send()
-            .await?;
+        let answer = self.poll(booking, None).await?;
         Ok(answer.error_for_status()?.json().await?)
+    }
+
+    /// The status once more: at once, or with the tag of what is `known`, as soon as there is another document,
+    /// 304 after five seconds.
+    pub async fn poll(
+        &self,
+        booking: &str,
+        known: Option<&str>,
+    ) -> anyhow::Result<reqwest::Response> {
+        let url = format!("{}/v1/bookings/{booking}?wait=5", self.stage.target.api);
+        let mut request = self.stage.http.get(url).bearer_auth(&self.token);
+        if let Some(tag) = known {
+            request = request.header("if-none-match", tag);
+        }
+        Ok(request.send().await?)
     }
 
     /// Long-polls until the status is `wanted`, and returns that document.
     pub async fn wait_for(&self, booking: &str, wanted: &str) -> anyhow::Result<Value> {
         let until = Instant::now() + PATIENCE;
-        let url = format!("{}/v1/bookings/{booking}?wait=5", self.stage.target.api);
-        let mut etag: Option<String> = None;
+        let mut known: Option<String> = None;
         let mut last = Value::Null;
         while Instant::now() < until {
-            let mut request = self.stage.http.get(&url).bearer_auth(&self.token);
-            if let Some(etag) = &etag {
-                request = request.header("if-none-match", etag);
-            }
-            let answer = match request.send().await {
+            let answer = match self.poll(booking, known.as_deref()).await {
                 Ok(answer) if answer.status() == 304 => continue,
                 Ok(answer) if answer.status().is_success() => answer,
                 // Away, as every system is now and then.
@@ -150,11 +193,7 @@ impl Customer {
                     continue;
                 }
             };
-            etag = answer
-                .headers()
-                .get("etag")
-                .and_then(|tag| tag.to_str().ok())
-                .map(str::to_owned);
+            known = tag(&answer);
             let Ok(document) = answer.json().await else {
                 continue;
             };
@@ -195,6 +234,12 @@ impl Customer {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
+}
+
+/// The tag of a document.
+pub(super) fn tag(answer: &reqwest::Response) -> Option<String> {
+    let tag = answer.headers().get("etag")?;
+    tag.to_str().ok().map(str::to_owned)
 }
 
 fn text(answer: &Value, field: &str) -> anyhow::Result<String> {

@@ -1,15 +1,17 @@
 //! What happened, read where it counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use boxoffice_producers::topics::BOOKINGS_EVENTS;
+use boxoffice_producers::topics::{BOOKINGS_EVENTS, PAYMENTS_WEBHOOKS};
+use boxoffice_saga::identity::ShowId;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -17,16 +19,27 @@ use super::stage::Stage;
 
 /// How long evidence may take to turn up.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the broker may take to say where its topics end.
+const BROKER_WITHIN: Duration = Duration::from_secs(10);
 
-type Sequences = BTreeMap<String, BTreeMap<u64, String>>;
+/// What was seen on Kafka.
+#[derive(Default)]
+struct Seen {
+    /// Booking events: by booking and sequence.
+    events: BTreeMap<String, BTreeMap<u64, Value>>,
+    /// Bookings of which a later event came first.
+    out_of_order: BTreeSet<String>,
+    /// The kinds of webhooks, by record key, which is the show's number.
+    webhooks: BTreeMap<String, Vec<String>>,
+}
 
-/// An outsider that reads the events' topic from now on, with a plain consumer.
-pub struct EventWatch {
-    seen: Arc<Mutex<Sequences>>,
+/// An outsider that reads both topics from now on, with a plain consumer.
+pub struct KafkaWatch {
+    seen: Arc<Mutex<Seen>>,
     stop: Arc<AtomicBool>,
 }
 
-impl EventWatch {
+impl KafkaWatch {
     /// Starts reading at the present end of every partition.
     ///
     /// # Errors
@@ -39,77 +52,117 @@ impl EventWatch {
             // A broker that has just started may refuse an offset for a moment; nothing may be missed then.
             .set("auto.offset.reset", "earliest")
             .create()?;
-        let metadata = consumer.fetch_metadata(Some(BOOKINGS_EVENTS), Duration::from_secs(10))?;
-        let topic = metadata.topics().first().context("no such topic")?;
         let mut from = TopicPartitionList::new();
-        for partition in topic.partitions() {
-            let (_, end) = consumer.fetch_watermarks(
-                BOOKINGS_EVENTS,
-                partition.id(),
-                Duration::from_secs(10),
-            )?;
-            from.add_partition_offset(BOOKINGS_EVENTS, partition.id(), Offset::Offset(end))?;
+        for topic in [BOOKINGS_EVENTS, PAYMENTS_WEBHOOKS] {
+            let metadata = consumer.fetch_metadata(Some(topic), BROKER_WITHIN)?;
+            let found = metadata.topics().first().context("no such topic")?;
+            for partition in found.partitions() {
+                let (_, end) = consumer.fetch_watermarks(topic, partition.id(), BROKER_WITHIN)?;
+                from.add_partition_offset(topic, partition.id(), Offset::Offset(end))?;
+            }
         }
         consumer.assign(&from)?;
-        let seen = Arc::new(Mutex::new(Sequences::new()));
+        let seen = Arc::new(Mutex::new(Seen::default()));
         let stop = Arc::new(AtomicBool::new(false));
         let (into, stopped) = (seen.clone(), stop.clone());
         std::thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else {
-                    continue;
-                };
-                let Some(event) = message
-                    .payload()
-                    .and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok())
-                else {
-                    continue;
-                };
-                note(&into, &event);
+                if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
+                    into.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .note(&message);
+                }
             }
         });
         Ok(Self { seen, stop })
     }
 
-    /// The kinds of `booking`'s events in the order of their sequences, which must be gapless.
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The kinds of `booking`'s events in the order of their sequences, which must be gapless, and the order in
+    /// which they came at first.
     pub fn of(&self, booking: &str) -> Vec<String> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(events) = seen.get(booking) else {
+        let seen = self.seen();
+        let Some(events) = seen.events.get(booking) else {
             return Vec::new();
         };
         let gap = events
             .keys()
             .zip(1..)
             .any(|(sequence, expected)| *sequence != expected);
-        let mut kinds: Vec<String> = events.values().cloned().collect();
+        let mut kinds: Vec<String> = events.values().map(kind).collect();
         if gap {
             kinds.push(format!(
                 "(with a gap: {:?})",
                 events.keys().collect::<Vec<_>>()
             ));
         }
+        if seen.out_of_order.contains(booking) {
+            kinds.push("(not in this order)".to_owned());
+        }
         kinds
+    }
+
+    /// The reasons in `booking`'s events of this kind, in order.
+    pub fn reasons(&self, booking: &str, of: &str) -> Vec<String> {
+        let seen = self.seen();
+        let events = seen
+            .events
+            .get(booking)
+            .into_iter()
+            .flat_map(BTreeMap::values);
+        events
+            .filter(|event| kind(event) == of)
+            .map(|event| event["reason"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+
+    /// The kinds of the webhooks about a show that are on their topic, in its order.
+    pub fn webhooks(&self, show: ShowId) -> Vec<String> {
+        let seen = self.seen();
+        seen.webhooks
+            .get(&show.to_string())
+            .cloned()
+            .unwrap_or_default()
     }
 }
 
-impl Drop for EventWatch {
+impl Drop for KafkaWatch {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 }
 
-fn note(seen: &Mutex<Sequences>, event: &Value) {
-    let (Some(booking), Some(sequence), Some(kind)) = (
-        event["booking_id"].as_str(),
-        event["sequence"].as_u64(),
-        event["type"].as_str(),
-    ) else {
-        return;
-    };
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    seen.entry(booking.to_owned())
-        .or_default()
-        .insert(sequence, kind.to_owned());
+impl Seen {
+    fn note(&mut self, message: &BorrowedMessage<'_>) {
+        let record: Value = message
+            .payload()
+            .and_then(|bytes| serde_json::from_slice(bytes).ok())
+            .unwrap_or_default();
+        if message.topic() == PAYMENTS_WEBHOOKS {
+            let key = String::from_utf8_lossy(message.key().unwrap_or_default());
+            let kinds = self.webhooks.entry(key.into_owned()).or_default();
+            kinds.push(kind(&record));
+        } else if let (Some(booking), Some(sequence)) =
+            (record["booking_id"].as_str(), record["sequence"].as_u64())
+        {
+            let booking = booking.to_owned();
+            let events = self.events.entry(booking.clone()).or_default();
+            if events.keys().any(|known| *known > sequence) && !events.contains_key(&sequence) {
+                self.out_of_order.insert(booking);
+            }
+            events.insert(sequence, record);
+        }
+    }
+}
+
+fn kind(record: &Value) -> String {
+    record["type"]
+        .as_str()
+        .unwrap_or("without a type")
+        .to_owned()
 }
 
 impl Stage {
@@ -129,8 +182,7 @@ impl Stage {
         }
     }
 
-    /// Where the money of a booking is, by the ledger: the balance of each account that is not zero, and how
-    /// many movements there were.
+    /// Where the money of a booking is, by the ledger: the balance of each account that is not zero.
     pub async fn ledger(&self, booking: &str) -> anyhow::Result<Vec<(String, i64)>> {
         let rows = sqlx::query(
             "select account, sum(minor)::bigint from (
@@ -147,29 +199,34 @@ impl Stage {
             .collect()
     }
 
+    /// What the gateway's books say of a booking, and of each of its payments.
+    pub async fn gateway_books(&self, booking: &str) -> anyhow::Result<Value> {
+        let url = format!("{}/_sim/books?payment={booking}", self.target.simulator);
+        let answer = self.http.get(url).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
     /// What the gateway's books say of a booking: captured, refunded, and how many refunds there are.
     pub async fn books(&self, booking: &str) -> anyhow::Result<(i64, i64, usize)> {
-        let url = format!("{}/_sim/books?payment={booking}", self.target.simulator);
-        let books: Value = self
-            .http
-            .get(url)
-            .send()
-            .await?
-            .error_for_status()?
-            .json()
-            .await?;
-        let refunds = books["payments"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|payment| payment["refunds"].as_array().map_or(0, Vec::len))
-            .sum();
+        let books = self.gateway_books(booking).await?;
         let amount = |field: &str| {
             books[field]
                 .as_i64()
                 .with_context(|| format!("no {field} in {books}"))
         };
+        let refunds = refunds(&books).count();
         Ok((amount("captured")?, amount("refunded")?, refunds))
+    }
+
+    /// The bank ends the refunds of a booking that it has kept pending: the money is back.
+    pub async fn settle_refunds(&self, booking: &str) -> anyhow::Result<()> {
+        let books = self.gateway_books(booking).await?;
+        for refund in refunds(&books).filter(|refund| refund["status"] == "pending") {
+            let id = refund["id"].as_str().context("a refund without an id")?;
+            self.tell_simulator(&format!("refunds/{id}"), json!({ "status": "succeeded" }))
+                .await?;
+        }
+        Ok(())
     }
 
     /// How many of the gateway's deliveries about a payment were answered with 200.
@@ -197,13 +254,63 @@ impl Stage {
 
     /// Tells the simulator how to treat the payments of a booking.
     pub async fn tell_gateway(&self, booking: &str, behaviour: Value) -> anyhow::Result<()> {
-        let url = format!("{}/_sim/payments/{booking}", self.target.simulator);
-        self.http
-            .post(url)
-            .json(&behaviour)
-            .send()
-            .await?
-            .error_for_status()?;
+        self.tell_simulator(&format!("payments/{booking}"), behaviour)
+            .await
+    }
+
+    /// Opens or closes the simulator's mail server.
+    pub async fn open_mail_server(&self, open: bool) -> anyhow::Result<()> {
+        self.tell_simulator("mail", json!({ "open": open })).await
+    }
+
+    async fn tell_simulator(&self, what: &str, told: Value) -> anyhow::Result<()> {
+        let url = format!("{}/_sim/{what}", self.target.simulator);
+        let answer = self.http.post(url).json(&told).send().await?;
+        let status = answer.status();
+        if !status.is_success() {
+            anyhow::bail!("the simulator answered {status}: {}", answer.text().await?);
+        }
         Ok(())
     }
+
+    /// How many tickets the simulator's mail server has taken for a booking, each by its Message-ID once.
+    pub async fn tickets_mailed(&self, booking: &str) -> anyhow::Result<usize> {
+        let url = format!("{}/_sim/mail?about={booking}", self.target.simulator);
+        let answer = self.http.get(url).send().await?;
+        let status = answer.status();
+        let told: Value = answer.json().await?;
+        let letters = told["letters"]
+            .as_array()
+            .with_context(|| format!("the simulator's mail server answered {status}: {told}"))?;
+        let ids = letters
+            .iter()
+            .filter_map(|letter| letter["message_id"].as_str());
+        let tickets: BTreeSet<&str> = ids.filter(|id| id.contains("booking_confirmed")).collect();
+        Ok(tickets.len())
+    }
+
+    /// How often a letter about a booking was tried and not taken.
+    pub async fn letters_not_taken(&self, booking: &str) -> anyhow::Result<i64> {
+        let count = "select count(*) from attempts
+                     where kind = 'mail' and booking_id = $1 and answer like 'not yet%'";
+        let count = sqlx::query_scalar(count).bind(booking.parse::<Uuid>()?);
+        Ok(count.fetch_one(&self.database).await?)
+    }
+
+    /// The seats of a show that anybody can hold, by the public seat map.
+    pub async fn seats_available(&self, show: ShowId) -> anyhow::Result<Vec<String>> {
+        let url = format!("{}/v1/shows/{show}/seats", self.target.api);
+        let answer = self.http.get(url).send().await?.error_for_status()?;
+        let map: Value = answer.json().await?;
+        let seats = map["seats"].as_array().context("a map without seats")?;
+        let available = seats.iter().filter(|seat| seat["status"] == "AVAILABLE");
+        Ok(available
+            .filter_map(|seat| seat["seat"].as_str().map(str::to_owned))
+            .collect())
+    }
+}
+
+fn refunds(books: &Value) -> impl Iterator<Item = &Value> {
+    let payments = books["payments"].as_array().into_iter().flatten();
+    payments.flat_map(|payment| payment["refunds"].as_array().into_iter().flatten())
 }

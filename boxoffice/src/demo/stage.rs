@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use boxoffice_booking_api::shows::{NewShow, create_show, put_on_sale};
 use boxoffice_saga::identity::ShowId;
+use boxoffice_turn::postgres::PgStore;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -12,9 +13,10 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgPool, Row};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::sync::Notify;
 
 use super::customer::Customer;
-use super::evidence::EventWatch;
+use super::evidence::KafkaWatch;
 
 /// The running system.
 #[derive(Clone, Debug)]
@@ -41,8 +43,10 @@ pub struct Stage {
     pub target: Target,
     /// The database, to read the ledger and to make shows.
     pub database: PgPool,
+    /// The same as a store, which knows how to read a show's books.
+    store: PgStore,
     /// What is published from now on.
-    pub events: EventWatch,
+    pub events: KafkaWatch,
     /// For all HTTP.
     pub http: reqwest::Client,
 }
@@ -58,7 +62,8 @@ impl Stage {
             .connect(&target.database)
             .await
             .context("the database cannot be reached")?;
-        let events = EventWatch::start(&target.kafka).context("the broker cannot be reached")?;
+        let store = PgStore::new(target.database.parse()?, 1, Arc::new(Notify::new()));
+        let events = KafkaWatch::start(&target.kafka).context("the broker cannot be reached")?;
         let http = reqwest::Client::builder()
             .timeout(std::time::Duration::from_secs(30))
             .build()
@@ -66,6 +71,7 @@ impl Stage {
         Ok(Arc::new(Self {
             target,
             database,
+            store,
             events,
             http,
         }))
@@ -97,6 +103,18 @@ impl Stage {
         Ok(id)
     }
 
+    /// The promises that are broken over a show, each with what is wrong.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn broken_promises(&self, show: ShowId) -> anyhow::Result<Vec<String>> {
+        let violations = self.store.books(show).await?.violations();
+        let broken = violations
+            .iter()
+            .map(|violation| format!("{}: {}", violation.promise, violation.what));
+        Ok(broken.collect())
+    }
+
     /// The database's clock.
     ///
     /// # Errors
@@ -123,6 +141,51 @@ impl Stage {
         format!("t={at},v1={}", hex::encode(signature))
     }
 
+    /// The ingress's clock, in Unix seconds: that of the machine, as the simulator tells it. The database's may
+    /// be away.
+    ///
+    /// # Errors
+    /// When the simulator does not answer.
+    pub async fn machine_now(&self) -> anyhow::Result<i64> {
+        let clock = format!("{}/_sim/clock", self.target.simulator);
+        let clock: Value = self.http.get(clock).send().await?.json().await?;
+        let at = OffsetDateTime::parse(clock["now"].as_str().unwrap_or_default(), &Rfc3339)?;
+        Ok(at.unix_timestamp())
+    }
+
+    /// The body of a `payment_intent.succeeded` for `booking`, in INR, as Stripe would send it.
+    pub fn payment_succeeded(booking: &str, gateway_payment_id: &str, minor: i64) -> String {
+        let object = json!({
+            "id": gateway_payment_id, "object": "payment_intent", "status": "succeeded", "livemode": false,
+            "amount": minor, "amount_received": minor, "currency": "inr", "metadata": { "booking_id": booking },
+        });
+        json!({
+            "id": format!("evt_{}", uuid::Uuid::new_v4().simple()), "object": "event",
+            "type": "payment_intent.succeeded", "livemode": false, "data": { "object": object },
+        })
+        .to_string()
+    }
+
+    /// Posts `body` to the ingress as a webhook of `gateway`, with this signature or none.
+    ///
+    /// # Errors
+    /// When the ingress gives no answer.
+    pub async fn post_to_ingress(
+        &self,
+        gateway: &str,
+        signature: Option<&str>,
+        body: &str,
+    ) -> anyhow::Result<reqwest::Response> {
+        let mut request = self
+            .http
+            .post(format!("{}/webhooks/{gateway}", self.target.ingress))
+            .body(body.to_owned());
+        if let Some(signature) = signature {
+            request = request.header("stripe-signature", signature);
+        }
+        Ok(request.send().await?)
+    }
+
     /// Posts a genuine `payment_intent.succeeded` for `booking`, under any gateway payment id.
     ///
     /// # Errors
@@ -133,34 +196,10 @@ impl Stage {
         gateway_payment_id: &str,
         minor: i64,
     ) -> anyhow::Result<reqwest::Response> {
-        let object = json!({
-            "id": gateway_payment_id, "object": "payment_intent", "status": "succeeded", "livemode": false,
-            "amount": minor, "amount_received": minor, "currency": "inr", "metadata": { "booking_id": booking },
-        });
-        let body = json!({
-            "id": format!("evt_{}", uuid::Uuid::new_v4().simple()), "object": "event",
-            "type": "payment_intent.succeeded", "livemode": false, "data": { "object": object },
-        });
-        let body = body.to_string();
-        // The ingress compares with its own clock; the database's may be away.
-        let at = self
-            .http
-            .get(format!("{}/_sim/clock", self.target.simulator))
-            .send()
-            .await?
-            .json::<Value>()
-            .await?;
-        let at = OffsetDateTime::parse(at["now"].as_str().unwrap_or_default(), &Rfc3339)?
-            .unix_timestamp();
-        let signature = self.sign(at, body.as_bytes());
-        let request = self
-            .http
-            .post(format!("{}/webhooks/stripe", self.target.ingress));
-        Ok(request
-            .header("stripe-signature", signature)
-            .body(body)
-            .send()
-            .await?)
+        let body = Self::payment_succeeded(booking, gateway_payment_id, minor);
+        let signature = self.sign(self.machine_now().await?, body.as_bytes());
+        self.post_to_ingress("stripe", Some(&signature), &body)
+            .await
     }
 
     /// Somebody who wants a seat.

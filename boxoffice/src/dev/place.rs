@@ -15,8 +15,8 @@ use figment::value::Dict;
 use crate::config::{self, DEVELOPMENT_PREFIX, LogConfig};
 use crate::failure::Failure;
 
-/// The ports that a newcomer finds in the documentation: API, ingress, simulator, health.
-const USUAL_PORTS: [u16; 4] = [8080, 8081, 8082, 8083];
+/// The ports that a newcomer finds in the documentation: API, ingress, simulator, health, mail server.
+const USUAL_PORTS: [u16; 5] = [8080, 8081, 8082, 8083, 8084];
 
 /// A state directory.
 #[derive(Debug)]
@@ -124,12 +124,13 @@ impl Place {
         {
             return Ok(text);
         }
-        let drawn = || {
-            format!(
-                "{DEVELOPMENT_PREFIX}{}",
-                BASE64.encode(rand::random::<[u8; 32]>())
-            )
+        // What is kept beside a checkout is marked, so that it is refused anywhere else.
+        let mark = if self.temporary {
+            ""
+        } else {
+            DEVELOPMENT_PREFIX
         };
+        let drawn = || format!("{mark}{}", BASE64.encode(rand::random::<[u8; 32]>()));
         let webhook = || {
             format!(
                 "whsec_{}",
@@ -161,14 +162,14 @@ impl Place {
     ///
     /// # Errors
     /// When no port is free, or one that was kept is somebody else's now.
-    pub fn ports(&self, usual: bool) -> Result<[u16; 4], Failure> {
+    pub fn ports(&self, usual: bool) -> Result<[u16; 5], Failure> {
         let path = self.dir.join("ports");
         if let Ok(text) = std::fs::read_to_string(&path) {
             let kept: Vec<u16> = text
                 .split_whitespace()
                 .filter_map(|port| port.parse().ok())
                 .collect();
-            if let Ok(ports) = <[u16; 4]>::try_from(kept) {
+            if let Ok(ports) = <[u16; 5]>::try_from(kept) {
                 if let Some(port) = ports.iter().find(|port| !free(**port)) {
                     return Err(
                         Failure::new(format!("port {port} is taken by another process")).advise(
@@ -210,10 +211,10 @@ fn free(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_ok()
 }
 
-/// Four free ports below those that outgoing connections use, so that none of them takes one meanwhile.
-fn others() -> Result<[u16; 4], Failure> {
+/// Five free ports below those that outgoing connections use, so that none of them takes one meanwhile.
+fn others() -> Result<[u16; 5], Failure> {
     let from = 10_000 + rand::random::<u16>() % 4_000;
-    let ports: Vec<u16> = (from..15_000).filter(|port| free(*port)).take(4).collect();
-    <[u16; 4]>::try_from(ports)
-        .map_err(|_| Failure::new("no four free ports were found below 15000"))
+    let ports: Vec<u16> = (from..15_000).filter(|port| free(*port)).take(5).collect();
+    <[u16; 5]>::try_from(ports)
+        .map_err(|_| Failure::new("no five free ports were found below 15000"))
 }

@@ -86,7 +86,7 @@ fn step(since: Instant, what: String) -> Instant {
 }
 
 async fn letter(system: &System, booking: &str) -> anyhow::Result<String> {
-    let dir = system.config().mail.files.clone();
+    let dir = system.config().simulator.mail_files.clone();
     let until = Instant::now() + Duration::from_secs(20);
     loop {
         let files = std::fs::read_dir(&dir).into_iter().flatten().flatten();

@@ -79,7 +79,7 @@ impl System {
             ..Layers::default()
         };
         let config = config::load(&layers, &Role::ALL)?.config;
-        let applied = schema::migrate(&config)
+        let applied = schema::migrate(&config.database)
             .await
             .map_err(schema::SchemaError::into_failure)?;
         progress.line(&format!("schema up to date ({applied} migrations applied)"));
@@ -253,7 +253,7 @@ fn settings(
     place: &Place,
     kafka: &str,
     database: &str,
-    ports: [u16; 4],
+    ports: [u16; 5],
     own: bool,
 ) -> Result<String, Failure> {
     let secrets = dict(&place.secrets()?).unwrap_or_default();
@@ -264,7 +264,7 @@ fn settings(
             .unwrap_or_default()
             .to_owned()
     };
-    let [api, ingress, simulator, health] = ports;
+    let [api, ingress, simulator, health, mail] = ports;
     let dir = place.dir().display();
     // Our own broker allows short sessions: what a killed run left in its groups is forgotten sooner.
     let session = if own {
@@ -300,13 +300,15 @@ secrets = ["{generic}"]
 [facts]
 secrets = ["{facts}"]
 [mail]
-files = "{dir}/mail"
+smtp_url = "smtp://127.0.0.1:{mail}"
 [simulator]
 listen = "127.0.0.1:{simulator}"
 webhook_url = "http://127.0.0.1:{ingress}/webhooks/stripe"
 webhook_secret = "{stripe}"
 api_key = "{stripe_api}"
 state_file = "{dir}/gateway.json"
+mail_listen = "127.0.0.1:{mail}"
+mail_files = "{dir}/mail"
 [health]
 listen = "127.0.0.1:{health}"
 "#,

@@ -42,12 +42,19 @@ pub async fn print(system: &System) -> Result<(), Failure> {
             target.simulator
         ),
         format!(
+            "  mail server      {}  (the simulator's; closed and opened by POST /_sim/mail)",
+            config.simulator.mail_listen
+        ),
+        format!(
             "  health, metrics  http://{}/readyz, /metrics",
             config.health.listen
         ),
         format!("  Kafka            {}", target.kafka),
         format!("  PostgreSQL       {}", target.database),
-        format!("  letters          {}", config.mail.files.display()),
+        format!(
+            "  letters          {}",
+            config.simulator.mail_files.display()
+        ),
         format!("  log              {}", place.log_file().display()),
         String::new(),
         terminal::bold("Webhook secrets"),
@@ -80,6 +87,7 @@ pub async fn print(system: &System) -> Result<(), Failure> {
         terminal::bold("Then"),
         format!("  {me} demo    plays the hard scenes against this system"),
         format!("  {me} audit   evaluates every promise"),
+        format!("  {me} report  prints what the analytics have counted"),
         "  Ctrl-C stops everything; the state is kept".to_owned(),
     ];
     lines.iter().for_each(terminal::line);

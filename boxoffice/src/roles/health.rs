@@ -31,8 +31,10 @@ pub fn install_metrics() -> Result<(), Failure> {
         .install_recorder()
         .map_err(|error| Failure::because("metrics cannot be recorded", &error))?;
     let _ = METRICS.set(handle);
+    boxoffice_analytics::describe_metrics();
     boxoffice_booking_api::metric::describe();
     boxoffice_coordinator::describe_metrics();
+    boxoffice_notifications::describe_metrics();
     boxoffice_producers::metric::describe();
     boxoffice_relay::describe_metrics();
     boxoffice_stream::metric::describe();
@@ -82,7 +84,7 @@ pub fn metrics_route() -> Router {
 #[derive(Clone)]
 struct Health {
     supervisor: Supervisor,
-    store: PgStore,
+    databases: Vec<PgStore>,
 }
 
 /// Serves `/livez`, `/readyz` and `/metrics`.
@@ -90,7 +92,7 @@ pub async fn serve(shared: &Shared<'_>) -> Result<SocketAddr, Failure> {
     let (listener, address) = listen("health.listen", shared.config.health.listen).await?;
     let health = Health {
         supervisor: shared.supervisor.clone(),
-        store: shared.store.clone(),
+        databases: shared.databases.clone(),
     };
     let app = Router::new()
         .route("/livez", get(async || StatusCode::OK))
@@ -121,17 +123,20 @@ pub async fn serve(shared: &Shared<'_>) -> Result<SocketAddr, Failure> {
 async fn ready(State(health): State<Health>) -> impl IntoResponse {
     let mut parts = Map::new();
     let mut ready = !health.supervisor.is_draining();
-    let ping = sqlx::query("select 1").execute(health.store.pool());
-    let database = match tokio::time::timeout(Duration::from_secs(1), ping).await {
-        Ok(Ok(_)) => Value::from("ready"),
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "the database is not ready");
-            Value::from("does not answer")
+    let mut database = "ready";
+    for store in &health.databases {
+        let ping = sqlx::query("select 1").execute(store.pool());
+        match tokio::time::timeout(Duration::from_secs(1), ping).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the database is not ready");
+                database = "does not answer";
+            }
+            Err(_) => database = "does not answer within 1 s",
         }
-        Err(_) => Value::from("does not answer within 1 s"),
-    };
+    }
     ready &= database == "ready";
-    parts.insert("database".to_owned(), database);
+    parts.insert("database".to_owned(), Value::from(database));
     for (name, state) in health.supervisor.states() {
         ready &= state == TaskState::Running;
         parts.insert(name, serde_json::to_value(state).unwrap_or(Value::Null));

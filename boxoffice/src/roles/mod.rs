@@ -17,14 +17,16 @@ use boxoffice_tickets::{KeyError, StatusTokens, TicketKeys};
 use boxoffice_turn::postgres::PgStore;
 use boxoffice_webhook_ingress::IngressOptions;
 use secrecy::ExposeSecret;
+use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use crate::config::{Config, IngressConfig, TicketsConfig, is_set};
+use crate::config::{Config, DatabaseConfig, IngressConfig, TicketsConfig, is_set, optional};
 use crate::failure::Failure;
 use crate::supervisor::{Ending, Stage, Supervisor};
 
 pub use health::install_metrics;
+pub use workers::stream;
 
 /// A part of the product that can be deployed on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -39,18 +41,21 @@ pub enum Role {
     Refunds,
     /// Writes letters.
     Notifications,
+    /// Counts bookings, revenue and refunds.
+    Analytics,
     /// The front ends' door.
     Api,
 }
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Ingress,
         Self::Coordinator,
         Self::Relay,
         Self::Refunds,
         Self::Notifications,
+        Self::Analytics,
         Self::Api,
     ];
 
@@ -62,6 +67,7 @@ impl Role {
             Self::Relay => "relay",
             Self::Refunds => "refunds",
             Self::Notifications => "notifications",
+            Self::Analytics => "analytics",
             Self::Api => "api",
         }
     }
@@ -87,6 +93,9 @@ pub struct Addresses {
 struct Shared<'a> {
     config: &'a Config,
     store: PgStore,
+    analytics: PgStore,
+    /// What has to answer for the process to be ready.
+    databases: Vec<PgStore>,
     outbox: Arc<Notify>,
     gateways: Arc<Gateways>,
     supervisor: &'a Supervisor,
@@ -103,19 +112,23 @@ pub async fn start(
     supervisor: &Supervisor,
 ) -> Result<Addresses, Failure> {
     let outbox = Arc::new(Notify::new());
-    let database = if roles.iter().any(|role| role.needs_database()) {
-        config
-            .database
-            .connect_options()
-            .map_err(|error| Failure::because("database.url cannot be used", &error))?
-    } else {
-        sqlx::postgres::PgConnectOptions::new()
-    };
+    let databases = config
+        .databases(roles)
+        .iter()
+        .map(|database| store(database, database.connections, outbox.clone()))
+        .collect::<Result<Vec<_>, _>>()?;
+    // Where the analytics have a database of their own it is the last, and a process may have no other. A role
+    // that needs none never asks.
+    let none = || PgStore::new(PgConnectOptions::new(), 1, outbox.clone());
+    let main = databases.first().cloned().unwrap_or_else(none);
+    let analytics = databases.last().cloned().unwrap_or_else(none);
     let gateways = Gateways::new(config.gateways.clone(), config.facts.secrets.clone())
         .map_err(|error| Failure::because("the gateways cannot be set up", &error))?;
     let shared = Shared {
         config,
-        store: PgStore::new(database, config.database.connections, outbox.clone()),
+        store: main,
+        analytics,
+        databases,
         outbox,
         gateways: Arc::new(gateways),
         supervisor,
@@ -130,6 +143,7 @@ pub async fn start(
             Role::Relay => workers::relay(&shared)?,
             Role::Refunds => workers::refunds(&shared),
             Role::Notifications => workers::notifications(&shared)?,
+            Role::Analytics => workers::analytics(&shared),
         }
     }
     if roles
@@ -139,6 +153,21 @@ pub async fn start(
         addresses.health = Some(health::serve(&shared).await?);
     }
     Ok(addresses)
+}
+
+/// A store that connects when it is first asked.
+///
+/// # Errors
+/// When the database's URL is none.
+pub fn store(
+    database: &DatabaseConfig,
+    connections: u32,
+    outbox: Arc<Notify>,
+) -> Result<PgStore, Failure> {
+    let options = database
+        .connect_options()
+        .map_err(|error| Failure::because("the database's URL cannot be used", &error))?;
+    Ok(PgStore::new(options, connections, outbox))
 }
 
 /// Opens a listener, or says whose setting to change.
@@ -225,6 +254,16 @@ pub async fn simulator(config: &Config, supervisor: &Supervisor) -> Result<Socke
     }
     options.state_file =
         Some(simulator.state_file.clone()).filter(|file| !file.as_os_str().is_empty());
+    if let Some(address) = optional(&simulator.mail_listen) {
+        let listen = address.parse().map_err(|error| {
+            Failure::because("simulator.mail_listen cannot be used", &error)
+                .advise("write it as 127.0.0.1:2525")
+        })?;
+        options.mail = Some(boxoffice_gateway_sim::MailServerOptions {
+            listen,
+            letters: simulator.mail_files.clone(),
+        });
+    }
     let listener = Arc::new(tokio::sync::Mutex::new(Some(listener)));
     supervisor.spawn("simulator", Stage::Rest, Ending::EndProcess, move |stop| {
         let (options, listener) = (options.clone(), listener.clone());

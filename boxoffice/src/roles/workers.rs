@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use boxoffice_notifications::Office;
-use boxoffice_notifications::mail::{Letterhead, Postman};
+use boxoffice_notifications::letters::Letterhead;
+use boxoffice_notifications::mail::{MailDomain, Postman};
+use boxoffice_notifications::provider::Provider;
 use boxoffice_relay::RelayOptions;
 use boxoffice_stream::StreamOptions;
 use secrecy::ExposeSecret;
 use time::Duration;
 
 use super::{Shared, executor, status_tokens, ticket_keys};
-use crate::config::{Config, is_set, optional};
+use crate::config::{Config, ProviderConfig, is_set, optional};
 use crate::failure::Failure;
 use crate::supervisor::{Ending, Stage};
 
-fn stream(config: &Config, options: StreamOptions) -> StreamOptions {
+/// A consumer's options, with the operator's settings.
+pub fn stream(config: &Config, options: StreamOptions) -> StreamOptions {
     let session_timeout = std::time::Duration::from_millis(config.kafka.session_timeout_ms.into());
     StreamOptions {
         extra: config.kafka.extra(),
@@ -138,7 +141,11 @@ fn office(config: &Config) -> Result<Office, Failure> {
         .next()
         .unwrap_or_default()
         .trim_end_matches(['>', ' ']);
-    let domain = address.rsplit('@').next().unwrap_or_default().to_owned();
+    let domain = MailDomain::new(address.rsplit('@').next().unwrap_or_default())
+        .map_err(|error| Failure::because("mail.from cannot be used", &error))?;
+    let offset = mail
+        .offset()
+        .ok_or_else(|| Failure::new("mail.utc_offset is no offset: write it as +05:30"))?;
     if config.tickets.signing_key.expose_secret().is_empty() {
         return Err(Failure::new(
             "tickets.signing_key is not set, and letters carry tickets",
@@ -146,15 +153,40 @@ fn office(config: &Config) -> Result<Office, Failure> {
     }
     Ok(Office {
         postman,
+        sms: provider("sms", &config.sms)?,
+        push: provider("push", &config.push)?,
         letterhead: Letterhead {
             name: mail.name.clone(),
             help: optional(&mail.help),
         },
         domain,
+        offset,
         ticket_keys: ticket_keys(&config.tickets)
             .map_err(|error| Failure::because("tickets.signing_key cannot be used", &error))?,
         status_url,
     })
+}
+
+fn provider(section: &str, config: &ProviderConfig) -> Result<Option<Arc<dyn Provider>>, Failure> {
+    let provider = config.provider().map_err(|error| {
+        Failure::because(format!("[{section}] cannot be used like this"), &error)
+    })?;
+    Ok(provider.map(|provider| Arc::new(provider) as Arc<dyn Provider>))
+}
+
+/// Starts the analytics.
+pub fn analytics(shared: &Shared<'_>) {
+    let options = stream(
+        shared.config,
+        boxoffice_analytics::stream_options(&shared.config.kafka.brokers),
+    );
+    let store = shared.analytics.clone();
+    shared.supervisor.spawn(
+        "analytics",
+        Stage::Workers,
+        Ending::StartAgain,
+        move |stop| boxoffice_analytics::run(options.clone(), store.clone(), stop.child_token()),
+    );
 }
 
 /// Starts the relay.

@@ -12,7 +12,7 @@ use boxoffice_saga::input::{Input, Outcome};
 use boxoffice_saga::money::{Currency, Money};
 use boxoffice_saga::seat::{Seat, SeatKey, SeatState};
 use boxoffice_saga::world::World;
-use boxoffice_turn::claim::{KeptAnswer, PositionClaim};
+use boxoffice_turn::claim::{Delivery, KeptAnswer, PositionClaim};
 use boxoffice_turn::memory::MemoryStore;
 use boxoffice_turn::postgres::PgStore;
 use boxoffice_turn::{
@@ -91,6 +91,9 @@ impl Plan for Script {
         for event in &self.claim.events {
             appends.inbox.push((event.clone(), InboxOutcome::Applied));
         }
+        for ((booking, _), outcome) in self.inputs.iter().zip(&outcomes) {
+            appends.deliveries.push(told(*booking, outcome, world.now));
+        }
         for (key, state) in self.claim.keys.iter().zip(&claimed.keys) {
             if *state == KeyState::Fresh && key.key != "forgotten" {
                 let answer = KeptAnswer::Answer {
@@ -101,6 +104,22 @@ impl Plan for Script {
             }
         }
         (outcomes, claimed.keys.clone(), claimed.known.len())
+    }
+}
+
+/// A line of the delivery log, now with and now without what may be missing.
+fn told(booking: BookingId, outcome: &Outcome, at: OffsetDateTime) -> Delivery {
+    let delivered = *outcome == Outcome::Done;
+    Delivery {
+        booking,
+        channel: if delivered { "email" } else { "sms" },
+        template: "booking_confirmed",
+        language: delivered.then_some("hi"),
+        message_id: format!("<{booking}@example.com>"),
+        outcome: if delivered { "delivered" } else { "later" },
+        reason: (!delivered).then(|| format!("{outcome:?}")),
+        attempt: 1 + u32::from(delivered),
+        at,
     }
 }
 
@@ -376,4 +395,44 @@ async fn compare(postgres: &PgStore, memory: &MemoryStore, seed: u64) {
         tables.keys.len(),
         "seed {seed}"
     );
+    let log = sqlx::query_as::<_, Line>(
+        "select show_id, booking_id, channel, template, language, message_id, outcome, reason, attempt
+         from deliveries order by entry",
+    );
+    let log = log.fetch_all(postgres.pool()).await.expect("a log");
+    let line = |row: &Delivery| -> Line {
+        (
+            row.booking.show().as_i64(),
+            row.booking.uuid(),
+            row.channel.to_owned(),
+            row.template.to_owned(),
+            row.language.map(str::to_owned),
+            row.message_id.clone(),
+            row.outcome.to_owned(),
+            row.reason.clone(),
+            row.attempt.cast_signed(),
+        )
+    };
+    let expected: Vec<Line> = tables.deliveries.iter().map(line).collect();
+    assert_eq!(log, expected, "seed {seed}");
+    for change in [
+        "update deliveries set outcome = 'delivered'",
+        "delete from deliveries",
+    ] {
+        let changed = sqlx::query(change).execute(postgres.pool()).await;
+        assert!(changed.is_err(), "{change}: the log is append-only");
+    }
 }
+
+/// A row of `deliveries` without its time, which is another clock's.
+type Line = (
+    i64,
+    Uuid,
+    String,
+    String,
+    Option<String>,
+    String,
+    String,
+    Option<String>,
+    i32,
+);

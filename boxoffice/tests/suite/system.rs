@@ -18,8 +18,34 @@ pub struct System {
     pub target: Target,
     pub dir: PathBuf,
     config: PathBuf,
+    setup: Setup,
     simulator: Child,
     roles: Option<Child>,
+    /// Further processes with roles of their own.
+    more: Vec<Child>,
+}
+
+/// How a system differs from the usual one.
+#[derive(Clone)]
+pub struct Setup {
+    /// The arguments that start the roles' process.
+    pub roles: &'static [&'static str],
+    /// Settings, as variables.
+    pub settings: Vec<(&'static str, String)>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            roles: &["all"],
+            settings: Vec::new(),
+        }
+    }
+}
+
+fn runs(arguments: &[&str], role: &str) -> bool {
+    let mut words = arguments.iter().flat_map(|words| words.split(','));
+    words.any(|word| word == role || word == "all")
 }
 
 /// The system that tests share which leave it as they found it, each with shows of its own.
@@ -36,6 +62,11 @@ pub async fn shared() -> &'static System {
 impl System {
     /// Migrates, and starts the simulator and every role, on free ports.
     pub async fn start(kafka: &str, database: &str) -> Self {
+        Self::start_with(kafka, database, Setup::default()).await
+    }
+
+    /// The same with another setup.
+    pub async fn start_with(kafka: &str, database: &str, setup: Setup) -> Self {
         // As the binary's main does; the second time it is there already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = servers::fresh_dir("system");
@@ -66,27 +97,37 @@ impl System {
             target,
             dir,
             config,
+            setup,
             simulator,
             roles: None,
+            more: Vec::new(),
         };
         system.start_roles(None).await;
         system
     }
 
-    /// Starts every role in one process and waits until it is ready, or has died of its failpoint.
+    /// Starts the roles in one process and waits until it is ready, or has died of its failpoint.
     pub async fn start_roles(&mut self, failpoint: Option<&str>) {
-        let mut command = command(&self.config, "all");
+        self.start_command(self.setup.roles, failpoint).await;
+    }
+
+    /// The same with another command. Only the doors that it runs are waited for.
+    pub async fn start_command(&mut self, arguments: &[&str], failpoint: Option<&str>) {
+        let mut command = self.command(arguments);
+        let settings = self.setup.settings.iter();
+        command.envs(settings.map(|(name, value)| (name, value)));
         if let Some(name) = failpoint {
-            command.env(boxoffice_failpoints::VARIABLE, name);
-            command.env(boxoffice_failpoints::LOG_VARIABLE, self.fired_log());
+            self.arm(&mut command, name);
         }
         self.roles = Some(spawn(&mut command, &self.dir, "roles"));
         let until = Instant::now() + PATIENCE;
         let http = reqwest::Client::new();
-        for url in [
-            format!("{}/readyz", self.target.api),
-            format!("{}/readyz", self.target.ingress),
-        ] {
+        let doors = [
+            ("api", self.target.api.clone()),
+            ("ingress", self.target.ingress.clone()),
+        ];
+        for (_, base) in doors.iter().filter(|(role, _)| runs(arguments, role)) {
+            let url = format!("{base}/readyz");
             loop {
                 let ready = http
                     .get(&url)
@@ -109,6 +150,28 @@ impl System {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
+    }
+
+    /// Starts a role in a process of its own, beside the others, perhaps to die at a failpoint. Its end is the
+    /// caller's.
+    pub fn start_beside(&self, role: &str, failpoint: Option<&str>) -> Child {
+        let mut command = self.command(&[role]);
+        command.env("BOXOFFICE_HEALTH__LISTEN", "127.0.0.1:0");
+        if let Some(name) = failpoint {
+            self.arm(&mut command, name);
+        }
+        spawn(&mut command, &self.dir, role)
+    }
+
+    fn arm(&self, command: &mut Command, failpoint: &str) {
+        command.env(boxoffice_failpoints::VARIABLE, failpoint);
+        command.env(boxoffice_failpoints::LOG_VARIABLE, self.fired_log());
+    }
+
+    /// Starts one more process beside the first, with health on a port of its own.
+    pub fn also_run(&mut self, role: &str) {
+        let child = self.start_beside(role, None);
+        self.more.push(child);
     }
 
     /// How the roles' process ended, if it did.
@@ -138,11 +201,15 @@ impl System {
 
     /// Runs a command of the binary with this system's configuration.
     pub fn run(&self, arguments: &[&str]) -> std::process::Output {
+        self.command(arguments).output().expect("the binary runs")
+    }
+
+    /// A command of the binary with this system's configuration.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let (first, rest) = arguments.split_first().expect("a command");
-        command(&self.config, first)
-            .args(rest)
-            .output()
-            .expect("the binary runs")
+        let mut command = command(&self.config, first);
+        command.args(rest);
+        command
     }
 
     /// Evaluates every promise by `boxoffice audit`.
@@ -229,8 +296,10 @@ impl Drop for Instance {
 impl Drop for System {
     fn drop(&mut self) {
         self.kill_roles();
-        let _ = self.simulator.kill();
-        let _ = self.simulator.wait();
+        for child in self.more.iter_mut().chain([&mut self.simulator]) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -258,11 +327,11 @@ fn spawn(command: &mut Command, dir: &Path, name: &str) -> Child {
 }
 
 /// Ports that were free a moment ago, below those that the system gives to outgoing connections.
-fn free_ports() -> [u16; 4] {
+fn free_ports() -> [u16; 5] {
     use std::net::TcpListener;
     let mut listeners = Vec::new();
     let mut port = 10_000 + u16::try_from(std::process::id() % 4_000).unwrap_or(0);
-    while listeners.len() < 4 {
+    while listeners.len() < 5 {
         port += 1;
         if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
             static TAKEN: std::sync::Mutex<Vec<u16>> = std::sync::Mutex::new(Vec::new());
@@ -278,11 +347,12 @@ fn free_ports() -> [u16; 4] {
         listeners[1].1,
         listeners[2].1,
         listeners[3].1,
+        listeners[4].1,
     ]
 }
 
-fn configuration(dir: &Path, kafka: &str, database: &str, ports: [u16; 4]) -> String {
-    let [api, ingress, simulator, health] = ports;
+fn configuration(dir: &Path, kafka: &str, database: &str, ports: [u16; 5]) -> String {
+    let [api, ingress, simulator, health, smtp] = ports;
     let mail = dir.join("mail");
     let books = dir.join("books.json");
     format!(
@@ -321,7 +391,7 @@ secrets = ["{WEBHOOK_SECRET}"]
 secrets = ["a-secret-for-facts-in-tests-0123456789abcdef"]
 
 [mail]
-files = "{mail}"
+smtp_url = "smtp://127.0.0.1:{smtp}"
 
 [tasks]
 lease_seconds = 8
@@ -333,6 +403,8 @@ webhook_url = "http://127.0.0.1:{ingress}/webhooks/stripe"
 webhook_secret = "{WEBHOOK_SECRET}"
 api_key = "sk_test_key"
 state_file = "{books}"
+mail_listen = "127.0.0.1:{smtp}"
+mail_files = "{mail}"
 
 [health]
 listen = "127.0.0.1:{health}"

@@ -1,12 +1,25 @@
-//! The notification worker: writes to customers about what has happened to their bookings.
+//! The notification worker: tells customers what has happened to their bookings, by letter, SMS and push.
 //!
-//! Deployed, scaled and restarted on its own; a broken mail server delays no booking. One letter per booking,
-//! template and cause: a ticket at least once, always under the same Message-ID; every other letter at most
-//! once, for a letter about money that comes twice frightens.
+//! Deployed, scaled and restarted on its own; a broken mail server delays no booking, and a broken SMS provider
+//! no letter: each channel has tasks and an executor of its own. One message per booking, template, cause and
+//! channel: a ticket's letter at least once, always under the same Message-ID; everything else at most once,
+//! for news about money that come twice frighten.
+//!
+//! What is said stands in [`letters`], one file per occasion, in every [`Language`]; letters are carried by the
+//! [`mail::Postman`], short messages by a [`provider::Provider`]. Every try is written into the delivery log
+//! (table `deliveries`) in the same turn that brings its answer.
 
+mod channel;
+mod delivery_error;
+mod errand;
 mod intake;
-mod letters;
+mod language;
+pub mod letters;
 pub mod mail;
+mod metric;
+mod office;
+pub mod provider;
+mod template;
 mod work;
 
 use std::sync::Arc;
@@ -16,11 +29,17 @@ use boxoffice_failpoints::Role;
 use boxoffice_stream::{StreamError, StreamOptions};
 use boxoffice_tasks::ExecutorOptions;
 use boxoffice_turn::postgres::PgStore;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use channel::Channel;
+pub use delivery_error::DeliveryError;
 use intake::News;
-pub use letters::Office;
-use work::MailWork;
+pub use language::{Language, money_text, plain_money_text};
+pub use metric::describe as describe_metrics;
+pub use office::Office;
+pub use template::Template;
+use work::{ByMail, ByPush, BySms, Messages, Way};
 
 /// The notification worker, as a consumer.
 pub const CONSUMER: Consumer = Consumer {
@@ -29,7 +48,8 @@ pub const CONSUMER: Consumer = Consumer {
     role: Role::NotificationsConsumer,
 };
 
-/// Runs the notification worker until `shutdown`.
+/// Runs the notification worker until `shutdown`: one executor for letters, and one for each other channel that
+/// the office has.
 ///
 /// # Errors
 /// [`StreamError`]: only what cannot get better by itself.
@@ -40,6 +60,41 @@ pub async fn run(
     tasks: ExecutorOptions,
     shutdown: CancellationToken,
 ) -> Result<(), StreamError> {
-    let work = MailWork::new(store.clone(), office);
-    events::run(stream, store, News, work, tasks, shutdown).await
+    let mut others = Vec::new();
+    if office.sms.is_some() {
+        let tasks = tasks.clone();
+        others.push(executor::<BySms>(&store, &office, tasks, "sms", &shutdown));
+    }
+    if office.push.is_some() {
+        let tasks = tasks.clone();
+        others.push(executor::<ByPush>(
+            &store, &office, tasks, "push", &shutdown,
+        ));
+    }
+    let letters = Messages::<ByMail>::new(store.clone(), office.clone());
+    let news = News { office };
+    let consumed = events::run(stream, store, news, letters, tasks, shutdown).await;
+    for other in others {
+        if let Err(error) = other.await {
+            tracing::error!(%error, consumer = CONSUMER.name, "an executor failed");
+        }
+    }
+    consumed
+}
+
+fn executor<W: Way>(
+    store: &PgStore,
+    office: &Arc<Office>,
+    tasks: ExecutorOptions,
+    name: &'static str,
+    shutdown: &CancellationToken,
+) -> JoinHandle<()> {
+    let work = Messages::<W>::new(store.clone(), office.clone());
+    let tasks = ExecutorOptions { name, ..tasks };
+    tokio::spawn(boxoffice_tasks::run(
+        store.clone(),
+        Arc::new(work),
+        tasks,
+        shutdown.clone(),
+    ))
 }

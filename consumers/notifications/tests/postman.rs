@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use boxoffice_notifications::mail::{DeliveryError, Letter, MessageId, Postman, Template};
+use boxoffice_notifications::mail::{Letter, MailDomain, MessageId, Postman};
+use boxoffice_notifications::{DeliveryError, Template};
 use secrecy::SecretString;
 use time::OffsetDateTime;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -17,7 +18,8 @@ use uuid::Uuid;
 const FROM: &str = "Box Office <tickets@example.com>";
 
 fn letter(to: &str) -> Letter {
-    let id = MessageId::new(Uuid::nil(), Template::Refunded, Uuid::nil(), "example.com").unwrap();
+    let domain = MailDomain::new("example.com").unwrap();
+    let id = MessageId::new(Uuid::nil(), Template::Refunded, Uuid::nil(), &domain);
     Letter {
         to: to.into(),
         message_id: id,
@@ -25,7 +27,7 @@ fn letter(to: &str) -> Letter {
         subject: "Your refund".into(),
         text: "It is done.\n.\nReally.\n".into(),
         html: "<p>It is done.</p>".into(),
-        pictures: Vec::new(),
+        picture: None,
     }
 }
 

@@ -116,7 +116,7 @@ impl Plan for Burial<'_> {
 
     fn claim(&self) -> Claim {
         Claim {
-            positions: vec![position(self.consumer, self.run)],
+            positions: vec![position(self.consumer.name, self.run)],
             ..Claim::default()
         }
     }

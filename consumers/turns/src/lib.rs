@@ -74,13 +74,14 @@ pub fn positions(consumer: Consumer, batch: &Batch) -> Vec<PositionClaim> {
     batch
         .runs
         .iter()
-        .map(|run| position(consumer, run))
+        .map(|run| position(consumer.name, run))
         .collect()
 }
 
-fn position(consumer: Consumer, run: &Run) -> PositionClaim {
+/// The position of the consumer of this name that deciding `run` moves.
+pub fn position(consumer: &str, run: &Run) -> PositionClaim {
     PositionClaim {
-        consumer: consumer.name.to_owned(),
+        consumer: consumer.to_owned(),
         topic: run.partition.topic.to_string(),
         partition: run.partition.number,
         epoch: run.epoch,

@@ -104,9 +104,12 @@ impl Work for CoordinatorWork {
             TaskKind::Void => Answer::Voided(self.void(task).await),
             TaskKind::Trace => Answer::Traced(self.trace(task).await),
             TaskKind::CancelShow => Answer::Listed(self.list(task).await),
-            TaskKind::HoldTimer | TaskKind::CancelBooking | TaskKind::Refund | TaskKind::Mail => {
-                Answer::Due
-            }
+            TaskKind::HoldTimer
+            | TaskKind::CancelBooking
+            | TaskKind::Refund
+            | TaskKind::Mail
+            | TaskKind::Sms
+            | TaskKind::Push => Answer::Due,
         }
     }
 

@@ -503,7 +503,9 @@ impl Hall {
             | TaskKind::Refund
             | TaskKind::Mail
             | TaskKind::CancelShow
-            | TaskKind::CancelBooking => return None,
+            | TaskKind::CancelBooking
+            | TaskKind::Sms
+            | TaskKind::Push => return None,
         };
         Some((booking, input))
     }
@@ -554,7 +556,9 @@ impl Hall {
                     | TaskKind::Refund
                     | TaskKind::Mail
                     | TaskKind::CancelShow
-                    | TaskKind::CancelBooking => continue,
+                    | TaskKind::CancelBooking
+                    | TaskKind::Sms
+                    | TaskKind::Push => continue,
                 };
             }
             for refund in self.world.refunds.values().cloned().collect::<Vec<_>>() {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, ShowId, UserId};
 use boxoffice_saga::seat::SeatKey;
 use boxoffice_saga::task::TaskKey;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::outgoing::Outgoing;
@@ -134,8 +135,34 @@ pub struct Appends {
     pub dead_letters: Vec<DeadLetter>,
     /// Answers to calls: the task, which try, and what came of it.
     pub attempts_answered: Vec<(TaskKey, u32, String)>,
+    /// What customers were told.
+    pub deliveries: Vec<Delivery>,
     /// What operators did in this turn.
     pub acts: Vec<OperatorAct>,
+}
+
+/// One try to tell a customer something, for the record: what, which way, and what came of it. It must never
+/// hold an address, a telephone number or the message's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// What it is about.
+    pub booking: BookingId,
+    /// Which way: `email`, `sms` or `push`.
+    pub channel: &'static str,
+    /// Which message.
+    pub template: &'static str,
+    /// In which language, as a BCP 47 tag; `None`: it was never written.
+    pub language: Option<&'static str>,
+    /// The same for every try of the same message.
+    pub message_id: String,
+    /// What came of it: `delivered`, `not_sent`, `refused`, `later` or `unknown`.
+    pub outcome: &'static str,
+    /// Why, unless it was delivered.
+    pub reason: Option<String>,
+    /// Which try it was, from 1.
+    pub attempt: u32,
+    /// When its answer came, by the database's clock.
+    pub at: OffsetDateTime,
 }
 
 /// By which way an operator came in.

@@ -21,8 +21,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
 use crate::claim::{
-    Appends, Claim, Claimed, DeadLetter, EventKey, Held, InboxOutcome, KeptAnswer, KeyClaim,
-    KeyState, OperatorAct, Parked, Wanted,
+    Appends, Claim, Claimed, DeadLetter, Delivery, EventKey, Held, InboxOutcome, KeptAnswer,
+    KeyClaim, KeyState, OperatorAct, Parked, Wanted,
 };
 use crate::error::TurnError;
 use crate::outgoing::Outgoing;
@@ -71,6 +71,8 @@ pub struct Tables {
     pub attempts_answered: Vec<(TaskKey, u32, String)>,
     /// What operators did.
     pub acts: Vec<OperatorAct>,
+    /// What customers were told.
+    pub deliveries: Vec<Delivery>,
 }
 
 impl Tables {
@@ -373,4 +375,5 @@ fn write_appends(tables: &mut Tables, appends: &Appends) {
         .attempts_answered
         .extend(appends.attempts_answered.iter().cloned());
     tables.acts.extend(appends.acts.iter().cloned());
+    tables.deliveries.extend(appends.deliveries.iter().cloned());
 }

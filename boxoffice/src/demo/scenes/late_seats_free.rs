@@ -1,17 +1,15 @@
 //! The customer pays in time, but the news come after the hold's end; nobody took the seats.
 
-use std::sync::Arc;
-
 use serde_json::json;
 
-use super::{books_and_events, calm, check};
-use crate::demo::Check;
-use crate::demo::stage::Stage;
+use crate::demo::act::{Act, said};
 
-pub async fn act(stage: &Arc<Stage>, checks: &mut Vec<Check>) -> anyhow::Result<()> {
+pub async fn act(act: &mut Act) -> anyhow::Result<()> {
+    let stage = act.stage.clone();
     let show = stage.show("Demo: late, seats free", 1_500).await?;
     let ann = stage.customer("ann").await?;
     let booking = ann.hold(show, &["A-1", "A-2"]).await?;
+    act.tell("Ann holds A-1 and A-2 for 1.5 seconds");
     // The gateway cannot be asked either when the hold ends, or it would tell before the webhook does.
     let busy = json!({
         "webhook": { "delay_ms": 4_000 },
@@ -20,40 +18,24 @@ pub async fn act(stage: &Arc<Stage>, checks: &mut Vec<Check>) -> anyhow::Result<
     stage.tell_gateway(&booking, busy).await?;
     let attempt = ann.open_payment(&booking).await?;
     ann.pay(&attempt).await?;
-    let expected = "HoldExpired".to_owned();
-    let last = async || {
-        Ok(stage
-            .events
-            .of(&booking)
-            .last()
-            .cloned()
-            .unwrap_or_default())
-    };
-    let happened = stage.until(&expected, last).await?;
-    check(checks, "the hold ran out", &expected, &happened);
-    let waiting = ann.status(&booking).await?;
-    check(
-        checks,
+    act.tell("her card is charged, but the gateway's webhook takes 4 seconds");
+    let expired = "HoldExpired".to_owned();
+    let last = async || Ok(stage.events.of(&booking).pop().unwrap_or_default());
+    let happened = stage.until(&expired, last).await?;
+    act.check("the hold ran out", &expired, happened);
+    act.check(
         "meanwhile",
-        &"PAYMENT_PENDING",
-        &waiting["status"].as_str().unwrap_or_default(),
-    );
-    check(
-        checks,
-        "meanwhile (settled, pay again)",
-        &(false, false),
-        &calm(&waiting),
+        "PAYMENT_PENDING, not settled, must not pay",
+        said(&ann.status(&booking).await?),
     );
     let status = ann.wait_for(&booking, "CONFIRMED").await?;
-    check(
-        checks,
-        "in the end (settled, pay again)",
-        &(true, false),
-        &calm(&status),
+    act.check(
+        "in the end",
+        "CONFIRMED, settled, must not pay",
+        said(&status),
     );
-    books_and_events(
-        stage,
-        checks,
+    act.books_and_events(
+        "her",
         &booking,
         &[("APPLIED", 90_000), ("GATEWAY", -90_000)],
         (90_000, 0, 0),
@@ -64,5 +46,6 @@ pub async fn act(stage: &Arc<Stage>, checks: &mut Vec<Check>) -> anyhow::Result<
             "BookingConfirmed",
         ],
     )
-    .await
+    .await?;
+    act.promises(show).await
 }

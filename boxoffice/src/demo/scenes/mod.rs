@@ -1,18 +1,19 @@
 //! The scenes.
 
+mod failed_then_succeeded;
+mod forged_signature;
+mod hold_expires;
 mod late_seats_free;
 mod late_seats_sold;
+mod mail_server_down;
 mod paid_in_time;
+mod paid_twice;
 mod ten_duplicates;
-
-use std::fmt::Debug;
-use std::sync::Arc;
+mod wrong_amount;
 
 use anyhow::bail;
-use serde_json::Value;
 
-use super::Check;
-use super::stage::Stage;
+use super::act::Act;
 
 /// A scene, by its stable name.
 pub struct Scene {
@@ -23,7 +24,7 @@ pub struct Scene {
 }
 
 /// All scenes, in order.
-pub const ALL: [Scene; 4] = [
+pub const ALL: [Scene; 10] = [
     Scene {
         name: "paid_in_time",
         about: "A customer holds two seats and pays in time: a ticket.",
@@ -40,81 +41,45 @@ pub const ALL: [Scene; 4] = [
         name: "ten_duplicates",
         about: "The gateway tells the same payment eleven times: one booking, one ticket.",
     },
+    Scene {
+        name: "failed_then_succeeded",
+        about: "The card is declined, another one works: the hold lives on, one ticket, no refund.",
+    },
+    Scene {
+        name: "forged_signature",
+        about: "Webhooks that no gateway of ours has signed: refused at the door, and nothing happens.",
+    },
+    Scene {
+        name: "paid_twice",
+        about: "Two payments for one booking both succeed: one ticket, and the second money goes back.",
+    },
+    Scene {
+        name: "wrong_amount",
+        about: "The gateway took another amount, or another currency: it goes back whole, the hold stays.",
+    },
+    Scene {
+        name: "hold_expires",
+        about: "A customer watches the hold run out on the screen, without a reload: others get the seats.",
+    },
+    Scene {
+        name: "mail_server_down",
+        about: "The mail server is away: the booking is confirmed all the same, the ticket is mailed later.",
+    },
 ];
 
 /// Plays a scene.
-pub async fn act(name: &str, stage: &Arc<Stage>, checks: &mut Vec<Check>) -> anyhow::Result<()> {
+pub async fn act(name: &str, act: &mut Act) -> anyhow::Result<()> {
     match name {
-        "paid_in_time" => paid_in_time::act(stage, checks).await,
-        "late_seats_free" => late_seats_free::act(stage, checks).await,
-        "late_seats_sold" => late_seats_sold::act(stage, checks).await,
-        "ten_duplicates" => ten_duplicates::act(stage, checks).await,
+        "paid_in_time" => paid_in_time::act(act).await,
+        "late_seats_free" => late_seats_free::act(act).await,
+        "late_seats_sold" => late_seats_sold::act(act).await,
+        "ten_duplicates" => ten_duplicates::act(act).await,
+        "failed_then_succeeded" => failed_then_succeeded::act(act).await,
+        "forged_signature" => forged_signature::act(act).await,
+        "paid_twice" => paid_twice::act(act).await,
+        "wrong_amount" => wrong_amount::act(act).await,
+        "hold_expires" => hold_expires::act(act).await,
+        "mail_server_down" => mail_server_down::act(act).await,
         other => bail!("there is no scene {other}"),
     }
-}
-
-/// Holds what happened against what was expected.
-pub fn check<T: PartialEq + Debug>(
-    checks: &mut Vec<Check>,
-    what: &str,
-    expected: &T,
-    happened: &T,
-) {
-    checks.push(Check {
-        what: what.to_owned(),
-        expected: format!("{expected:?}"),
-        happened: format!("{happened:?}"),
-        ok: expected == happened,
-    });
-}
-
-/// Where the money should be: `accounts` with their balances.
-pub fn accounts(accounts: &[(&str, i64)]) -> Vec<(String, i64)> {
-    let mut accounts: Vec<_> = accounts
-        .iter()
-        .map(|(name, minor)| ((*name).to_owned(), *minor))
-        .collect();
-    accounts.sort();
-    accounts
-}
-
-/// Kinds of events.
-pub fn kinds(kinds: &[&str]) -> Vec<String> {
-    kinds.iter().map(|kind| (*kind).to_owned()).collect()
-}
-
-/// What a status document says about settling and paying again.
-pub fn calm(status: &Value) -> (bool, bool) {
-    (status["settled"] == true, status["pay_again"] == true)
-}
-
-/// Holds a booking's ledger, the gateway's books and its events against what was expected.
-pub async fn books_and_events(
-    stage: &Stage,
-    checks: &mut Vec<Check>,
-    booking: &str,
-    ledger: &[(&str, i64)],
-    books: (i64, i64, usize),
-    events: &[&str],
-) -> anyhow::Result<()> {
-    let expected = accounts(ledger);
-    let happened = stage
-        .until(&expected, async || stage.ledger(booking).await)
-        .await?;
-    check(checks, "the ledger", &expected, &happened);
-    let happened = stage
-        .until(&books, async || stage.books(booking).await)
-        .await?;
-    check(
-        checks,
-        "the gateway's books (captured, refunded, refunds)",
-        &books,
-        &happened,
-    );
-    let expected = kinds(events);
-    let happened = stage
-        .until(&expected, async || Ok(stage.events.of(booking)))
-        .await?;
-    check(checks, "the events on Kafka", &expected, &happened);
-    Ok(())
 }

@@ -1,50 +1,39 @@
 //! A customer holds two seats and pays in time.
 
-use std::sync::Arc;
+use crate::demo::act::{Act, said};
 
-use super::{books_and_events, calm, check};
-use crate::demo::Check;
-use crate::demo::stage::Stage;
-
-pub async fn act(stage: &Arc<Stage>, checks: &mut Vec<Check>) -> anyhow::Result<()> {
+pub async fn act(act: &mut Act) -> anyhow::Result<()> {
+    let stage = act.stage.clone();
     let show = stage.show("Demo: paid in time", 600_000).await?;
     let ann = stage.customer("ann").await?;
     let booking = ann.hold(show, &["A-1", "A-2"]).await?;
+    act.tell("Ann holds A-1 and A-2");
     let attempt = ann.open_payment(&booking).await?;
-    let waiting = ann.status(&booking).await?;
-    check(
-        checks,
+    act.check(
         "while she pays",
-        &"PAYMENT_PENDING",
-        &waiting["status"].as_str().unwrap_or_default(),
-    );
-    check(
-        checks,
-        "while she pays (settled, pay again)",
-        &(false, false),
-        &calm(&waiting),
+        "PAYMENT_PENDING, not settled, must not pay",
+        said(&ann.status(&booking).await?),
     );
     ann.pay(&attempt).await?;
+    act.tell("her card is charged at the gateway");
     let status = ann.wait_for(&booking, "CONFIRMED").await?;
-    check(
-        checks,
-        "in the end (settled, pay again)",
-        &(true, false),
-        &calm(&status),
+    act.check(
+        "in the end",
+        "CONFIRMED, settled, must not pay",
+        said(&status),
     );
-    check(
-        checks,
-        "a ticket is there",
-        &true,
-        &status["ticket_url"].is_string(),
+    act.check(
+        "her ticket, at its address",
+        200,
+        ann.ticket(&booking).await?,
     );
-    books_and_events(
-        stage,
-        checks,
+    act.books_and_events(
+        "her",
         &booking,
         &[("APPLIED", 90_000), ("GATEWAY", -90_000)],
         (90_000, 0, 0),
         &["HoldPlaced", "PaymentCompleted", "BookingConfirmed"],
     )
-    .await
+    .await?;
+    act.promises(show).await
 }

@@ -4,27 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-/// Which letter it is; part of its Message-ID, so a name must never change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Template {
-    /// [`BookingConfirmed`](super::letters::BookingConfirmed): the ticket.
-    BookingConfirmed,
-    /// [`BookingFailedRefunding`](super::letters::BookingFailedRefunding): the money is on its way back.
-    BookingFailedRefunding,
-    /// [`Refunded`](super::letters::Refunded): the money is back.
-    Refunded,
-}
-
-impl Template {
-    /// The name in Message-IDs and in the database.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::BookingConfirmed => "booking_confirmed",
-            Self::BookingFailedRefunding => "booking_failed_refunding",
-            Self::Refunded => "refunded",
-        }
-    }
-}
+use crate::template::Template;
 
 /// The domain of a Message-ID has characters that no domain has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,19 +13,16 @@ impl Template {
 )]
 pub struct BadDomain(String);
 
-/// A letter's Message-ID: the same for the same booking, template and cause, so that a mailbox that gets a
-/// letter twice can tell.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct MessageId(String);
+/// The domain that letters come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailDomain(String);
 
-impl MessageId {
-    /// `<cause.template.booking@domain>`. The cause is the id of the event that made us write.
-    pub fn new(
-        cause: Uuid,
-        template: Template,
-        booking: Uuid,
-        domain: &str,
-    ) -> Result<Self, BadDomain> {
+impl MailDomain {
+    /// A domain of ASCII letters, digits and hyphens.
+    ///
+    /// # Errors
+    /// For anything else.
+    pub fn new(domain: &str) -> Result<Self, BadDomain> {
         let label_fits = |label: &str| {
             (1..=63).contains(&label.len())
                 && label
@@ -55,24 +32,47 @@ impl MessageId {
         if domain.len() > 253 || !domain.split('.').all(label_fits) {
             return Err(BadDomain(domain.to_owned()));
         }
+        Ok(Self(domain.to_owned()))
+    }
+}
+
+/// A letter's Message-ID: the same for the same booking, template and cause, so that a mailbox that gets a
+/// letter twice can tell.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MessageId {
+    text: String,
+    booking: Uuid,
+}
+
+impl MessageId {
+    /// `<cause.template.booking@domain>`. The cause is the id of what made us write: a payment, a refund, an
+    /// event.
+    pub fn new(cause: Uuid, template: Template, booking: Uuid, domain: &MailDomain) -> Self {
         let template = template.name();
-        Ok(Self(format!(
-            "{}.{template}.{}@{domain}",
+        let text = format!(
+            "{}.{template}.{}@{}",
             cause.hyphenated(),
-            booking.hyphenated()
-        )))
+            booking.hyphenated(),
+            domain.0
+        );
+        Self { text, booking }
     }
 
     /// Without the angle brackets. Letters, digits and `-_.@` only: safe as a file name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The booking that it is about.
+    pub const fn booking(&self) -> Uuid {
+        self.booking
     }
 }
 
 /// As it stands in the header: `<…>`.
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<{}>", self.0)
+        write!(f, "<{}>", self.text)
     }
 }
 
@@ -82,16 +82,10 @@ mod tests {
 
     #[test]
     fn it_is_stable_and_only_takes_a_domain() {
-        let id = |domain: &str| {
-            MessageId::new(
-                Uuid::from_u128(1),
-                Template::Refunded,
-                Uuid::from_u128(2),
-                domain,
-            )
-        };
+        let domain = MailDomain::new("mail.example.com").unwrap();
+        let (cause, booking) = (Uuid::from_u128(1), Uuid::from_u128(2));
         assert_eq!(
-            id("mail.example.com").unwrap().to_string(),
+            MessageId::new(cause, Template::Refunded, booking, &domain).to_string(),
             "<00000000-0000-0000-0000-000000000001.refunded.00000000-0000-0000-0000-000000000002@mail.example.com>"
         );
         for domain in [
@@ -103,7 +97,7 @@ mod tests {
             "bücher.de",
             &"a".repeat(64),
         ] {
-            assert!(id(domain).is_err(), "{domain}");
+            assert!(MailDomain::new(domain).is_err(), "{domain}");
         }
     }
 }

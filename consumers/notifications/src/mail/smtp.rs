@@ -11,8 +11,8 @@ use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParameter};
 use tokio::time::{Instant, timeout};
 
-use super::delivery_error::DeliveryError;
 use super::smtp_url::{Security, ServerAddress};
+use crate::delivery_error::DeliveryError;
 
 /// Connections kept for the next letter, at most.
 const IDLE_CONNECTIONS: usize = 4;
@@ -76,7 +76,7 @@ impl SmtpServer {
                 let reason = format!("{}: no answer within {:?}", stage.words(), self.limit);
                 Err(match stage {
                     Stage::HandedOver => DeliveryError::Unknown { reason },
-                    _ => DeliveryError::Transient { reason },
+                    _ => DeliveryError::later(reason),
                 })
             }
         }
@@ -211,13 +211,13 @@ fn verdict(stage: Stage, error: &Error) -> DeliveryError {
         .status()
         .is_some_and(|code| matches!(code.to_string().as_str(), "503" | "530"));
     match stage {
-        Stage::Connecting | Stage::Sender => DeliveryError::Transient { reason },
+        Stage::Connecting | Stage::Sender => DeliveryError::later(reason),
         Stage::Recipient | Stage::Content | Stage::HandedOver
             if error.is_permanent() && !about_us =>
         {
             DeliveryError::Permanent { reason }
         }
         Stage::HandedOver if error.status().is_none() => DeliveryError::Unknown { reason },
-        _ => DeliveryError::Transient { reason },
+        _ => DeliveryError::later(reason),
     }
 }

@@ -42,7 +42,7 @@ impl CoordinatorWork {
     async fn live(&self, page: &Page) -> Result<Option<Vec<BookingId>>, TurnError> {
         let waiting = sqlx::query_scalar!(
             r#"select count(*) as "count!"
-               from (select from tasks where kind = 'cancel_booking' limit $1) as some"#,
+               from (select from tasks where kind = 'cancel_booking' limit $1) as waiting"#,
             i64::from(PAGE),
         )
         .fetch_one(self.store.pool())

@@ -1,4 +1,4 @@
-//! Writes a turn's tasks and the answers to calls.
+//! Writes a turn's tasks, the answers to calls, and what customers were told by them.
 
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::task::TaskKey;
@@ -19,7 +19,8 @@ pub async fn write(
     removed(db, world).await?;
     postponed(db, world).await?;
     added(db, world).await?;
-    answers(db, appends).await
+    answers(db, appends).await?;
+    deliveries(db, appends).await
 }
 
 fn kinds<'a>(keys: impl Iterator<Item = &'a TaskKey>) -> (Vec<String>, Vec<Uuid>, Vec<i32>) {
@@ -109,6 +110,32 @@ async fn answers(db: &mut PgConnection, appends: &Appends) -> Result<(), TurnErr
         &generations,
         &column(rows, |(_, attempt, _)| attempt.cast_signed()),
         &column(rows, |(_, _, answer)| answer.clone()),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn deliveries(db: &mut PgConnection, appends: &Appends) -> Result<(), TurnError> {
+    let rows = &appends.deliveries;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into deliveries (show_id, booking_id, channel, template, language, message_id, outcome, reason,
+             attempt, at)
+         select * from unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
+             $7::text[], $8::text[], $9::int[], $10::timestamptz[])",
+        &column(rows, |row| row.booking.show().as_i64()),
+        &column(rows, |row| row.booking.uuid()),
+        &column(rows, |row| row.channel.to_owned()),
+        &column(rows, |row| row.template.to_owned()),
+        &column(rows, |row| row.language.map(str::to_owned)) as &[Option<String>],
+        &column(rows, |row| row.message_id.clone()),
+        &column(rows, |row| row.outcome.to_owned()),
+        &column(rows, |row| row.reason.clone()) as &[Option<String>],
+        &column(rows, |row| row.attempt.cast_signed()),
+        &column(rows, |row| row.at),
     )
     .execute(db)
     .await?;
