@@ -76,7 +76,7 @@ pub fn seats_of_csv(bytes: &[u8]) -> Result<Vec<NewSeat>, InvalidCsv> {
     let mut lines: HashMap<SeatName, u64> = HashMap::new();
     for record in reader.records() {
         let record = record.map_err(|error| unreadable(&error))?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |start| line_of(bytes, start));
         if seats.len() == MOST_SEATS {
             return Err(InvalidCsv::TooMany(line));
         }
@@ -88,6 +88,15 @@ pub fn seats_of_csv(bytes: &[u8]) -> Result<Vec<NewSeat>, InvalidCsv> {
         seats.push(seat);
     }
     Ok(seats)
+}
+
+/// The line of a record. Its position is that of the empty lines before it, which count too.
+fn line_of(bytes: &[u8], start: &csv::Position) -> u64 {
+    let at = usize::try_from(start.byte()).unwrap_or(bytes.len());
+    let skipped = bytes.get(at..).unwrap_or_default().iter();
+    let empty = skipped.take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    let empty = empty.filter(|byte| **byte == b'\n').count();
+    start.line() + u64::try_from(empty).unwrap_or(0)
 }
 
 fn seat(
