@@ -9,13 +9,20 @@ const LONGEST_EMAIL: usize = 254;
 const LONGEST_PHONE: usize = 32;
 const LONGEST_LANGUAGE: usize = 35;
 
-/// The contact as it stands in a request.
-#[derive(Clone, Debug, Deserialize)]
+/// How to reach the customer.
+#[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = Contact)]
 pub struct ContactBody {
+    /// Where the ticket goes.
+    #[schema(format = "email", max_length = 254)]
     email: String,
+    /// For text messages, with the country code.
     #[serde(default)]
+    #[schema(max_length = 32)]
     phone: Option<String>,
+    /// A BCP 47 tag, for example `en` or `hi-IN`.
     #[serde(default)]
+    #[schema(max_length = 35)]
     language: Option<String>,
 }
 

@@ -12,6 +12,8 @@ use futures::FutureExt;
 use http::{StatusCode, header};
 use serde::Serialize;
 use sqlx::PgPool;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::api::Api;
 use crate::gather::{Found, Gather, ReadFailed};
@@ -26,16 +28,20 @@ pub(crate) struct Health {
     follower: OnceLock<Follower>,
 }
 
-#[derive(Serialize)]
+/// Whether requests should come here.
+#[derive(Serialize, utoipa::ToSchema)]
 struct Readiness {
     ready: bool,
     parts: Vec<Part>,
 }
 
-#[derive(Serialize)]
+/// A part of it.
+#[derive(Serialize, utoipa::ToSchema)]
 struct Part {
     part: &'static str,
     ready: bool,
+    /// Why it is not.
+    #[schema(required)]
     why: Option<&'static str>,
 }
 
@@ -67,12 +73,25 @@ async fn ask(db: PgPool) -> Found<(), ()> {
     }
 }
 
-/// `GET /livez`: the process answers.
+/// The process answers
+#[utoipa::path(
+    get, path = "/livez", tag = "health",
+    responses((status = 200, description = "It does.", body = String, content_type = "text/plain; charset=utf-8")),
+    security(()),
+)]
 pub(crate) async fn livez() -> &'static str {
     std::future::ready("ok\n").await
 }
 
-/// `GET /readyz`: whether requests should come here, and if not, why.
+/// Whether requests should come here, and if not, why
+#[utoipa::path(
+    get, path = "/readyz", tag = "health",
+    responses(
+        (status = 200, description = "They should.", body = Readiness),
+        (status = 503, description = "They should not: a part is not ready.", body = Readiness),
+    ),
+    security(()),
+)]
 pub(crate) async fn readyz(State(api): State<Arc<Api>>) -> Response {
     let draining = api.draining.is_cancelled();
     let database = api.health.database.read(()).await.is_ok();
@@ -112,4 +131,11 @@ pub(crate) async fn readyz(State(api): State<Arc<Api>>) -> Response {
         Json(Readiness { ready, parts }),
     )
         .into_response()
+}
+
+/// Its doors.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(livez))
+        .routes(routes!(readyz))
 }

@@ -25,6 +25,8 @@ pub struct Options {
     pub requests_under_way: usize,
     /// At most so many clients wait in long polls and event streams; the next does not wait. 50,000.
     pub waiting_clients: usize,
+    /// An event stream ends after so many seconds, and its client comes back. 600.
+    pub event_stream_seconds: u32,
     /// How often one user may act (every POST).
     pub user_rate: Rate,
     /// How often one address may ask, whatever it is.
@@ -50,6 +52,7 @@ impl Default for Options {
             desk_patience_ms: 5_000,
             requests_under_way: 4_096,
             waiting_clients: 50_000,
+            event_stream_seconds: 600,
             user_rate: Rate {
                 per_second: 10,
                 burst: 50,

@@ -141,7 +141,7 @@ pub(crate) struct ProblemBody<'a> {
     code: &'a str,
     /// The seats that it is about.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    #[schema(required = false)]
+    #[schema(required = false, value_type = Vec<String>)]
     seats: &'a [SeatName],
     /// The gateway's own code.
     #[serde(skip_serializing_if = "Option::is_none")]

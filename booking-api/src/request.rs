@@ -3,11 +3,31 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::{FromRequestParts, Path};
 use bytes::Bytes;
+use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use crate::problem::{Code, Problem};
+
+/// What stands in a path. What cannot be read does not exist.
+pub struct InPath<T>(pub T);
+
+impl<S, T> FromRequestParts<S> for InPath<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned + Send,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(found)) => Ok(Self(found)),
+            Err(_) => Err(Problem::not_found("path")),
+        }
+    }
+}
 
 /// The largest body, in bytes.
 pub const LARGEST_BODY: usize = 64 * 1024;

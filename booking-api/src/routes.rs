@@ -6,46 +6,59 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
-use axum::response::Response;
-use axum::routing::{get, post};
+use axum::response::{IntoResponse, Response};
 use http::{Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::Api;
 use crate::limits::admitted;
+use crate::openapi::Frame;
 use crate::problem::{Code, Problem};
 use crate::{admin, bookings, desk, health, idempotency, metric, shows, status};
 
 /// The router. Metrics are the process's own affair, so `/metrics` is not among its paths.
 pub fn router(api: Arc<Api>) -> Router {
-    Router::new()
-        .route("/v1/shows/{show}/seats", get(shows::seats))
-        .route("/v1/shows/{show}/holds", post(desk::hold))
-        .route("/v1/bookings/{booking}", get(status::status))
-        .route("/v1/bookings/{booking}/events", get(status::events))
-        .route("/v1/bookings/{booking}/release", post(bookings::release))
-        .route("/v1/bookings/{booking}/cancel", post(bookings::cancel))
-        .route("/v1/bookings/{booking}/payments", post(bookings::pay))
-        .route(
-            "/v1/bookings/{booking}/payments/{payment}/hint",
-            post(bookings::hint),
-        )
-        .route("/v1/me/bookings", get(bookings::history))
-        .route("/v1/bookings/{booking}/ticket", get(status::ticket))
-        .route(
-            "/v1/bookings/{booking}/ticket.png",
-            get(status::ticket_picture),
-        )
+    let (doors, _) = doors().split_for_parts();
+    let (operators, _) = admin::routes().split_for_parts();
+    let (health, _) = health::routes().split_for_parts();
+    doors
+        .route(DOCUMENT, axum::routing::get(document))
         .layer(middleware::from_fn_with_state(api.clone(), admitted))
         // Whoever looks after us is let in always.
-        .merge(admin::routes())
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
+        .merge(operators)
+        .merge(health)
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(cors(&api.options.allowed_origins))
         .layer(middleware::from_fn(measured))
         .with_state(api)
+}
+
+/// Where a running instance shows its document.
+const DOCUMENT: &str = "/v1/openapi.json";
+
+/// Every door with its description.
+fn doors() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(Frame::openapi())
+        .merge(shows::routes())
+        .merge(desk::routes())
+        .merge(bookings::routes())
+        .merge(status::routes())
+}
+
+/// The OpenAPI 3.1 document of all doors.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    doors()
+        .merge(admin::routes())
+        .merge(health::routes())
+        .into_openapi()
+}
+
+async fn document() -> Response {
+    let document = axum::Json(openapi()).into_response();
+    std::future::ready(document).await
 }
 
 /// Lets web pages of other origins call, and read what an answer says beside its body.

@@ -68,6 +68,11 @@ impl Python {
         command
     }
 
+    /// A command line tool that came with the libraries.
+    pub fn tool(&self, name: &str) -> Command {
+        Command::new(self.program.with_file_name(name))
+    }
+
     /// The directory with the npm packages of `contracts/npm/`, below `dir`. Nothing of them is run.
     ///
     /// # Errors

@@ -91,6 +91,7 @@ pub struct StatusDocument {
     /// Its show.
     pub show_id: ShowId,
     /// Its seats.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub seats: Vec<SeatName>,
     /// What they cost.
     pub amount: Money,
@@ -103,12 +104,15 @@ pub struct StatusDocument {
     /// One calm sentence for the person who waits.
     pub message: &'static str,
     /// What we are waiting for, if anything.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub waiting_for: Option<&'static str>,
     /// When to ask again.
     pub poll: Poll,
     /// The refund, if there is one.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub refund: Option<RefundStatus>,
     /// Where the ticket is, once confirmed; filled in at the door.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub ticket_url: Option<String>,
     /// The promised end of the hold.
     #[serde(with = "time::serde::rfc3339")]

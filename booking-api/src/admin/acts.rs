@@ -1,5 +1,6 @@
 //! What all acts have in common: who, why, at most once under a key, and an answer.
 
+use std::future::Future;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -21,15 +22,18 @@ use crate::shows::{Act, Acted, Order, ShowError, act};
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
 /// The longest that one may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(60);
+/// The longest that an act may take: a full hall takes a second, an import has many halls.
+const ACT_TIME: Duration = Duration::from_secs(60);
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 500;
 
 /// A body that has nothing but a reason, or is empty.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reason {
     /// Why, for the record.
     #[serde(default)]
+    #[schema(max_length = 500)]
     pub(super) reason: Option<String>,
 }
 
@@ -105,12 +109,25 @@ pub(super) async fn carry_out<A: Act>(
     key: Option<&KeyClaim>,
     what: &A,
 ) -> Result<Response, Problem> {
-    let reply = match act(&api.store, order, key, what).await? {
+    let reply = match in_time(act(&api.store, order, key, what)).await? {
         Acted::Now(_, body) => Reply::first(A::STATUS, body),
         Acted::Before { status, body } => Reply::again(status, body),
         Acted::OtherRequest => return Err(idempotency::reused()),
     };
     Ok(reply.into_response())
+}
+
+/// Waits for an act, but not for ever. What is given up may have been done; the same again is safe.
+pub(super) async fn in_time<T>(
+    work: impl Future<Output = Result<T, ShowError>>,
+) -> Result<T, Problem> {
+    match tokio::time::timeout(ACT_TIME, work).await {
+        Ok(done) => Ok(done?),
+        Err(_) => {
+            tracing::warn!("an operator's act was not done in time");
+            Err(Problem::unavailable())
+        }
+    }
 }
 
 impl From<ShowError> for Problem {

@@ -3,21 +3,39 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use boxoffice_saga::identity::BookingId;
 use http::HeaderMap;
 
 use super::acts::{Asked, Reason, order_with_reason};
 use crate::api::Api;
-use crate::bookings::{CancelTurn, Canceller};
+use crate::bookings::{CancelTurn, CancelledBooking, Canceller};
+use crate::openapi::{IdempotencyKey, Problems, refuses};
 use crate::problem::Problem;
-use crate::request;
+use crate::request::{self, InPath};
 
-/// Cancels a booking, at any time.
+refuses!(CancelBookingDoor: OPERATES + NotFound, HoldOver, ReasonMissing);
+
+/// Cancel a booking
+///
+/// At any time. What was paid goes back whole.
+#[utoipa::path(
+    post, path = "/v1/admin/bookings/{booking}/cancel", tag = "operators", operation_id = "operator_cancel_booking",
+    params(
+        ("booking" = BookingId, Path, description = "The booking."),
+        IdempotencyKey,
+    ),
+    request_body = Reason,
+    responses(
+        (status = 202, description = "Cancelled.", body = CancelledBooking),
+        Problems<CancelBookingDoor>,
+    ),
+    security(("bearer" = [])),
+)]
 pub(super) async fn cancel(
     State(api): State<Arc<Api>>,
-    Path(booking): Path<String>,
+    InPath(booking): InPath<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {

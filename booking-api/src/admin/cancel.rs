@@ -3,21 +3,40 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use boxoffice_saga::identity::ShowId;
 use http::HeaderMap;
 
 use super::acts::{Asked, Reason, carry_out, order_with_reason};
 use crate::api::Api;
+use crate::openapi::{IdempotencyKey, Problems, refuses};
 use crate::problem::Problem;
-use crate::request;
-use crate::shows::CancelShow;
+use crate::request::{self, InPath};
+use crate::shows::{CancelShow, Cancelled};
 
-/// Cancels a show. When this is answered none of its seats can be sold any more; its bookings follow.
+refuses!(CancelShowDoor: OPERATES + NotFound, ShowState, ReasonMissing);
+
+/// Cancel a show
+///
+/// When this is answered none of its seats can be sold any more. Its bookings are cancelled one by one, and what was
+/// paid goes back whole.
+#[utoipa::path(
+    post, path = "/v1/admin/shows/{show}/cancel", tag = "operators", operation_id = "cancel_show",
+    params(
+        ("show" = ShowId, Path, description = "The show's number."),
+        IdempotencyKey,
+    ),
+    request_body = Reason,
+    responses(
+        (status = 202, description = "Cancelled; its bookings follow.", body = Cancelled),
+        Problems<CancelShowDoor>,
+    ),
+    security(("bearer" = [])),
+)]
 pub(super) async fn cancel(
     State(api): State<Arc<Api>>,
-    Path(show): Path<String>,
+    InPath(show): InPath<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {

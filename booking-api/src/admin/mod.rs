@@ -12,25 +12,22 @@ mod show;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::routing::{get, post};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::api::Api;
 
-/// The operators' routes.
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new()
-        .route("/v1/admin/shows", post(new_shows::create))
-        .route("/v1/admin/shows/import", post(new_shows::import))
-        .route("/v1/admin/shows/prune", post(remove::prune))
-        .route("/v1/admin/shows/{show}", get(show::show))
-        .route("/v1/admin/shows/{show}/on-sale", post(sale::on_sale))
-        .route("/v1/admin/shows/{show}/block", post(sale::block))
-        .route("/v1/admin/shows/{show}/unblock", post(sale::unblock))
-        .route("/v1/admin/shows/{show}/change", post(sale::change))
-        .route("/v1/admin/shows/{show}/cancel", post(cancel::cancel))
-        .route(
-            "/v1/admin/bookings/{booking}/cancel",
-            post(bookings::cancel),
-        )
+/// Its doors.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(new_shows::create))
+        .routes(routes!(new_shows::import))
+        .routes(routes!(remove::prune))
+        .routes(routes!(show::show))
+        .routes(routes!(sale::on_sale))
+        .routes(routes!(sale::block))
+        .routes(routes!(sale::unblock))
+        .routes(routes!(sale::change))
+        .routes(routes!(cancel::cancel))
+        .routes(routes!(bookings::cancel))
 }

@@ -11,12 +11,15 @@ use http::{HeaderMap, Uri, header};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::acts::{Asked, carry_out, order, sentence};
+use super::acts::{Asked, carry_out, in_time, order, sentence};
 use super::several;
 use crate::api::Api;
+use crate::openapi::{IdempotencyKey, Problems, refuses};
 use crate::problem::{Code, Problem};
 use crate::request;
-use crate::shows::{self, CreateShow, GivenTerms, Import, Imported, NewShow, seats_of_csv};
+use crate::shows::{
+    self, CreateShow, Created, GivenTerms, Import, Imported, NewShow, seats_of_csv,
+};
 
 /// Why, for the record: a body that is a show has no room for it.
 #[derive(Deserialize)]
@@ -25,7 +28,24 @@ struct Why {
     reason: Option<String>,
 }
 
-/// Creates one show.
+refuses!(CreateDoor: OPERATES + ShowInvalid, ShowTaken);
+
+/// Create a show
+///
+/// Not yet on sale, and not seen by the public.
+#[utoipa::path(
+    post, path = "/v1/admin/shows", tag = "operators", operation_id = "create_show",
+    params(
+        ("reason" = Option<String>, Query, max_length = 500, description = "Why, for the record."),
+        IdempotencyKey,
+    ),
+    request_body = NewShow,
+    responses(
+        (status = 201, description = "Created.", body = Created),
+        Problems<CreateDoor>,
+    ),
+    security(("bearer" = [])),
+)]
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
     uri: Uri,
@@ -58,13 +78,40 @@ struct CsvShow {
     reason: Option<String>,
 }
 
-#[derive(Serialize)]
+/// What became of each show of a document.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ImportedShows)]
 struct AllImported {
+    /// How many were refused.
     refused: usize,
     shows: Vec<Imported>,
 }
 
-/// Imports one show or many: JSON, or the seats of one show as CSV with the rest of it in the query.
+refuses!(ImportDoor: OPERATES + ShowInvalid);
+
+/// Create or change shows, many at once
+///
+/// JSON: one show or an array of shows. `text/csv`: the seats of one show, with a first line
+/// `seat,row,number,section,price_minor`, and the rest of it in the query, its rules under their names in `terms`.
+/// Importing the same again changes nothing; of a show on sale only the title and the time can change. A document with
+/// a mistake in it changes nothing at all; a show that is refused does not stop the others.
+#[utoipa::path(
+    post, path = "/v1/admin/shows/import", tag = "operators", operation_id = "import_shows",
+    params(
+        ("external_ref" = Option<String>, Query, description = "For CSV: your own name for the show."),
+        ("title" = Option<String>, Query, description = "For CSV: what people read."),
+        ("starts_at" = Option<OffsetDateTime>, Query, description = "For CSV: when it begins."),
+        ("currency" = Option<Currency>, Query, description = "For CSV: the currency of all prices."),
+        ("reason" = Option<String>, Query, max_length = 500, description = "Why, for the record."),
+        IdempotencyKey,
+    ),
+    request_body(content((Vec<NewShow> = "application/json"), (String = "text/csv"))),
+    responses(
+        (status = 200, description = "What became of each.", body = AllImported),
+        Problems<ImportDoor>,
+    ),
+    security(("bearer" = [])),
+)]
 pub(super) async fn import(
     State(api): State<Arc<Api>>,
     uri: Uri,
@@ -102,7 +149,7 @@ pub(super) async fn import(
     if let Some(before) = several::answered(&api, key.as_ref()).await? {
         return Ok(before);
     }
-    let shows = shows::import(&api.store, &order, &shows).await?;
+    let shows = in_time(shows::import(&api.store, &order, &shows)).await?;
     let refused = shows.iter().filter(|show| show.why.is_some()).count();
     several::answer(&api, key.as_ref(), &AllImported { refused, shows }).await
 }

@@ -8,17 +8,21 @@ use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
 
-use super::acts::{Asked, order_with_reason};
+use super::acts::{Asked, in_time, order_with_reason};
 use super::several;
 use crate::api::Api;
+use crate::openapi::{IdempotencyKey, Problems, refuses};
 use crate::problem::{Code, Problem};
 use crate::request;
-use crate::shows::remove_old;
+use crate::shows::{Removal, remove_old};
 
-#[derive(Deserialize)]
+/// Which shows.
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Prune {
+    /// Those that began more than so many days ago.
     #[serde(default = "thirty")]
+    #[schema(minimum = 1)]
     days: u16,
     #[serde(default)]
     reason: Option<String>,
@@ -28,7 +32,23 @@ const fn thirty() -> u16 {
     30
 }
 
-/// Removes the seats of shows that are over.
+refuses!(PruneDoor: OPERATES + ReasonMissing);
+
+/// Remove the seats of shows that are over
+///
+/// Of those that began more than `days` ago and have nothing under way. Bookings, payments and the ledger stay.
+#[utoipa::path(
+    post, path = "/v1/admin/shows/prune", tag = "operators", operation_id = "prune_shows",
+    params(
+        IdempotencyKey,
+    ),
+    request_body = Prune,
+    responses(
+        (status = 200, description = "What was removed, and what was not.", body = Removal),
+        Problems<PruneDoor>,
+    ),
+    security(("bearer" = [])),
+)]
 pub(super) async fn prune(
     State(api): State<Arc<Api>>,
     headers: HeaderMap,
@@ -47,6 +67,6 @@ pub(super) async fn prune(
     if let Some(before) = several::answered(&api, key.as_ref()).await? {
         return Ok(before);
     }
-    let removal = remove_old(&api.store, &order, days).await?;
+    let removal = in_time(remove_old(&api.store, &order, days)).await?;
     several::answer(&api, key.as_ref(), &removal).await
 }

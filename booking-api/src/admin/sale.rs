@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use boxoffice_saga::identity::{SeatName, ShowId};
 use http::HeaderMap;
@@ -12,14 +12,32 @@ use time::OffsetDateTime;
 
 use super::acts::{Asked, Reason, carry_out, order, order_with_reason};
 use crate::api::Api;
+use crate::openapi::{IdempotencyKey, Problems, refuses};
 use crate::problem::Problem;
-use crate::request;
-use crate::shows::{BlockSeats, ChangeShow, PutOnSale, UnblockSeats};
+use crate::request::{self, InPath};
+use crate::shows::{BlockSeats, Blocked, ChangeShow, Changed, OnSale, PutOnSale, UnblockSeats};
 
-/// Puts a show on sale.
+refuses!(OnSaleDoor: OPERATES + NotFound, ShowState);
+
+/// Put a show on sale
+///
+/// Its plan becomes seats. Doing it twice is doing it once.
+#[utoipa::path(
+    post, path = "/v1/admin/shows/{show}/on-sale", tag = "operators", operation_id = "put_show_on_sale",
+    params(
+        ("show" = ShowId, Path, description = "The show's number."),
+        IdempotencyKey,
+    ),
+    request_body = Option<Reason>,
+    responses(
+        (status = 200, description = "On sale.", body = OnSale),
+        Problems<OnSaleDoor>,
+    ),
+    security(("bearer" = [])),
+)]
 pub(super) async fn on_sale(
     State(api): State<Arc<Api>>,
-    Path(show): Path<String>,
+    InPath(show): InPath<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -30,18 +48,38 @@ pub(super) async fn on_sale(
     carry_out(&api, &order, key.as_ref(), &PutOnSale(show)).await
 }
 
-#[derive(Deserialize)]
+/// Which seats.
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SeatsToChange)]
 struct Seats {
+    #[schema(value_type = Vec<String>)]
     seats: Vec<SeatName>,
     #[serde(default)]
     reason: Option<String>,
 }
 
-/// Takes seats off sale.
+refuses!(BlockDoor: OPERATES + NotFound, ShowState, SeatsUnavailable, UnknownSeats, NoSeats, SeatTwice, ReasonMissing);
+
+/// Take seats off sale
+///
+/// All that are named, or none: what somebody holds or has bought is not taken from them.
+#[utoipa::path(
+    post, path = "/v1/admin/shows/{show}/block", tag = "operators", operation_id = "block_seats",
+    params(
+        ("show" = ShowId, Path, description = "The show's number."),
+        IdempotencyKey,
+    ),
+    request_body = Seats,
+    responses(
+        (status = 200, description = "Off sale.", body = Blocked),
+        Problems<BlockDoor>,
+    ),
+    security(("bearer" = [])),
+)]
 pub(super) async fn block(
     State(api): State<Arc<Api>>,
-    Path(show): Path<String>,
+    InPath(show): InPath<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -53,10 +91,27 @@ pub(super) async fn block(
     carry_out(&api, &order, key.as_ref(), &BlockSeats { show, seats }).await
 }
 
-/// Gives blocked seats back for sale.
+refuses!(UnblockDoor: OPERATES + NotFound, ShowState, SeatsUnavailable, UnknownSeats, NoSeats, SeatTwice);
+
+/// Give blocked seats back for sale
+///
+/// All that are named, or none.
+#[utoipa::path(
+    post, path = "/v1/admin/shows/{show}/unblock", tag = "operators", operation_id = "unblock_seats",
+    params(
+        ("show" = ShowId, Path, description = "The show's number."),
+        IdempotencyKey,
+    ),
+    request_body = Seats,
+    responses(
+        (status = 200, description = "For sale again.", body = Blocked),
+        Problems<UnblockDoor>,
+    ),
+    security(("bearer" = [])),
+)]
 pub(super) async fn unblock(
     State(api): State<Arc<Api>>,
-    Path(show): Path<String>,
+    InPath(show): InPath<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -68,8 +123,10 @@ pub(super) async fn unblock(
     carry_out(&api, &order, key.as_ref(), &UnblockSeats { show, seats }).await
 }
 
-#[derive(Deserialize)]
+/// What of a show is to change: at least one of the two.
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ShowChanges)]
 struct Changes {
     #[serde(default)]
     title: Option<String>,
@@ -79,10 +136,25 @@ struct Changes {
     reason: Option<String>,
 }
 
-/// Changes a show's title or time.
+refuses!(ChangeDoor: OPERATES + NotFound, ShowState, ShowInvalid);
+
+/// Change a show's title or time
+#[utoipa::path(
+    post, path = "/v1/admin/shows/{show}/change", tag = "operators", operation_id = "change_show",
+    params(
+        ("show" = ShowId, Path, description = "The show's number."),
+        IdempotencyKey,
+    ),
+    request_body = Changes,
+    responses(
+        (status = 200, description = "As it reads now.", body = Changed),
+        Problems<ChangeDoor>,
+    ),
+    security(("bearer" = [])),
+)]
 pub(super) async fn change(
     State(api): State<Arc<Api>>,
-    Path(show): Path<String>,
+    InPath(show): InPath<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {

@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 
 use crate::api::Api;
 use crate::bookings::not_done;
+use crate::deadline;
 use crate::idempotency::{self, Reply};
 use crate::problem::Problem;
 
@@ -44,7 +45,7 @@ pub(super) async fn answer<T: Serialize>(
 }
 
 async fn ask(api: &Api, keep: &Keep<'_>) -> Result<Option<Reply>, Problem> {
-    let state = match api.store.beside(keep).await {
+    let state = match deadline::read(api.store.beside(keep)).await {
         Ok(Ok(()) | Err(KeyState::Fresh)) => return Ok(None),
         Ok(Err(state)) => state,
         Err(error) => return Err(not_done(&error, "an idempotency key")),

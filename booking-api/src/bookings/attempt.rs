@@ -159,15 +159,23 @@ pub(super) enum Told {
     NotMade(Problem),
 }
 
-#[derive(Serialize)]
-struct PaymentBody<'a> {
+/// A payment that is open at its gateway.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Payment)]
+pub(super) struct PaymentBody<'a> {
+    /// Ours.
     payment_id: PaymentId,
     gateway: &'a str,
+    /// The gateway's.
     gateway_payment_id: &'a str,
     amount: Money,
+    /// For the gateway's own form in the browser.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     client_secret: Option<&'a str>,
+    /// Where the gateway takes the payment.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     checkout_url: Option<&'a str>,
 }
 

@@ -3,33 +3,63 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use boxoffice_failpoints::Role;
 use boxoffice_saga::booking::{Booking, BookingState, CancelledBy};
-use boxoffice_saga::identity::{BookingId, UserId};
+use boxoffice_saga::identity::{BookingId, ShowId, UserId};
 use boxoffice_saga::input::{Input, Outcome, Refusal};
-use boxoffice_saga::status;
+use boxoffice_saga::status::{self, Status};
 use boxoffice_saga::world::World;
 use boxoffice_turn::claim::KeptAnswer;
 use boxoffice_turn::{
     Appends, Claim, Claimed, Held, KeyClaim, KeyState, OperatorAct, Plan, Wanted,
 };
 use http::HeaderMap;
-use serde_json::json;
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{claim_of, key_of};
 use crate::api::Api;
 use crate::idempotency::{self, Reply};
+use crate::openapi::{IdempotencyKey, Problems, refuses};
 use crate::problem::{Code, Problem};
-use crate::request;
+use crate::request::{self, InPath};
 use crate::shows::Order;
 
-/// Cancels a booking before its show. Doing it twice is doing it once.
+/// A booking that was cancelled.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct CancelledBooking {
+    booking_id: BookingId,
+    show_id: ShowId,
+    /// As its status document says it from now on: `CANCELLED`, or that money is on its way.
+    status: Status,
+    /// Whether nothing is under way.
+    settled: bool,
+    /// One calm sentence for the customer.
+    message: &'static str,
+}
+
+refuses!(CancelDoor: ACTS + NotFound, HoldOver, ShowStarted);
+
+/// Cancel a booking
+///
+/// Held or paid, before its show begins. What was paid goes back whole. Doing it twice is doing it once.
+#[utoipa::path(
+    post, path = "/v1/bookings/{booking}/cancel", tag = "bookings", operation_id = "cancel_booking",
+    params(
+        ("booking" = BookingId, Path, description = "The booking."),
+        IdempotencyKey,
+    ),
+    responses(
+        (status = 202, description = "Cancelled.", body = CancelledBooking),
+        Problems<CancelDoor>,
+    ),
+    security(("bearer" = [])),
+)]
 pub(crate) async fn cancel(
     State(api): State<Arc<Api>>,
-    Path(booking): Path<String>,
+    InPath(booking): InPath<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -169,12 +199,13 @@ fn told(world: &World, id: BookingId) -> String {
     let payments: Vec<_> = world.payments_of(id).collect();
     let refunds: Vec<_> = world.refunds_of(id).collect();
     let document = status::document(booking, &payments, &refunds, world.now);
-    json!({
-        "booking_id": id,
-        "show_id": id.show(),
-        "status": document.status,
-        "settled": document.settled,
-        "message": document.message,
-    })
-    .to_string()
+    let told = CancelledBooking {
+        booking_id: id,
+        show_id: id.show(),
+        status: document.status,
+        settled: document.settled,
+        message: document.message,
+    };
+    // Plain data: this cannot fail.
+    serde_json::to_string(&told).unwrap_or_default()
 }

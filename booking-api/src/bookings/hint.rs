@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use boxoffice_failpoints::Role;
 use boxoffice_saga::identity::{BookingId, PaymentId, UserId};
@@ -12,17 +12,45 @@ use boxoffice_saga::world::World;
 use boxoffice_turn::claim::KeptAnswer;
 use boxoffice_turn::{Appends, Claim, Claimed, Held, KeyClaim, KeyState, Plan, Wanted};
 use http::HeaderMap;
+use serde::Serialize;
 
 use super::{claim_of, key_of};
 use crate::api::Api;
 use crate::idempotency::{self, Reply};
+use crate::openapi::{Problems, refuses};
 use crate::problem::Problem;
-use crate::request;
+use crate::request::{self, InPath};
 
+/// A hint that was listened to.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Hint)]
+struct Heard {
+    booking_id: BookingId,
+    payment_id: PaymentId,
+}
+
+refuses!(HintDoor: ACTS + NotFound);
+
+/// "The browser says that it has paid"
+///
 /// Has the gateway asked, and starts the polling schedule anew. Nothing that the browser says is believed.
+#[utoipa::path(
+    post, path = "/v1/bookings/{booking}/payments/{payment}/hint", tag = "bookings",
+    params(
+        ("booking" = BookingId, Path, description = "The booking."),
+        ("payment" = PaymentId, Path, description = "The payment."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+            description = "The same request under the same key has one effect and one answer, for 24 hours."),
+    ),
+    responses(
+        (status = 202, description = "The gateway is asked.", body = Heard),
+        Problems<HintDoor>,
+    ),
+    security(("bearer" = [])),
+)]
 pub(crate) async fn hint(
     State(api): State<Arc<Api>>,
-    Path((booking, payment)): Path<(String, String)>,
+    InPath((booking, payment)): InPath<(String, String)>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -92,9 +120,12 @@ impl Plan for HintTurn {
         if let Outcome::Refused(refusal) = world.apply(self.booking, Input::Hint { payment }) {
             return Err(refusal.into());
         }
-        let body = serde_json::json!({ "booking_id": self.booking, "payment_id": payment })
-            .to_string()
-            .into_bytes();
+        let body = Heard {
+            booking_id: self.booking,
+            payment_id: payment,
+        };
+        // Two ids: this cannot fail.
+        let body = serde_json::to_vec(&body).unwrap_or_default();
         if let Some(key) = &self.key {
             let answer = KeptAnswer::Answer {
                 status: 202,

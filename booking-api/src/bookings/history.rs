@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::api::Api;
 use crate::deadline;
 use crate::gather::ReadFailed;
+use crate::openapi::{Problems, refuses};
 use crate::problem::{Code, Problem};
 
 /// Bookings on a page, if the caller does not say.
@@ -32,35 +33,47 @@ pub(crate) struct Asked {
     limit: Option<String>,
 }
 
-#[derive(Serialize)]
+/// A page of the history.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = History)]
 struct Page {
     bookings: Vec<Entry>,
     /// What to send as `cursor` for the next page; null on the last.
+    #[schema(required)]
     next: Option<String>,
 }
 
-#[derive(Serialize)]
+/// One booking of the history.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = HistoryEntry)]
 struct Entry {
     booking_id: BookingId,
     show: ShowLine,
+    #[schema(value_type = Vec<String>)]
     seats: Vec<SeatName>,
     amount: Money,
     status: Status,
     settled: bool,
     pay_again: bool,
+    #[schema(required)]
     refund: Option<RefundStatus>,
     #[serde(with = "time::serde::rfc3339")]
     held_at: OffsetDateTime,
     version: u64,
     status_url: String,
+    #[schema(required)]
     ticket_url: Option<String>,
 }
 
-#[derive(Serialize)]
+/// A show, as the history names it.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = HistoryShow)]
 struct ShowLine {
     show_id: ShowId,
+    #[schema(required)]
     title: Option<String>,
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     starts_at: Option<OffsetDateTime>,
 }
 
@@ -94,7 +107,21 @@ impl Cursor {
     }
 }
 
-/// The history of whoever asks. It never scans: an index leads from the user to their bookings.
+refuses!(HistoryDoor: LOOKS + Unauthorised, InvalidRequest);
+
+/// The caller's bookings, newest first
+#[utoipa::path(
+    get, path = "/v1/me/bookings", tag = "bookings",
+    params(
+        ("cursor" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "Bookings on a page; 20."),
+    ),
+    responses(
+        (status = 200, description = "A page.", body = Page),
+        Problems<HistoryDoor>,
+    ),
+    security(("bearer" = [])),
+)]
 pub(crate) async fn history(
     State(api): State<Arc<Api>>,
     asked: Result<Query<Asked>, QueryRejection>,

@@ -7,13 +7,13 @@ mod history;
 mod pay;
 mod release;
 
-pub(crate) use cancel::{CancelTurn, Canceller, cancel};
-pub(crate) use hint::hint;
-pub(crate) use history::history;
-pub(crate) use pay::pay;
-pub(crate) use release::release;
+pub(crate) use cancel::{CancelTurn, CancelledBooking, Canceller};
+
+use std::sync::Arc;
 
 use boxoffice_turn::{Claim, Claimed, KeyClaim, KeyState, Plan, TurnError};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::api::Api;
 use crate::deadline;
@@ -62,4 +62,14 @@ pub(crate) fn not_done(error: &TurnError, what: &'static str) -> Problem {
             Problem::internal()
         }
     }
+}
+
+/// Its doors.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(pay::pay))
+        .routes(routes!(hint::hint))
+        .routes(routes!(release::release))
+        .routes(routes!(cancel::cancel))
+        .routes(routes!(history::history))
 }

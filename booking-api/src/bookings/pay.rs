@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use boxoffice_gateways::{CallError, CreatePayment, Created, GatewayClient};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, UserId};
@@ -16,12 +16,13 @@ use http::HeaderMap;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::attempt::{AnsweredTurn, Attempt, OpenTurn, Opened, Told};
+use super::attempt::{AnsweredTurn, Attempt, OpenTurn, Opened, PaymentBody, Told};
 use crate::api::Api;
 use crate::idempotency::{self, Reply};
 use crate::metric;
+use crate::openapi::{Problems, refuses};
 use crate::problem::{Code, Problem};
-use crate::request;
+use crate::request::{self, InPath};
 
 /// How often a resumed attempt is looked at again while another call for it is under way.
 const LOOKS: u32 = 4;
@@ -30,17 +31,44 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// Over the client's own timeout: an answer that is on its way is not thrown away.
 const MARGIN: Duration = Duration::from_secs(1);
 
-#[derive(Deserialize)]
+/// Where the customer wants to pay.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = NewPayment, examples(json!({ "gateway": "stripe" })))]
 struct PayBody {
+    /// The gateway's name, for example `stripe`.
     gateway: String,
+    /// Which of our accounts there; usually left out.
     #[serde(default)]
     account: Option<String>,
 }
 
-/// Opens a payment at a gateway. Each call is a fresh attempt, unless it repeats an `Idempotency-Key`.
+refuses!(PayDoor: ACTS + NotFound, HoldOver, AlreadyPaid, UnknownGateway, GatewayDeclined, GatewayUnavailable);
+
+/// Open a payment at a gateway
+///
+/// Each call is a fresh attempt, unless it repeats an `Idempotency-Key`.
+#[utoipa::path(
+    post, path = "/v1/bookings/{booking}/payments", tag = "bookings",
+    params(
+        ("booking" = BookingId, Path, description = "The booking."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+            description = "The same request under the same key has one effect and one answer, for 24 hours."),
+    ),
+    request_body = PayBody,
+    responses(
+        (status = 201, description = "Send the customer off with `client_secret` or to `checkout_url`.",
+            body = PaymentBody<'_>, links(
+                ("hint" = (operation_id = "hint", parameters(
+                    ("booking" = "$request.path.booking"), ("payment" = "$response.body#/payment_id"),
+                ))),
+            )),
+        Problems<PayDoor>,
+    ),
+    security(("bearer" = [])),
+)]
 pub(crate) async fn pay(
     State(api): State<Arc<Api>>,
-    Path(booking): Path<String>,
+    InPath(booking): InPath<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {

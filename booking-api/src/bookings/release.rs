@@ -3,27 +3,55 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use boxoffice_failpoints::Role;
-use boxoffice_saga::identity::{BookingId, UserId};
+use boxoffice_saga::identity::{BookingId, ShowId, UserId};
 use boxoffice_saga::input::{Input, Outcome, Refusal};
 use boxoffice_saga::world::World;
 use boxoffice_turn::claim::KeptAnswer;
 use boxoffice_turn::{Appends, Claim, Claimed, Held, KeyClaim, KeyState, Plan, Wanted};
 use http::HeaderMap;
-use serde_json::json;
+use serde::Serialize;
 
 use super::{claim_of, key_of};
 use crate::api::Api;
 use crate::idempotency::{self, Reply};
+use crate::openapi::{Problems, refuses};
 use crate::problem::Problem;
-use crate::request;
+use crate::request::{self, InPath};
 
-/// Gives the hold up. Doing it twice is doing it once.
+/// A hold that was given up.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Release)]
+struct Released {
+    booking_id: BookingId,
+    show_id: ShowId,
+    /// Always `RELEASED`.
+    status: &'static str,
+}
+
+refuses!(ReleaseDoor: ACTS + NotFound, AlreadyPaid, HoldOver);
+
+/// Give the hold up
+///
+/// Doing it twice is doing it once.
+#[utoipa::path(
+    post, path = "/v1/bookings/{booking}/release", tag = "bookings",
+    params(
+        ("booking" = BookingId, Path, description = "The booking."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+            description = "The same request under the same key has one effect and one answer, for 24 hours."),
+    ),
+    responses(
+        (status = 200, description = "Given up.", body = Released),
+        Problems<ReleaseDoor>,
+    ),
+    security(("bearer" = [])),
+)]
 pub(crate) async fn release(
     State(api): State<Arc<Api>>,
-    Path(booking): Path<String>,
+    InPath(booking): InPath<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -86,13 +114,13 @@ impl Plan for ReleaseTurn {
         if let Outcome::Refused(refusal) = world.apply(self.booking, Input::Release) {
             return Err(refusal.into());
         }
-        let body = json!({
-            "booking_id": self.booking,
-            "show_id": self.booking.show(),
-            "status": "RELEASED",
-        })
-        .to_string()
-        .into_bytes();
+        let body = Released {
+            booking_id: self.booking,
+            show_id: self.booking.show(),
+            status: "RELEASED",
+        };
+        // Strings and numbers only: this cannot fail.
+        let body = serde_json::to_vec(&body).unwrap_or_default();
         if let Some(key) = &self.key {
             appends.answers.push((
                 key.clone(),

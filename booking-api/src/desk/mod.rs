@@ -20,14 +20,15 @@ use boxoffice_saga::input::Refusal;
 use boxoffice_turn::KeyClaim;
 use boxoffice_turn::postgres::PgStore;
 use tokio::sync::{Notify, oneshot};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::addresses::Addresses;
+use crate::api::Api;
 use crate::desk::queue::FairQueue;
 use crate::idempotency::Reply;
 use crate::metric;
 use crate::options::Options;
-
-pub(crate) use route::hold;
 
 /// A request for seats.
 #[derive(Clone, Debug)]
@@ -138,4 +139,9 @@ impl HoldDesk {
             }
         }
     }
+}
+
+/// Its doors.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(route::hold))
 }

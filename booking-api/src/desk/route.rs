@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use boxoffice_saga::booking::Terms;
 use boxoffice_saga::identity::{SeatName, ShowId};
@@ -12,24 +12,60 @@ use boxoffice_saga::input::Refusal;
 use http::HeaderMap;
 use serde::Deserialize;
 
+use super::turn::Placed;
 use super::{HoldAnswer, HoldRequest};
 use crate::api::Api;
 use crate::contact::ContactBody;
 use crate::idempotency;
+use crate::openapi::{Problems, refuses};
 use crate::problem::{Code, Problem};
-use crate::request;
+use crate::request::{self, InPath};
 use crate::shows::seat_name;
 
-#[derive(Deserialize)]
+/// What a hold is asked for with.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = NewHold, examples(json!({
+    "seats": ["A-1", "A-2"], "contact": { "email": "name@example.org", "language": "hi-IN" },
+})))]
 struct HoldBody {
+    /// By the seat map's names; as many as the show allows, none twice.
+    #[schema(min_items = 1, value_type = Vec<String>)]
     seats: Vec<SeatName>,
+    /// Where the ticket goes.
+    #[schema(required = true, nullable = false)]
     contact: Option<ContactBody>,
 }
 
-/// Holds seats: all of them or none.
+refuses!(HoldDoor: ACTS + NotFound, SeatsUnavailable, PaymentInProgress, UnknownSeats, TooManySeats, NoSeats, SeatTwice,
+    ContactInvalid, HighDemand);
+
+/// Hold seats: all of them or none
+///
+/// A newer hold of the same user for the same show replaces the older one, unless a payment is open on it.
+#[utoipa::path(
+    post, path = "/v1/shows/{show}/holds", tag = "bookings",
+    params(
+        ("show" = ShowId, Path, description = "The show's number."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+            description = "The same request under the same key has one effect and one answer, for 24 hours."),
+    ),
+    request_body = HoldBody,
+    responses(
+        (status = 201, description = "Held until `expires_at`.", body = Placed<'_>, links(
+            ("status" = (operation_id = "status", parameters(("booking" = "$response.body#/booking_id")))),
+            ("events" = (operation_id = "events", parameters(("booking" = "$response.body#/booking_id")))),
+            ("pay" = (operation_id = "pay", parameters(("booking" = "$response.body#/booking_id")))),
+            ("release" = (operation_id = "release", parameters(("booking" = "$response.body#/booking_id")))),
+            ("ticket" = (operation_id = "ticket", parameters(("booking" = "$response.body#/booking_id")))),
+            ("picture" = (operation_id = "ticket_picture", parameters(("booking" = "$response.body#/booking_id")))),
+        )),
+        Problems<HoldDoor>,
+    ),
+    security(("bearer" = [])),
+)]
 pub(crate) async fn hold(
     State(api): State<Arc<Api>>,
-    Path(show): Path<String>,
+    InPath(show): InPath<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {

@@ -25,15 +25,21 @@ pub(super) struct HoldTurn {
     addresses: Arc<Addresses>,
 }
 
-#[derive(Serialize)]
-struct Placed<'a> {
+/// A hold that was placed.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Hold)]
+pub(super) struct Placed<'a> {
     booking_id: BookingId,
     show_id: ShowId,
     seats: &'a [String],
+    /// What they cost together.
     amount: Money,
+    /// Always `HELD`.
     status: &'static str,
+    /// The promised end.
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
+    /// Where the status is, with a token that opens it without a login.
     status_url: String,
 }
 

@@ -33,11 +33,13 @@ pub struct UnblockSeats {
 }
 
 /// Seats were blocked or unblocked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = SeatsChanged)]
 pub struct Blocked {
     /// The show.
     pub show_id: ShowId,
     /// Those that have changed; the others were like that before.
+    #[schema(value_type = Vec<String>)]
     pub changed: Vec<SeatName>,
 }
 

@@ -17,7 +17,8 @@ use super::row;
 pub struct CancelShow(pub ShowId);
 
 /// A show was cancelled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = CancelledShow)]
 pub struct Cancelled {
     /// Its number.
     pub show_id: ShowId,

@@ -21,7 +21,7 @@ const FRESH: Duration = Duration::from_secs(1);
 const MOST: usize = 10_000;
 
 /// Whether a show can be bought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ShowStatus {
     /// Not yet; the public does not see it.

@@ -23,7 +23,8 @@ pub struct ChangeShow {
 }
 
 /// A show as it reads now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = ChangedShow)]
 pub struct Changed {
     /// Its number.
     pub show_id: ShowId,

@@ -17,7 +17,8 @@ const TRIES: u32 = 10;
 pub struct CreateShow<'a>(pub &'a NewShow);
 
 /// A show was created.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = CreatedShow)]
 pub struct Created {
     /// Its number.
     pub show_id: ShowId,

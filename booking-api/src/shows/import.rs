@@ -60,7 +60,8 @@ impl Import {
 }
 
 /// What came of importing one show.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = ImportedShow)]
 pub struct Imported {
     /// The owner's name for it.
     pub external_ref: Option<String>,

@@ -33,4 +33,16 @@ pub use new_show::{GivenTerms, InvalidShow, MOST_SEATS, NewSeat, NewShow};
 pub use on_sale::{OnSale, PutOnSale, put_on_sale};
 pub use overview::{Overview, overview};
 pub use remove::{Kept, Removal, remove_old};
-pub(crate) use seat_map::{SeatMaps, seats};
+pub(crate) use seat_map::SeatMaps;
+
+use std::sync::Arc;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::Api;
+
+/// Its doors.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(seat_map::seats))
+}

@@ -17,7 +17,7 @@ const LONGEST_TERM_MS: i64 = 30 * 24 * 3_600_000;
 const LONGEST_TEXT: usize = 200;
 
 /// A show to be created.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewShow {
     /// Its number; without one it gets the next that is free.
@@ -33,17 +33,19 @@ pub struct NewShow {
     pub starts_at: OffsetDateTime,
     /// Under which rules it is sold, and in which currency. In JSON all but the currency may be left out.
     #[serde(deserialize_with = "given_terms")]
+    #[schema(value_type = GivenTerms)]
     pub terms: Terms,
     /// Its seats.
     pub seats: Vec<NewSeat>,
 }
 
 /// A seat of a show to be created.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSeat {
     /// Its name, unique within the show: 1 to 16 printable ASCII characters without spaces, for example
     /// `A-12`.
+    #[schema(value_type = String)]
     pub seat: SeatName,
     /// The row that it stands in, as people read it.
     pub row: String,
@@ -56,7 +58,8 @@ pub struct NewSeat {
 }
 
 /// Terms as they are given: what is left out is as [usual](Terms::usual).
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = NewTerms)]
 #[serde(deny_unknown_fields)]
 pub struct GivenTerms {
     /// The currency of all prices.

@@ -14,7 +14,7 @@ use super::row;
 pub struct PutOnSale(pub ShowId);
 
 /// What putting a show on sale came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct OnSale {
     /// Its number.
     pub show_id: ShowId,

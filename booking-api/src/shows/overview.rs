@@ -13,7 +13,8 @@ use super::catalogue::{Show, ShowStatus};
 use super::row::ShowRow;
 
 /// A show with what has become of its seats and bookings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = ShowOverview)]
 pub struct Overview {
     /// Its number.
     pub show_id: ShowId,

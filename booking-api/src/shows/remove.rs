@@ -17,7 +17,7 @@ use super::row;
 const AT_ONCE: i64 = 200;
 
 /// What was removed, and what was not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Removal {
     /// Shows whose seats were removed.
     pub removed: Vec<ShowId>,
@@ -28,7 +28,8 @@ pub struct Removal {
 }
 
 /// A show that is over and keeps its seats for now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = KeptShow)]
 pub struct Kept {
     /// Its number.
     pub show_id: ShowId,

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use boxoffice_saga::identity::{SeatName, ShowId};
-use boxoffice_saga::money::Currency;
+use boxoffice_saga::money::{Currency, Money};
 use boxoffice_saga::seat::SeatState;
 use boxoffice_turn::TurnError;
 use bytes::Bytes;
@@ -19,16 +19,34 @@ use sqlx::PgPool;
 
 use crate::api::Api;
 use crate::gather::{Found, Gather, ReadFailed};
+use crate::openapi::{Problems, refuses};
 use crate::problem::Problem;
-use crate::request;
+use crate::request::{self, InPath};
 
 /// Plans of more seats than this in all are not remembered.
 const MOST_REMEMBERED_SEATS: usize = 400_000;
 
-/// `GET /v1/shows/{show}/seats`. Public.
+refuses!(SeatsDoor: LOOKS + NotFound);
+
+/// The seat map, as of now
+#[utoipa::path(
+    get, path = "/v1/shows/{show}/seats", tag = "shows",
+    params(
+        ("show" = ShowId, Path, description = "The show's number."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an earlier answer."),
+    ),
+    responses(
+        (status = 200, description = "All seats, in the order of the plan.", body = SeatMapBody, headers(
+            ("ETag" = String, description = "Identifies this map."),
+        )),
+        (status = 304, description = "As the client has it."),
+        Problems<SeatsDoor>,
+    ),
+    security(()),
+)]
 pub(crate) async fn seats(
     State(api): State<Arc<Api>>,
-    Path(show): Path<String>,
+    InPath(show): InPath<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let id: ShowId = request::path(&show, "show")?;
@@ -61,6 +79,46 @@ pub(crate) async fn seats(
         map.body.clone(),
     );
     Ok((headers, body).into_response())
+}
+
+/// How [`draw`] writes a seat map.
+#[derive(utoipa::ToSchema)]
+#[schema(as = SeatMap)]
+#[expect(
+    dead_code,
+    reason = "a description; the map itself is written seat by seat"
+)]
+struct SeatMapBody {
+    show_id: ShowId,
+    /// Rises with every change of a seat.
+    #[schema(minimum = 0)]
+    version: i64,
+    seats: Vec<SeatBody>,
+}
+
+/// One seat of the map.
+#[derive(utoipa::ToSchema)]
+#[schema(as = Seat)]
+#[expect(dead_code, reason = "a description, see above")]
+struct SeatBody {
+    /// What a hold names it by.
+    seat: String,
+    row: String,
+    number: i32,
+    section: String,
+    price: Money,
+    status: SeatStatus,
+}
+
+/// What a seat is to somebody who comes now.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(dead_code, reason = "a description, see above")]
+enum SeatStatus {
+    Available,
+    Held,
+    Booked,
+    Blocked,
 }
 
 /// A seat map as it goes out.
@@ -181,7 +239,7 @@ struct PlannedSeat<'a> {
     row: &'a str,
     number: i32,
     section: &'a str,
-    price: boxoffice_saga::money::Money,
+    price: Money,
 }
 
 impl Plans {
@@ -211,7 +269,7 @@ impl Plans {
                 row: &row.row_name,
                 number: row.number,
                 section: &row.section,
-                price: boxoffice_saga::money::Money::new(row.price_minor, currency),
+                price: Money::new(row.price_minor, currency),
             };
             let mut json = serde_json::to_string(&seat)
                 .map_err(|error| TurnError::Corrupt(error.to_string()))?;

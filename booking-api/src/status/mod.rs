@@ -11,7 +11,22 @@ mod watchers;
 
 pub(crate) use case::Cases;
 pub(crate) use follow::follow;
-pub(crate) use route::{POLL_AFTER, status};
-pub(crate) use stream::{LAST_EVENT_ID, events};
-pub(crate) use ticket::{ticket, ticket_picture};
+pub(crate) use route::POLL_AFTER;
+pub(crate) use stream::LAST_EVENT_ID;
 pub(crate) use watchers::Watchers;
+
+use std::sync::Arc;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::Api;
+
+/// Its doors.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(route::status))
+        .routes(routes!(stream::events))
+        .routes(routes!(ticket::ticket))
+        .routes(routes!(ticket::ticket_picture))
+}

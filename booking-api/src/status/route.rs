@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::status::{Status, StatusDocument};
@@ -19,8 +19,9 @@ use super::wait::{Change, change, look};
 use crate::access::Access;
 use crate::api::Api;
 use crate::limits::Admitted;
+use crate::openapi::{Problems, refuses};
 use crate::problem::{Code, Problem};
-use crate::request;
+use crate::request::{self, InPath};
 
 /// The longest wait, in seconds.
 const LONGEST_WAIT_S: u64 = 25;
@@ -49,20 +50,48 @@ impl Asked {
         let Some(wait) = &self.wait else {
             return Ok(Duration::ZERO);
         };
-        let seconds: u64 = wait.parse().map_err(|_| {
-            Problem::new(
+        if wait.is_empty() || !wait.bytes().all(|digit| digit.is_ascii_digit()) {
+            return Err(Problem::new(
                 Code::InvalidRequest,
                 "`wait` must be whole seconds, up to 25.",
-            )
-        })?;
+            ));
+        }
+        // What is too long for a number is too long to wait for, too.
+        let seconds = wait.parse().unwrap_or(LONGEST_WAIT_S);
         Ok(Duration::from_secs(seconds.min(LONGEST_WAIT_S)))
     }
 }
 
-/// The status document. With `If-None-Match` and `wait` it answers as soon as there is another one.
+refuses!(StatusDoor: LOOKS + Unauthorised, InvalidRequest, NotFound);
+
+/// How a booking stands, at once or when that changes
+///
+/// With `If-None-Match` and `wait` it answers as soon as there is another document. Poll as `poll` says.
+#[utoipa::path(
+    get, path = "/v1/bookings/{booking}", tag = "bookings",
+    params(
+        ("booking" = BookingId, Path, description = "The booking."),
+        ("wait" = Option<u64>, Query, minimum = 0,
+            description = "Wait for a change for so many seconds; more than 25 are cut to that."),
+        ("token" = Option<String>, Query, description = "Of a status address; opens this booking without a login."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an earlier answer."),
+    ),
+    responses(
+        (status = 200, description = "The status document.", body = StatusDocument, headers(
+            ("ETag" = String, description = "Identifies this document, what depends on time included."),
+            ("Poll-After-Ms" = u32, description = "As `poll.after_ms`."),
+        )),
+        (status = 304, description = "As the client has it.", headers(
+            ("ETag" = String, description = "The client's own."),
+            ("Poll-After-Ms" = u32, description = "Milliseconds until the next poll; 0: none."),
+        )),
+        Problems<StatusDoor>,
+    ),
+    security((), ("bearer" = [])),
+)]
 pub(crate) async fn status(
     State(api): State<Arc<Api>>,
-    Path(booking): Path<String>,
+    InPath(booking): InPath<String>,
     admission: Admitted,
     asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use boxoffice_saga::identity::BookingId;
@@ -18,18 +18,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::time::Instant;
 
 use super::case::Seen;
-use super::route::{Asked, complete};
+use super::route::{Asked, StatusDoor, complete};
 use super::tag::Tag;
 use super::wait::{Change, change, look};
 use super::watchers::Watcher;
 use crate::access::Access;
 use crate::api::Api;
 use crate::limits::Admitted;
+use crate::openapi::Problems;
 use crate::problem::{Code, Problem};
-use crate::request;
+use crate::request::{self, InPath};
 
-/// A stream ends after this, and the client comes back: a token that has expired does not go on for ever.
-const LONGEST_STREAM: Duration = Duration::from_secs(600);
 /// After so long without news a comment is sent, so that whatever sits between does not hang up.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a client should wait before it comes back.
@@ -37,10 +36,46 @@ const COME_BACK: Duration = Duration::from_secs(2);
 /// What the client has seen last.
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// The status document, and then each change of it.
+/// One event of the stream.
+#[derive(utoipa::ToSchema)]
+#[expect(
+    dead_code,
+    reason = "a description; the stream is written event by event"
+)]
+struct StatusEvent {
+    /// The document's tag: what `Last-Event-ID` brings back.
+    id: String,
+    /// Always `status`.
+    event: String,
+    /// The status document, as JSON.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+    /// With the first one: wait so many milliseconds before coming back.
+    #[schema(required = false, nullable = false, minimum = 0)]
+    retry: Option<u32>,
+}
+
+/// The same as server-sent events
+///
+/// Each event `status` is a whole document, its id the document's tag. A stream ends after some minutes; come back
+/// with `Last-Event-ID`, and nothing older is ever sent.
+#[utoipa::path(
+    get, path = "/v1/bookings/{booking}/events", tag = "bookings",
+    params(
+        ("booking" = BookingId, Path, description = "The booking."),
+        ("token" = Option<String>, Query, description = "Of a status address; opens this booking without a login."),
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen."),
+    ),
+    responses(
+        (status = 200, description = "The document, and then each change of it.", body = StatusEvent,
+            content_type = "text/event-stream"),
+        Problems<StatusDoor>,
+    ),
+    security((), ("bearer" = [])),
+)]
 pub(crate) async fn events(
     State(api): State<Arc<Api>>,
-    Path(booking): Path<String>,
+    InPath(booking): InPath<String>,
     admission: Admitted,
     asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
@@ -64,7 +99,7 @@ pub(crate) async fn events(
     let first = Tag::from(&document);
     let news = known.is_none_or(|known| first != known && first.version >= known.version);
     let following = Following {
-        until: Instant::now() + LONGEST_STREAM,
+        until: Instant::now() + Duration::from_secs(api.options.event_stream_seconds.into()),
         known: if news { first } else { known.unwrap_or(first) },
         first: Some(if news {
             event(&api, &seen, document)

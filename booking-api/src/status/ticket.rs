@@ -3,37 +3,55 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use boxoffice_saga::booking::{Booking, BookingState};
-use boxoffice_saga::identity::BookingId;
+use boxoffice_saga::identity::{BookingId, ShowId};
 use boxoffice_tickets::{Ticket, TicketCode, qr_png};
 use http::{HeaderMap, header};
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::case::Seen;
-use super::route::Asked;
+use super::route::{Asked, StatusDoor};
 use crate::access::Access;
 use crate::api::Api;
+use crate::openapi::Problems;
 use crate::problem::Problem;
-use crate::request;
+use crate::request::{self, InPath};
 
-#[derive(Serialize)]
+/// A ticket.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Ticket)]
 struct TicketBody<'a> {
     booking_id: BookingId,
+    #[schema(value_type = ShowId)]
     show_id: u64,
     seats: &'a [String],
     #[serde(with = "time::serde::rfc3339")]
     issued_at: OffsetDateTime,
+    /// What a gate checks offline.
     code: &'a str,
+    /// Where the code is as a picture.
     qr_url: String,
 }
 
-/// What the ticket says, and its code.
+/// The ticket, once the booking is confirmed
+#[utoipa::path(
+    get, path = "/v1/bookings/{booking}/ticket", tag = "bookings",
+    params(
+        ("booking" = BookingId, Path, description = "The booking."),
+        ("token" = Option<String>, Query, description = "Of a status address; opens this booking without a login."),
+    ),
+    responses(
+        (status = 200, description = "What it says, and its code.", body = TicketBody<'_>),
+        Problems<StatusDoor>,
+    ),
+    security((), ("bearer" = [])),
+)]
 pub(crate) async fn ticket(
     State(api): State<Arc<Api>>,
-    Path(booking): Path<String>,
+    InPath(booking): InPath<String>,
     asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -55,10 +73,22 @@ pub(crate) async fn ticket(
         .into_response())
 }
 
-/// The code as a picture.
+/// The ticket's code as a QR picture
+#[utoipa::path(
+    get, path = "/v1/bookings/{booking}/ticket.png", tag = "bookings",
+    params(
+        ("booking" = BookingId, Path, description = "The booking."),
+        ("token" = Option<String>, Query, description = "Of a status address; opens this booking without a login."),
+    ),
+    responses(
+        (status = 200, description = "A PNG.", body = Vec<u8>, content_type = "image/png"),
+        Problems<StatusDoor>,
+    ),
+    security((), ("bearer" = [])),
+)]
 pub(crate) async fn ticket_picture(
     State(api): State<Arc<Api>>,
-    Path(booking): Path<String>,
+    InPath(booking): InPath<String>,
     asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {

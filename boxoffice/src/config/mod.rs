@@ -110,6 +110,7 @@ pub struct ApiConfig {
     pub desk_patience_ms: u32,
     pub requests_under_way: usize,
     pub waiting_clients: usize,
+    pub event_stream_seconds: u32,
     pub user_per_second: u32,
     pub user_burst: u32,
     pub address_per_second: u32,

@@ -87,6 +87,7 @@ pub async fn api(shared: &Shared<'_>) -> Result<SocketAddr, Failure> {
             desk_patience_ms: config.desk_patience_ms,
             requests_under_way: config.requests_under_way,
             waiting_clients: config.waiting_clients,
+            event_stream_seconds: config.event_stream_seconds,
             user_rate: Rate {
                 per_second: config.user_per_second,
                 burst: config.user_burst,

@@ -4,6 +4,7 @@ mod analytics;
 mod conformance;
 mod doors;
 mod failpoints;
+mod fuzzed;
 mod hot_show;
 mod limits;
 mod locks;

@@ -1,6 +1,7 @@
 //! An operator at their door.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use boxoffice::demo::Stage;
 use boxoffice_saga::identity::ShowId;
@@ -40,12 +41,20 @@ impl Operator {
         answer(self.asks(path).json(body)).await
     }
 
-    /// A show as operators see it.
+    /// A show as operators see it, as soon as the system can say.
     pub async fn looks_at(&self, show: ShowId) -> Value {
         let url = format!("{}/v1/admin/shows/{show}", self.stage.target.api);
-        let (status, body) = answer(self.stage.http.get(url).bearer_auth(&self.token)).await;
-        assert_eq!(status, 200, "{body}");
-        body
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            let asked = self.stage.http.get(&url).bearer_auth(&self.token);
+            match answer(asked).await {
+                (200, body) => return body,
+                (503, _) if Instant::now() < until => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                (status, body) => panic!("{status} {body}"),
+            }
+        }
     }
 
     /// What the record says that this operator did: what, to what, why.

@@ -8,12 +8,14 @@ use serde_json::Value;
 use crate::{servers, system};
 
 /// What the demo's scenes are bound to bring about.
-const EVENTS: [&str; 7] = [
+const EVENTS: [&str; 9] = [
     "HoldPlaced",
     "HoldExpired",
     "PaymentCompleted",
     "BookingConfirmed",
+    "PaymentFailed",
     "BookingFailed_InitiateRefund",
+    "PaymentRejected_InitiateRefund",
     "RefundInitiated",
     "RefundCompleted",
 ];

@@ -391,6 +391,7 @@ secrets = ["{WEBHOOK_SECRET}"]
 secrets = ["a-secret-for-facts-in-tests-0123456789abcdef"]
 
 [mail]
+timeout_seconds = 2
 smtp_url = "smtp://127.0.0.1:{smtp}"
 
 [tasks]

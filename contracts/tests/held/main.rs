@@ -3,4 +3,5 @@
 mod asyncapi;
 mod error_pages;
 mod headers;
+mod openapi;
 mod schemas;
