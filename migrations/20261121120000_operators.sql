@@ -25,3 +25,7 @@ create table operator_acts (
 create index operator_acts_by_subject on operator_acts (subject, act);
 create trigger operator_acts_are_append_only before update or delete on operator_acts
     for each row execute function append_only();
+
+-- The pages of a cancelled show: its bookings in order.
+create index bookings_by_show_in_order on bookings (show_id, booking_id);
+drop index bookings_by_show;

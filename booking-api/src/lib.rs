@@ -3,10 +3,11 @@
 //! Nothing here decides anything about seats or money: a request becomes a turn of the saga, and its outcome
 //! an answer. Where to look: [`routes`] lists the doors; `desk/` gathers holds into batches; `bookings/` are
 //! the other requests that change something; `status/` tells the person who waits; `shows/` is what is for
-//! sale; [`problem`] lists every way in which an answer can be no.
+//! sale; `admin/` are the operators' doors; [`problem`] lists every way in which an answer can be no.
 
 mod access;
 mod addresses;
+mod admin;
 mod api;
 mod auth;
 mod bookings;

@@ -75,6 +75,33 @@ pub(crate) const ACTS: &[Code] = &[
     Code::Internal,
 ];
 
+/// Every door of the operators. They are let in always, at any rate.
+pub(crate) const OPERATES: &[Code] = &[
+    Code::Unauthorised,
+    Code::Forbidden,
+    Code::InvalidRequest,
+    Code::BodyTooLarge,
+    Code::RequestTimeout,
+    Code::IdempotencyKeyReused,
+    Code::Unavailable,
+    Code::Internal,
+];
+
+/// What every POST takes beside its path and body.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it describes a header that is read elsewhere")]
+pub(crate) struct IdempotencyKey {
+    /// The same request under the same key has one effect and one answer, for 24 hours.
+    #[param(
+        rename = "Idempotency-Key",
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]+$"
+    )]
+    key: Option<String>,
+}
+
 /// Declares what a door can answer no with: `refuses!(Hold: ACTS + SeatsUnavailable, …)`.
 macro_rules! refuses {
     ($name:ident: $shared:ident $(+ $($code:ident),+)?) => {

@@ -93,10 +93,22 @@ codes! {
     /// The service cannot reach its database. Ask again after `Retry-After`; under the same `Idempotency-Key`
     /// nothing happens twice.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Temporarily unavailable";
-    /// The body is larger than 64 KiB.
+    /// The body is larger than 64 KiB, or 16 MiB where operators send shows.
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body too large";
     /// The body did not arrive in time.
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
+    /// The show has begun, so its customer can no longer cancel the booking. An operator still can.
+    ShowStarted = "show_started", CONFLICT, "The show has begun";
+    /// The show, or the file of its seats, cannot be as it is given; the detail says where, by line and column
+    /// or by seat, and what is wrong. Nothing was changed.
+    ShowInvalid = "show_invalid", UNPROCESSABLE_ENTITY, "Invalid show";
+    /// The show's number or its `external_ref` belongs to another show.
+    ShowTaken = "show_taken", CONFLICT, "Another show has this name";
+    /// The show is in a state that does not allow it: not on sale yet, on sale already, cancelled or removed;
+    /// the detail says which.
+    ShowState = "show_state", CONFLICT, "The show's state does not allow it";
+    /// This act takes something from somebody, so it needs a `reason`, which is kept with the operator's name.
+    ReasonMissing = "reason_missing", UNPROCESSABLE_ENTITY, "A reason is needed";
     /// This path does not take this method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
     /// A bug or a broken row of ours. It has been logged; asking again will hardly help.

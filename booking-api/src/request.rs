@@ -39,16 +39,24 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// # Errors
 /// `body_too_large`, `request_timeout`, or `invalid_request` if the connection broke.
 pub async fn body(body: Body) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(BODY_TIME, Limited::new(body, LARGEST_BODY).collect()).await {
+    body_within(body, LARGEST_BODY, BODY_TIME).await
+}
+
+/// The whole body, of at most so many bytes, arriving within this time.
+///
+/// # Errors
+/// `body_too_large`, `request_timeout`, or `invalid_request` if the connection broke.
+pub async fn body_within(body: Body, most: usize, time: Duration) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(time, Limited::new(body, most).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::new(
             Code::BodyTooLarge,
-            format!("The body may have at most {LARGEST_BODY} bytes."),
+            format!("The body may have at most {most} bytes."),
         )),
         Ok(Err(_)) => Err(Problem::new(Code::InvalidRequest, "The body broke off.")),
         Err(_) => Err(Problem::new(
             Code::RequestTimeout,
-            "The body did not arrive within 10 seconds.",
+            format!("The body did not arrive within {} seconds.", time.as_secs()),
         )),
     }
 }

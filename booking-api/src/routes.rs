@@ -16,16 +16,18 @@ use crate::api::Api;
 use crate::limits::admitted;
 use crate::openapi::Frame;
 use crate::problem::{Code, Problem};
-use crate::{bookings, desk, health, idempotency, metric, shows, status};
+use crate::{admin, bookings, desk, health, idempotency, metric, shows, status};
 
 /// The router. Metrics are the process's own affair, so `/metrics` is not among its paths.
 pub fn router(api: Arc<Api>) -> Router {
     let (doors, _) = doors().split_for_parts();
+    let (operators, _) = admin::routes().split_for_parts();
     let (health, _) = health::routes().split_for_parts();
     doors
         .route(DOCUMENT, axum::routing::get(document))
         .layer(middleware::from_fn_with_state(api.clone(), admitted))
         // Whoever looks after us is let in always.
+        .merge(operators)
         .merge(health)
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
@@ -48,7 +50,10 @@ fn doors() -> OpenApiRouter<Arc<Api>> {
 
 /// The OpenAPI 3.1 document of all doors.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    doors().merge(health::routes()).into_openapi()
+    doors()
+        .merge(admin::routes())
+        .merge(health::routes())
+        .into_openapi()
 }
 
 async fn document() -> Response {

@@ -83,7 +83,7 @@ enum Command {
     },
     /// Show every setting with its documentation and the value in effect, secrets hidden
     Config,
-    /// Create shows and put them on sale
+    /// Create and import shows, put them on sale, block seats, change and cancel them
     #[command(subcommand)]
     Show(shows::ShowCommand),
     /// Check tickets as a gate does, offline; print the public keys for that

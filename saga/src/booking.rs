@@ -92,6 +92,7 @@ pub struct Contact {
 
 /// The rules under which a show is sold. Milliseconds throughout; 0 is allowed for all but the hold's life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Terms {
     /// The currency of all prices of the show.
     pub currency: Currency,

@@ -21,6 +21,7 @@ pub mod payment;
 pub mod promises;
 pub mod refund;
 pub mod seat;
+pub mod show_cancellation;
 pub mod status;
 mod steps;
 pub mod task;

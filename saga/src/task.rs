@@ -18,6 +18,10 @@ pub enum TaskKind {
     Trace,
     /// Return money. Subject: the refund.
     Refund,
+    /// Name the bookings of a cancelled show, a page at a time. Subject: derived from the show. No call.
+    CancelShow,
+    /// Cancel a booking of a cancelled show. Subject: the booking. No call.
+    CancelBooking,
     /// Send a letter. Subject: derived from booking, template, cause and channel.
     Mail,
     /// Send a text message. Subject: as for a letter. A kind of its own, so that no channel waits for another.
@@ -28,12 +32,14 @@ pub enum TaskKind {
 
 impl TaskKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::HoldTimer,
         Self::Verify,
         Self::Void,
         Self::Trace,
         Self::Refund,
+        Self::CancelShow,
+        Self::CancelBooking,
         Self::Mail,
         Self::Sms,
         Self::Push,
@@ -47,6 +53,8 @@ impl TaskKind {
             Self::Void => "void",
             Self::Trace => "trace",
             Self::Refund => "refund",
+            Self::CancelShow => "cancel_show",
+            Self::CancelBooking => "cancel_booking",
             Self::Mail => "mail",
             Self::Sms => "sms",
             Self::Push => "push",
@@ -56,6 +64,14 @@ impl TaskKind {
     /// The kind of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether it calls the outside, so that each try must be written down before it is made.
+    pub const fn calls(self) -> bool {
+        !matches!(
+            self,
+            Self::HoldTimer | Self::CancelShow | Self::CancelBooking
+        )
     }
 }
 

@@ -1,10 +1,13 @@
 //! Requests about one customer's bookings: pay for one, hint at a payment, give it up, list them.
 
 mod attempt;
+mod cancel;
 mod hint;
 mod history;
 mod pay;
 mod release;
+
+pub(crate) use cancel::{CancelTurn, CancelledBooking, Canceller};
 
 use std::sync::Arc;
 
@@ -40,7 +43,7 @@ fn key_of(claimed: &Claimed) -> &KeyState {
 }
 
 /// A turn that did not come about, for its caller. Logged here, at the boundary.
-fn not_done(error: &TurnError, what: &'static str) -> Problem {
+pub(crate) fn not_done(error: &TurnError, what: &'static str) -> Problem {
     match error {
         TurnError::Unavailable(_) | TurnError::Busy(_) => {
             tracing::warn!(
@@ -67,5 +70,6 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(pay::pay))
         .routes(routes!(hint::hint))
         .routes(routes!(release::release))
+        .routes(routes!(cancel::cancel))
         .routes(routes!(history::history))
 }

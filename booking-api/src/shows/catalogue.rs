@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use boxoffice_saga::booking::Terms;
 use boxoffice_saga::identity::ShowId;
-use boxoffice_turn::TurnError;
 use futures::FutureExt;
+use serde::Serialize;
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
+use super::row::ShowRow;
 use crate::gather::{Found, Gather, ReadFailed};
 
 /// How long a show is believed to be as it was read.
@@ -20,7 +21,8 @@ const FRESH: Duration = Duration::from_secs(1);
 const MOST: usize = 10_000;
 
 /// Whether a show can be bought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ShowStatus {
     /// Not yet; the public does not see it.
     Draft,
@@ -43,6 +45,10 @@ pub struct Show {
     pub starts_at: OffsetDateTime,
     /// Whether it can be bought.
     pub status: ShowStatus,
+    /// When it was cancelled.
+    pub cancelled_at: Option<OffsetDateTime>,
+    /// When its seats were removed, because it was over.
+    pub removed_at: Option<OffsetDateTime>,
     /// Under which rules.
     pub terms: Arc<Terms>,
 }
@@ -103,9 +109,10 @@ impl Catalogue {
 
 async fn read(db: PgPool, ids: Vec<ShowId>) -> Found<ShowId, Arc<Show>> {
     let ids: Vec<i64> = ids.into_iter().map(ShowId::as_i64).collect();
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        ShowRow,
         "select show_id, external_ref, title, starts_at, status, currency, hold_ms, grace_ms, extension_ms,
-                extension_limit_ms, warning_ms, seat_limit
+                extension_limit_ms, warning_ms, seat_limit, cancelled_at, removed_at
          from shows where show_id = any($1)",
         &ids,
     )
@@ -113,35 +120,8 @@ async fn read(db: PgPool, ids: Vec<ShowId>) -> Found<ShowId, Arc<Show>> {
     .await?;
     let mut found = HashMap::with_capacity(rows.len());
     for row in rows {
-        let unreadable = |what: &str| TurnError::Corrupt(format!("{what} of show {}", row.show_id));
-        let id = ShowId::try_from(row.show_id).map_err(|_| unreadable("the number"))?;
-        let terms = Terms {
-            currency: row
-                .currency
-                .parse()
-                .map_err(|_| unreadable("the currency"))?,
-            hold_ms: row.hold_ms,
-            grace_ms: row.grace_ms,
-            extension_ms: row.extension_ms,
-            extension_limit_ms: row.extension_limit_ms,
-            warning_ms: row.warning_ms,
-            seat_limit: u16::try_from(row.seat_limit).map_err(|_| unreadable("the seat limit"))?,
-        };
-        let status = match row.status.as_str() {
-            "DRAFT" => ShowStatus::Draft,
-            "ON_SALE" => ShowStatus::OnSale,
-            "CANCELLED" => ShowStatus::Cancelled,
-            _ => return Err(unreadable("the status").into()),
-        };
-        let show = Show {
-            id,
-            external_ref: row.external_ref,
-            title: row.title,
-            starts_at: row.starts_at,
-            status,
-            terms: Arc::new(terms),
-        };
-        found.insert(id, Arc::new(show));
+        let show = Show::try_from(row)?;
+        found.insert(show.id, Arc::new(show));
     }
     Ok(found)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use boxoffice_saga::booking::Terms;
 use boxoffice_saga::identity::{SeatName, ShowId};
 use boxoffice_saga::money::Currency;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use time::OffsetDateTime;
 
 /// The most seats of one show.
@@ -17,7 +17,7 @@ const LONGEST_TERM_MS: i64 = 30 * 24 * 3_600_000;
 const LONGEST_TEXT: usize = 200;
 
 /// A show to be created.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewShow {
     /// Its number; without one it gets the next that is free.
@@ -31,18 +31,21 @@ pub struct NewShow {
     /// When it begins.
     #[serde(with = "time::serde::rfc3339")]
     pub starts_at: OffsetDateTime,
-    /// Under which rules it is sold, and in which currency.
+    /// Under which rules it is sold, and in which currency. In JSON all but the currency may be left out.
+    #[serde(deserialize_with = "given_terms")]
+    #[schema(value_type = GivenTerms)]
     pub terms: Terms,
     /// Its seats.
     pub seats: Vec<NewSeat>,
 }
 
 /// A seat of a show to be created.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSeat {
     /// Its name, unique within the show: 1 to 16 printable ASCII characters without spaces, for example
     /// `A-12`.
+    #[schema(value_type = String)]
     pub seat: SeatName,
     /// The row that it stands in, as people read it.
     pub row: String,
@@ -52,6 +55,46 @@ pub struct NewSeat {
     pub section: String,
     /// Its price, in minor units of the show's currency: 0 to 10^12.
     pub price_minor: i64,
+}
+
+/// Terms as they are given: what is left out is as [usual](Terms::usual).
+#[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = NewTerms)]
+#[serde(deny_unknown_fields)]
+pub struct GivenTerms {
+    /// The currency of all prices.
+    pub currency: Currency,
+    /// How long a hold lives, in milliseconds.
+    pub hold_ms: Option<i64>,
+    /// How much longer nobody else gets the seats, in milliseconds.
+    pub grace_ms: Option<i64>,
+    /// How long opening a payment keeps the seats at least, in milliseconds.
+    pub extension_ms: Option<i64>,
+    /// How long after the promised end it keeps them at most, in milliseconds.
+    pub extension_limit_ms: Option<i64>,
+    /// How long before the promised end the customer is warned, in milliseconds.
+    pub warning_ms: Option<i64>,
+    /// At most this many seats in one hold.
+    pub seat_limit: Option<u16>,
+}
+
+impl From<GivenTerms> for Terms {
+    fn from(given: GivenTerms) -> Self {
+        let usual = Self::usual(given.currency);
+        Self {
+            currency: given.currency,
+            hold_ms: given.hold_ms.unwrap_or(usual.hold_ms),
+            grace_ms: given.grace_ms.unwrap_or(usual.grace_ms),
+            extension_ms: given.extension_ms.unwrap_or(usual.extension_ms),
+            extension_limit_ms: given.extension_limit_ms.unwrap_or(usual.extension_limit_ms),
+            warning_ms: given.warning_ms.unwrap_or(usual.warning_ms),
+            seat_limit: given.seat_limit.unwrap_or(usual.seat_limit),
+        }
+    }
+}
+
+fn given_terms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Terms, D::Error> {
+    GivenTerms::deserialize(deserializer).map(Terms::from)
 }
 
 /// What is wrong with a show to be created.
@@ -132,7 +175,7 @@ impl NewShow {
     /// # Errors
     /// [`InvalidShow`] for the first thing that is wrong.
     pub fn check(&self) -> Result<(), InvalidShow> {
-        text("the title", &self.title)?;
+        check_title(&self.title)?;
         if let Some(external_ref) = &self.external_ref {
             text("external_ref", external_ref)?;
         }
@@ -145,20 +188,31 @@ impl NewShow {
         }
         let mut names = BTreeSet::new();
         for seat in &self.seats {
-            if !seat_name(&seat.seat) {
-                return Err(InvalidShow::SeatName(seat.seat.clone()));
-            }
+            seat.check()?;
             if !names.insert(&seat.seat) {
                 return Err(InvalidShow::SeatTwice(seat.seat.clone()));
             }
-            text("a row's name", &seat.row)?;
-            text("a section's name", &seat.section)?;
-            if !(0..=HIGHEST_PRICE).contains(&seat.price_minor) {
-                return Err(InvalidShow::Price {
-                    seat: seat.seat.clone(),
-                    price: seat.price_minor,
-                });
-            }
+        }
+        Ok(())
+    }
+}
+
+impl NewSeat {
+    /// Checks a seat by itself.
+    ///
+    /// # Errors
+    /// [`InvalidShow`] for the first thing that is wrong.
+    pub fn check(&self) -> Result<(), InvalidShow> {
+        if !seat_name(&self.seat) {
+            return Err(InvalidShow::SeatName(self.seat.clone()));
+        }
+        text("a row's name", &self.row)?;
+        text("a section's name", &self.section)?;
+        if !(0..=HIGHEST_PRICE).contains(&self.price_minor) {
+            return Err(InvalidShow::Price {
+                seat: self.seat.clone(),
+                price: self.price_minor,
+            });
         }
         Ok(())
     }
@@ -167,6 +221,11 @@ impl NewShow {
 /// Could there be a seat of this name?
 pub(crate) fn seat_name(name: &str) -> bool {
     (1..=16).contains(&name.len()) && name.bytes().all(|c| c.is_ascii_graphic())
+}
+
+/// Could this be a show's title?
+pub(super) fn check_title(title: &str) -> Result<(), InvalidShow> {
+    text("the title", title)
 }
 
 fn text(what: &'static str, value: &str) -> Result<(), InvalidShow> {

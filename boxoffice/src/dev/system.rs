@@ -381,9 +381,11 @@ async fn demo_shows(database: &str) -> Result<(), Failure> {
         match create_show(&pool, &show).await {
             // Taken: there from an earlier start, or somebody's in a database that was given to us.
             Ok(_) | Err(ShowError::Taken(_)) => {
-                put_on_sale(&pool, id)
-                    .await
-                    .map_err(|error| failed(&error))?;
+                match put_on_sale(&pool, id).await {
+                    // Somebody has cancelled or removed it; that is theirs to do here too.
+                    Ok(_) | Err(ShowError::Cancelled(_) | ShowError::Removed(_)) => {}
+                    Err(error) => return Err(failed(&error)),
+                }
             }
             Err(error) => return Err(failed(&error)),
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use boxoffice_failpoints::Role;
-use boxoffice_saga::booking::{Contact, Terms};
+use boxoffice_saga::booking::{CancelledBy, Contact, Terms};
 use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, ShowId, UserId};
 use boxoffice_saga::input::{Input, Outcome};
@@ -16,8 +16,8 @@ use boxoffice_turn::claim::{Delivery, KeptAnswer, PositionClaim};
 use boxoffice_turn::memory::MemoryStore;
 use boxoffice_turn::postgres::PgStore;
 use boxoffice_turn::{
-    Appends, Claim, Claimed, EventKey, Held, InboxOutcome, KeyClaim, KeyState, Plan, Store,
-    TurnError, Wanted, run,
+    Appends, Claim, Claimed, Door, EventKey, Held, InboxOutcome, KeyClaim, KeyState, OperatorAct,
+    Plan, Store, TurnError, Wanted, run,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -93,6 +93,7 @@ impl Plan for Script {
         }
         for ((booking, _), outcome) in self.inputs.iter().zip(&outcomes) {
             appends.deliveries.push(told(*booking, outcome, world.now));
+            appends.acts.push(done_by_operator(*booking, outcome));
         }
         for (key, state) in self.claim.keys.iter().zip(&claimed.keys) {
             if *state == KeyState::Fresh && key.key != "forgotten" {
@@ -104,6 +105,19 @@ impl Plan for Script {
             }
         }
         (outcomes, claimed.keys.clone(), claimed.known.len())
+    }
+}
+
+/// An operator's act, now with and now without what may be missing.
+fn done_by_operator(booking: BookingId, outcome: &Outcome) -> OperatorAct {
+    let done = *outcome == Outcome::Done;
+    OperatorAct {
+        who: "olga".to_owned(),
+        door: if done { Door::Api } else { Door::CommandLine },
+        what: "booking.cancel",
+        subject: done.then(|| booking.to_string()),
+        why: (!done).then(|| "a reason".to_owned()),
+        outcome: format!("{outcome:?}"),
     }
 }
 
@@ -203,6 +217,9 @@ fn something(rng: &mut StdRng, known: &mut Vec<BookingId>) -> (BookingId, Input)
     let input = match rng.random_range(0..6) {
         0 => Input::Release,
         1 => Input::HoldTimer,
+        2 => Input::Cancel {
+            by: CancelledBy::Customer,
+        },
         _ => Input::Payment(PaymentFact {
             account: GatewayAccount::new("stripe", "default"),
             gateway_payment_id: format!("pi_{booking}_{}", rng.random_range(0..2)),
@@ -415,14 +432,42 @@ async fn compare(postgres: &PgStore, memory: &MemoryStore, seed: u64) {
     };
     let expected: Vec<Line> = tables.deliveries.iter().map(line).collect();
     assert_eq!(log, expected, "seed {seed}");
+    let acts = sqlx::query_as::<_, Act>(
+        "select who, door, what, subject, why, outcome from operator_acts order by act",
+    );
+    let acts = acts.fetch_all(postgres.pool()).await.expect("acts");
+    let act = |act: &OperatorAct| -> Act {
+        (
+            act.who.clone(),
+            act.door.name().to_owned(),
+            act.what.to_owned(),
+            act.subject.clone(),
+            act.why.clone(),
+            act.outcome.clone(),
+        )
+    };
+    let expected: Vec<Act> = tables.acts.iter().map(act).collect();
+    assert_eq!(acts, expected, "seed {seed}");
     for change in [
         "update deliveries set outcome = 'delivered'",
         "delete from deliveries",
+        "update operator_acts set why = null",
+        "delete from operator_acts",
     ] {
         let changed = sqlx::query(change).execute(postgres.pool()).await;
         assert!(changed.is_err(), "{change}: the log is append-only");
     }
 }
+
+/// A row of `operator_acts` without its time.
+type Act = (
+    String,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    String,
+);
 
 /// A row of `deliveries` without its time, which is another clock's.
 type Line = (

@@ -1,5 +1,7 @@
-//! The coordinator's tasks: the hold's timer, and the questions it asks the gateways itself.
+//! The coordinator's tasks: the hold's timer, the bookings of a cancelled show, and the questions it asks the
+//! gateways itself.
 
+mod cancel;
 mod trace;
 mod verify;
 mod void;
@@ -9,12 +11,14 @@ use std::sync::Arc;
 use boxoffice_gateways::{CallError, CreatePayment, GatewayClient, Gateways};
 use boxoffice_saga::input::Input;
 use boxoffice_saga::payment::Payment;
+use boxoffice_saga::show_cancellation;
 use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
 use boxoffice_tasks::{Leased, Work};
 use boxoffice_turn::Appends;
 use boxoffice_turn::postgres::PgStore;
 
+pub(crate) use cancel::Listed;
 pub(crate) use trace::Traced;
 pub(crate) use verify::Verified;
 
@@ -35,6 +39,8 @@ pub enum Answer {
     Voided(boxoffice_saga::input::VoidAnswer),
     /// A `trace` was answered.
     Traced(Traced),
+    /// A page of a cancelled show was read.
+    Listed(Listed),
 }
 
 impl CoordinatorWork {
@@ -88,6 +94,8 @@ impl Work for CoordinatorWork {
         TaskKind::Verify,
         TaskKind::Void,
         TaskKind::Trace,
+        TaskKind::CancelShow,
+        TaskKind::CancelBooking,
     ];
 
     async fn call(&self, task: &Leased) -> Answer {
@@ -95,7 +103,9 @@ impl Work for CoordinatorWork {
             TaskKind::Verify => Answer::Verified(self.verify(task).await),
             TaskKind::Void => Answer::Voided(self.void(task).await),
             TaskKind::Trace => Answer::Traced(self.trace(task).await),
+            TaskKind::CancelShow => Answer::Listed(self.list(task).await),
             TaskKind::HoldTimer
+            | TaskKind::CancelBooking
             | TaskKind::Refund
             | TaskKind::Mail
             | TaskKind::Sms
@@ -113,8 +123,16 @@ impl Work for CoordinatorWork {
     ) -> String {
         match (answer, task.booking) {
             (Answer::Due, Some(booking)) => {
-                if held {
+                if held && task.key.kind == TaskKind::CancelBooking {
+                    show_cancellation::cancel_booking(booking, world);
+                } else if held {
                     world.apply(booking, Input::HoldTimer);
+                }
+                String::new()
+            }
+            (Answer::Listed(listed), _) => {
+                if held {
+                    cancel::apply(task, listed, world);
                 }
                 String::new()
             }

@@ -234,9 +234,12 @@ impl<W: Work> Plan for Bring<'_, W> {
                 .iter()
                 .filter_map(|(task, _)| task.booking)
                 .collect(),
-            seats_of_bookings: W::KINDS
-                .iter()
-                .any(|kind| matches!(kind, TaskKind::HoldTimer | TaskKind::Void)),
+            seats_of_bookings: W::KINDS.iter().any(|kind| {
+                matches!(
+                    kind,
+                    TaskKind::HoldTimer | TaskKind::Void | TaskKind::CancelBooking
+                )
+            }),
             tasks: self
                 .answers
                 .iter()
@@ -250,7 +253,7 @@ impl<W: Work> Plan for Bring<'_, W> {
         for (task, answer) in self.answers {
             let still_ours = held.contains(&task.key);
             let recorded = self.work.apply(task, answer, still_ours, world, appends);
-            if task.key.kind != TaskKind::HoldTimer {
+            if task.key.kind.calls() {
                 appends
                     .attempts_answered
                     .push((task.key.clone(), task.attempt, recorded));

@@ -72,6 +72,11 @@ pub async fn take(
     call: Duration,
 ) -> Result<Vec<Leased>, TurnError> {
     let names: Vec<String> = kinds.iter().map(|kind| kind.name().to_owned()).collect();
+    let calls: Vec<String> = kinds
+        .iter()
+        .filter(|kind| kind.calls())
+        .map(|kind| kind.name().to_owned())
+        .collect();
     let token = Uuid::new_v4();
     let rows = sqlx::query!(
         r#"with due as (
@@ -94,7 +99,7 @@ pub async fn take(
              insert into attempts (kind, subject, generation, attempt, booking_id, started_at, deadline)
              select kind, subject, generation, attempts, booking_id, clock_timestamp(),
                     clock_timestamp() + make_interval(secs => $5)
-             from leased where kind <> 'hold_timer'
+             from leased where kind = any($6)
              on conflict do nothing
            )
            select kind as "kind!", subject as "subject!", generation as "generation!", booking_id,
@@ -106,6 +111,7 @@ pub async fn take(
         lease.as_secs_f64(),
         token,
         call.as_secs_f64(),
+        &calls,
     )
     .fetch_all(pool)
     .await?;
@@ -141,7 +147,7 @@ pub async fn take(
 async fn earlier_attempts(pool: &PgPool, tasks: &mut [Leased]) -> Result<(), TurnError> {
     let again: Vec<&Leased> = tasks
         .iter()
-        .filter(|task| task.attempt > 1 && task.key.kind != TaskKind::HoldTimer)
+        .filter(|task| task.attempt > 1 && task.key.kind.calls())
         .collect();
     if again.is_empty() {
         return Ok(());

@@ -502,6 +502,8 @@ impl Hall {
             TaskKind::Trace
             | TaskKind::Refund
             | TaskKind::Mail
+            | TaskKind::CancelShow
+            | TaskKind::CancelBooking
             | TaskKind::Sms
             | TaskKind::Push => return None,
         };
@@ -553,6 +555,8 @@ impl Hall {
                     TaskKind::Trace
                     | TaskKind::Refund
                     | TaskKind::Mail
+                    | TaskKind::CancelShow
+                    | TaskKind::CancelBooking
                     | TaskKind::Sms
                     | TaskKind::Push => continue,
                 };

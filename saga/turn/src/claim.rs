@@ -137,6 +137,8 @@ pub struct Appends {
     pub attempts_answered: Vec<(TaskKey, u32, String)>,
     /// What customers were told.
     pub deliveries: Vec<Delivery>,
+    /// What operators did in this turn.
+    pub acts: Vec<OperatorAct>,
 }
 
 /// One try to tell a customer something, for the record: what, which way, and what came of it. It must never
@@ -161,6 +163,42 @@ pub struct Delivery {
     pub attempt: u32,
     /// When its answer came, by the database's clock.
     pub at: OffsetDateTime,
+}
+
+/// By which way an operator came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The operators' HTTP API.
+    Api,
+    /// The command line.
+    CommandLine,
+}
+
+impl Door {
+    /// The name in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Api => "API",
+            Self::CommandLine => "COMMAND_LINE",
+        }
+    }
+}
+
+/// Something that an operator did: written with its effect, or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorAct {
+    /// The token's subject, or the operating system's user.
+    pub who: String,
+    /// Which way they came in.
+    pub door: Door,
+    /// What they did, for example `show.block`.
+    pub what: &'static str,
+    /// What it was about: a show's number, a booking's id.
+    pub subject: Option<String>,
+    /// Why, in their words.
+    pub why: Option<String>,
+    /// What came of it, as JSON.
+    pub outcome: String,
 }
 
 /// What is kept under an idempotency key.

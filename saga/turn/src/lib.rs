@@ -17,7 +17,8 @@ mod run;
 mod store;
 
 pub use claim::{
-    Appends, Claim, Claimed, EventKey, Held, InboxOutcome, KeyClaim, KeyState, Wanted,
+    Appends, Claim, Claimed, Door, EventKey, Held, InboxOutcome, KeyClaim, KeyState, OperatorAct,
+    Wanted,
 };
 pub use error::TurnError;
 pub use metric::describe as describe_metrics;

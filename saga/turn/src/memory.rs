@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::claim::{
     Appends, Claim, Claimed, DeadLetter, Delivery, EventKey, Held, InboxOutcome, KeptAnswer,
-    KeyClaim, KeyState, Parked, Wanted,
+    KeyClaim, KeyState, OperatorAct, Parked, Wanted,
 };
 use crate::error::TurnError;
 use crate::outgoing::Outgoing;
@@ -69,6 +69,8 @@ pub struct Tables {
     pub dead_letters: BTreeMap<Uuid, DeadLetter>,
     /// Answers to calls.
     pub attempts_answered: Vec<(TaskKey, u32, String)>,
+    /// What operators did.
+    pub acts: Vec<OperatorAct>,
     /// What customers were told.
     pub deliveries: Vec<Delivery>,
 }
@@ -372,5 +374,6 @@ fn write_appends(tables: &mut Tables, appends: &Appends) {
     tables
         .attempts_answered
         .extend(appends.attempts_answered.iter().cloned());
+    tables.acts.extend(appends.acts.iter().cloned());
     tables.deliveries.extend(appends.deliveries.iter().cloned());
 }

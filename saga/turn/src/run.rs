@@ -1,5 +1,6 @@
 //! Running a turn.
 
+use std::future::Future;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
@@ -44,7 +45,14 @@ pub trait Plan: Sync {
 /// See [`TurnError`]. After `Unavailable` the turn may have been committed: a consumer finds out by its
 /// position, a client by its idempotency key.
 pub async fn run<S: Store, P: Plan>(store: &S, plan: &P) -> Result<P::Answer, TurnError> {
-    let role = plan.role().name();
+    again(plan.role().name(), || once(store, plan)).await
+}
+
+/// Does something, and once more, with jitter, a few times over if it has lost a race.
+pub(crate) async fn again<T, F>(role: &'static str, once: impl FnMut() -> F) -> Result<T, TurnError>
+where
+    F: Future<Output = Result<T, TurnError>>,
+{
     let started = std::time::Instant::now();
     let backoff = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(2))
@@ -53,7 +61,7 @@ pub async fn run<S: Store, P: Plan>(store: &S, plan: &P) -> Result<P::Answer, Tu
         // Without a seed of its own, every process would pause alike.
         .with_jitter_seed(rand::random())
         .with_max_times(8);
-    let answer = (|| once(store, plan))
+    let answer = once
         .retry(backoff)
         .when(|error| matches!(error, TurnError::Busy(_)))
         .notify(|error, _| {

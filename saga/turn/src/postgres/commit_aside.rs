@@ -1,4 +1,4 @@
-//! Writes what a turn sets aside: for a person, parked, dead.
+//! Writes what a turn sets aside: for a person, parked, dead; and what a person did.
 
 use boxoffice_saga::identity::{BookingId, PaymentId};
 use boxoffice_saga::world::World;
@@ -10,7 +10,7 @@ use crate::claim::Appends;
 use crate::error::TurnError;
 use crate::outgoing::encode_headers;
 
-/// Writes the operators' list, parked records and dead letters.
+/// Writes the operators' list and their acts, parked records and dead letters.
 pub async fn write(
     db: &mut PgConnection,
     world: &World,
@@ -19,7 +19,8 @@ pub async fn write(
     settled(db, world).await?;
     attention(db, world).await?;
     parked(db, appends).await?;
-    dead_letters(db, appends).await
+    dead_letters(db, appends).await?;
+    acts(db, appends).await
 }
 
 /// Closes what has settled itself.
@@ -130,6 +131,26 @@ async fn dead_letters(db: &mut PgConnection, appends: &Appends) -> Result<(), Tu
         &column(rows, |row| encode_headers(&row.headers)),
         &column(rows, |row| row.payload.clone()),
         &column(rows, |row| row.reason.clone()),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn acts(db: &mut PgConnection, appends: &Appends) -> Result<(), TurnError> {
+    let rows = &appends.acts;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into operator_acts (who, door, what, subject, why, outcome)
+         select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])",
+        &column(rows, |row| row.who.clone()),
+        &column(rows, |row| row.door.name().to_owned()),
+        &column(rows, |row| row.what.to_owned()),
+        &column(rows, |row| row.subject.clone()) as &[Option<String>],
+        &column(rows, |row| row.why.clone()) as &[Option<String>],
+        &column(rows, |row| row.outcome.clone()),
     )
     .execute(db)
     .await?;

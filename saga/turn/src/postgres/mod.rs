@@ -1,11 +1,12 @@
 //! The store on PostgreSQL: one statement per table and turn, whatever the number of bookings in it.
 //!
 //! READ COMMITTED with explicit locks, in one order everywhere: consumer_positions, idempotency_keys,
-//! hold_slots, bookings, seats, tasks, and then appends, sorted by key. Payments and refunds are written
+//! shows, hold_slots, bookings, seats, tasks, and then appends, sorted by key. Turns of bookings lock no shows. Payments and refunds are written
 //! only under their booking's lock, so they are read without locks of their own (a row lock is a write).
 //! The inbox is read first and appended last: what it filters is cheap repetition, what keeps money right
 //! under a race is the booking's lock and the unique keys.
 
+mod beside;
 mod claim;
 mod commit;
 mod commit_aside;
@@ -27,6 +28,7 @@ use crate::error::TurnError;
 use crate::store::{OpenTurn, Store};
 use boxoffice_saga::world::World;
 
+pub use beside::Beside;
 pub use positions::Owned;
 
 /// Settings of the write path's sessions. Generic plans, because array parameters would otherwise be planned
