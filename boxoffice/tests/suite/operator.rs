@@ -30,6 +30,11 @@ impl Operator {
         }
     }
 
+    /// The bearer token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// A request to `/v1/admin/…`.
     pub fn asks(&self, path: &str) -> reqwest::RequestBuilder {
         let url = format!("{}/v1/admin/{path}", self.stage.target.api);
