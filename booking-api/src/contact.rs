@@ -13,16 +13,19 @@ const LONGEST_LANGUAGE: usize = 35;
 #[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 #[schema(as = Contact)]
 pub struct ContactBody {
-    /// Where the ticket goes.
-    #[schema(format = "email", max_length = 254)]
+    /// Where the ticket goes: an e-mail address, of any script.
+    #[schema(
+        max_length = 254,
+        pattern = r"^[^\s@<>,;\x00-\x1f\x7f-\x9f]+@[^\s@<>,;.\x00-\x1f\x7f-\x9f]([^\s@<>,;\x00-\x1f\x7f-\x9f]*[^\s@<>,;.\x00-\x1f\x7f-\x9f])?$"
+    )]
     email: String,
     /// For text messages, with the country code.
     #[serde(default)]
-    #[schema(max_length = 32)]
+    #[schema(max_length = 32, pattern = r"^[0-9 +().\/-]*$")]
     phone: Option<String>,
     /// A BCP 47 tag, for example `en` or `hi-IN`.
     #[serde(default)]
-    #[schema(max_length = 35)]
+    #[schema(max_length = 35, pattern = "^([A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*)?$")]
     language: Option<String>,
 }
 

@@ -7,12 +7,13 @@ use std::marker::PhantomData;
 use http::{StatusCode, header};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify};
 
 use crate::problem::{Code, Problem, ProblemBody};
+use crate::shows::MOST_SEATS;
 
 /// The document's frame; the router puts the paths in.
 #[derive(utoipa::OpenApi)]
@@ -44,6 +45,29 @@ impl Modify for Bearer {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     }
+}
+
+/// Seats by their names: at least one, none twice.
+pub(crate) fn seat_names() -> Array {
+    seats(MOST_SEATS)
+}
+
+/// The same for a hold. A show may allow fewer.
+pub(crate) fn seats_to_hold() -> Array {
+    seats(100)
+}
+
+fn seats(most: usize) -> Array {
+    let name = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(16));
+    ArrayBuilder::new()
+        .items(name)
+        .min_items(Some(1))
+        .max_items(Some(most))
+        .unique_items(true)
+        .build()
 }
 
 /// What a door can answer no with.

@@ -83,7 +83,7 @@ codes! {
     /// request.
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "Idempotency key reused";
     /// No gateway of this name takes payments here.
-    UnknownGateway = "unknown_gateway", UNPROCESSABLE_ENTITY, "Unknown gateway";
+    UnknownGateway = "unknown_gateway", NOT_FOUND, "Unknown gateway";
     /// The gateway will not open a payment for this amount and currency; `gateway_code` says why. Nothing was
     /// taken; another gateway may do.
     GatewayDeclined = "gateway_declined", UNPROCESSABLE_ENTITY, "The gateway declined";

@@ -33,8 +33,25 @@ const LONGEST_REASON: usize = 500;
 pub(super) struct Reason {
     /// Why, for the record.
     #[serde(default)]
-    #[schema(max_length = 500)]
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub(super) reason: Option<String>,
+}
+
+/// A body that must say why.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "a description; see order_with_reason")]
+pub(super) struct NeededReason {
+    /// Why, for the record.
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
+    reason: String,
 }
 
 impl Reason {

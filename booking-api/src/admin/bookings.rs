@@ -8,7 +8,7 @@ use axum::response::Response;
 use boxoffice_saga::identity::BookingId;
 use http::HeaderMap;
 
-use super::acts::{Asked, Reason, order_with_reason};
+use super::acts::{Asked, NeededReason, Reason, order_with_reason};
 use crate::api::Api;
 use crate::bookings::{CancelTurn, CancelledBooking, Canceller};
 use crate::openapi::{IdempotencyKey, Problems, refuses};
@@ -26,7 +26,7 @@ refuses!(CancelBookingDoor: OPERATES + NotFound, HoldOver, ReasonMissing);
         ("booking" = BookingId, Path, description = "The booking."),
         IdempotencyKey,
     ),
-    request_body = Reason,
+    request_body = NeededReason,
     responses(
         (status = 202, description = "Cancelled.", body = CancelledBooking),
         Problems<CancelBookingDoor>,

@@ -8,7 +8,7 @@ use axum::response::Response;
 use boxoffice_saga::identity::ShowId;
 use http::HeaderMap;
 
-use super::acts::{Asked, Reason, carry_out, order_with_reason};
+use super::acts::{Asked, NeededReason, Reason, carry_out, order_with_reason};
 use crate::api::Api;
 use crate::openapi::{IdempotencyKey, Problems, refuses};
 use crate::problem::Problem;
@@ -27,7 +27,7 @@ refuses!(CancelShowDoor: OPERATES + NotFound, ShowState, ReasonMissing);
         ("show" = ShowId, Path, description = "The show's number."),
         IdempotencyKey,
     ),
-    request_body = Reason,
+    request_body = NeededReason,
     responses(
         (status = 202, description = "Cancelled; its bookings follow.", body = Cancelled),
         Problems<CancelShowDoor>,

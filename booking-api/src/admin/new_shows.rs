@@ -18,7 +18,7 @@ use crate::openapi::{IdempotencyKey, Problems, refuses};
 use crate::problem::{Code, Problem};
 use crate::request;
 use crate::shows::{
-    self, CreateShow, Created, GivenTerms, Import, Imported, NewShow, seats_of_csv,
+    self, CreateShow, Created, GivenTerms, Import, Imported, NewSeat, NewShow, seats_of_csv,
 };
 
 /// Why, for the record: a body that is a show has no room for it.
@@ -36,7 +36,7 @@ refuses!(CreateDoor: OPERATES + ShowInvalid, ShowTaken);
 #[utoipa::path(
     post, path = "/v1/admin/shows", tag = "operators", operation_id = "create_show",
     params(
-        ("reason" = Option<String>, Query, max_length = 500, description = "Why, for the record."),
+        ("reason" = Option<String>, Query, min_length = 1, max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", description = "Why, for the record."),
         IdempotencyKey,
     ),
     request_body = NewShow,
@@ -87,6 +87,35 @@ struct AllImported {
     shows: Vec<Imported>,
 }
 
+/// A show to be imported.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "a description of a NewShow that has a name")]
+struct ShowToImport {
+    /// Your own name for it, by which it is known when it comes again.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
+    external_ref: String,
+    /// Its number; without one it gets the next that is free.
+    show: Option<ShowId>,
+    /// What people read.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
+    title: String,
+    /// When it begins.
+    starts_at: OffsetDateTime,
+    /// Under which rules it is sold, and in which currency.
+    terms: GivenTerms,
+    /// Its seats, each name once.
+    #[schema(min_items = 1, max_items = 40_000)]
+    seats: Vec<NewSeat>,
+}
+
 refuses!(ImportDoor: OPERATES + ShowInvalid);
 
 /// Create or change shows, many at once
@@ -102,10 +131,10 @@ refuses!(ImportDoor: OPERATES + ShowInvalid);
         ("title" = Option<String>, Query, description = "For CSV: what people read."),
         ("starts_at" = Option<OffsetDateTime>, Query, description = "For CSV: when it begins."),
         ("currency" = Option<Currency>, Query, description = "For CSV: the currency of all prices."),
-        ("reason" = Option<String>, Query, max_length = 500, description = "Why, for the record."),
+        ("reason" = Option<String>, Query, min_length = 1, max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", description = "Why, for the record."),
         IdempotencyKey,
     ),
-    request_body(content((Vec<NewShow> = "application/json"), (String = "text/csv"))),
+    request_body(content((Vec<ShowToImport> = "application/json"), (String = "text/csv"))),
     responses(
         (status = 200, description = "What became of each.", body = AllImported),
         Problems<ImportDoor>,

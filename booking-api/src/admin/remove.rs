@@ -24,7 +24,15 @@ struct Prune {
     #[serde(default = "thirty")]
     #[schema(minimum = 1)]
     days: u16,
+    /// Why, for the record.
     #[serde(default)]
+    #[schema(
+        required,
+        nullable = false,
+        min_length = 1,
+        max_length = 500,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     reason: Option<String>,
 }
 

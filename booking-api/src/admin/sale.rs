@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 use super::acts::{Asked, Reason, carry_out, order, order_with_reason};
 use crate::api::Api;
-use crate::openapi::{IdempotencyKey, Problems, refuses};
+use crate::openapi::{IdempotencyKey, Problems, refuses, seat_names};
 use crate::problem::Problem;
 use crate::request::{self, InPath};
 use crate::shows::{BlockSeats, Blocked, ChangeShow, Changed, OnSale, PutOnSale, UnblockSeats};
@@ -51,12 +51,33 @@ pub(super) async fn on_sale(
 /// Which seats.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = SeatsToChange)]
+#[schema(as = SeatsToUnblock)]
 struct Seats {
-    #[schema(value_type = Vec<String>)]
+    #[schema(schema_with = seat_names)]
     seats: Vec<SeatName>,
+    /// Why, for the record.
     #[serde(default)]
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     reason: Option<String>,
+}
+
+/// Which seats, and why.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "a description of Seats that say why")]
+struct SeatsToBlock {
+    #[schema(schema_with = seat_names)]
+    seats: Vec<String>,
+    /// Why, for the record.
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
+    reason: String,
 }
 
 refuses!(BlockDoor: OPERATES + NotFound, ShowState, SeatsUnavailable, UnknownSeats, NoSeats, SeatTwice, ReasonMissing);
@@ -70,7 +91,7 @@ refuses!(BlockDoor: OPERATES + NotFound, ShowState, SeatsUnavailable, UnknownSea
         ("show" = ShowId, Path, description = "The show's number."),
         IdempotencyKey,
     ),
-    request_body = Seats,
+    request_body = SeatsToBlock,
     responses(
         (status = 200, description = "Off sale.", body = Blocked),
         Problems<BlockDoor>,
@@ -129,10 +150,21 @@ pub(super) async fn unblock(
 #[schema(as = ShowChanges)]
 struct Changes {
     #[serde(default)]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     title: Option<String>,
     #[serde(default, with = "time::serde::rfc3339::option")]
     starts_at: Option<OffsetDateTime>,
+    /// Why, for the record.
     #[serde(default)]
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     reason: Option<String>,
 }
 

@@ -14,6 +14,7 @@ use boxoffice_turn::TurnError;
 use http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use time::macros::datetime;
 use uuid::Uuid;
 
 use crate::api::Api;
@@ -24,6 +25,8 @@ use crate::problem::{Code, Problem};
 
 /// Bookings on a page, if the caller does not say.
 const USUAL: i64 = 20;
+/// Past every hold.
+const LATEST: OffsetDateTime = datetime!(9999-01-01 00:00 UTC);
 /// The most on a page.
 const MOST: i64 = 100;
 
@@ -96,10 +99,9 @@ impl Cursor {
         let bytes: [u8; 32] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         let (at, booking) = bytes.split_at(16);
         let at = i128::from_be_bytes(at.try_into().ok()?);
-        // PostgreSQL knows years from 4713 BC to 294276 AD; ours are these.
-        let held_at = OffsetDateTime::from_unix_timestamp_nanos(at)
-            .ok()
-            .filter(|at| (1970..=9999).contains(&at.year()))?;
+        // Nobody has held anything outside of these years, whatever somebody writes into a cursor.
+        let at = at.clamp(0, LATEST.unix_timestamp_nanos());
+        let held_at = OffsetDateTime::from_unix_timestamp_nanos(at).ok()?;
         Some(Self {
             held_at,
             booking: Uuid::from_slice(booking).ok()?,
@@ -113,7 +115,8 @@ refuses!(HistoryDoor: LOOKS + Unauthorised, InvalidRequest);
 #[utoipa::path(
     get, path = "/v1/me/bookings", tag = "bookings",
     params(
-        ("cursor" = Option<String>, Query, description = "The `next` of the page before."),
+        ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$",
+            description = "The `next` of the page before."),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "Bookings on a page; 20."),
     ),
     responses(

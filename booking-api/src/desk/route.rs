@@ -17,7 +17,7 @@ use super::{HoldAnswer, HoldRequest};
 use crate::api::Api;
 use crate::contact::ContactBody;
 use crate::idempotency;
-use crate::openapi::{Problems, refuses};
+use crate::openapi::{Problems, refuses, seats_to_hold};
 use crate::problem::{Code, Problem};
 use crate::request::{self, InPath};
 use crate::shows::seat_name;
@@ -29,7 +29,7 @@ use crate::shows::seat_name;
 })))]
 struct HoldBody {
     /// By the seat map's names; as many as the show allows, none twice.
-    #[schema(min_items = 1, value_type = Vec<String>)]
+    #[schema(schema_with = seats_to_hold)]
     seats: Vec<SeatName>,
     /// Where the ticket goes.
     #[schema(required = true, nullable = false)]

@@ -25,8 +25,18 @@ pub struct NewShow {
     pub show: Option<ShowId>,
     /// The owner's own name for it, unique if given.
     #[serde(default)]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub external_ref: Option<String>,
     /// What people read.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub title: String,
     /// When it begins.
     #[serde(with = "time::serde::rfc3339")]
@@ -35,7 +45,8 @@ pub struct NewShow {
     #[serde(deserialize_with = "given_terms")]
     #[schema(value_type = GivenTerms)]
     pub terms: Terms,
-    /// Its seats.
+    /// Its seats, each name once.
+    #[schema(min_items = 1, max_items = 40_000)]
     pub seats: Vec<NewSeat>,
 }
 
@@ -45,15 +56,26 @@ pub struct NewShow {
 pub struct NewSeat {
     /// Its name, unique within the show: 1 to 16 printable ASCII characters without spaces, for example
     /// `A-12`.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, min_length = 1, max_length = 16, pattern = "^[!-~]+$")]
     pub seat: SeatName,
     /// The row that it stands in, as people read it.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub row: String,
     /// Its number within the row.
     pub number: i32,
     /// The section, as people read it.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub section: String,
     /// Its price, in minor units of the show's currency: 0 to 10^12.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
     pub price_minor: i64,
 }
 
@@ -65,16 +87,22 @@ pub struct GivenTerms {
     /// The currency of all prices.
     pub currency: Currency,
     /// How long a hold lives, in milliseconds.
+    #[schema(minimum = 1, maximum = 2_592_000_000_i64)]
     pub hold_ms: Option<i64>,
     /// How much longer nobody else gets the seats, in milliseconds.
+    #[schema(minimum = 0, maximum = 2_592_000_000_i64)]
     pub grace_ms: Option<i64>,
     /// How long opening a payment keeps the seats at least, in milliseconds.
+    #[schema(minimum = 0, maximum = 2_592_000_000_i64)]
     pub extension_ms: Option<i64>,
     /// How long after the promised end it keeps them at most, in milliseconds.
+    #[schema(minimum = 0, maximum = 2_592_000_000_i64)]
     pub extension_limit_ms: Option<i64>,
     /// How long before the promised end the customer is warned, in milliseconds.
+    #[schema(minimum = 0, maximum = 2_592_000_000_i64)]
     pub warning_ms: Option<i64>,
     /// At most this many seats in one hold.
+    #[schema(minimum = 1, maximum = 100)]
     pub seat_limit: Option<u16>,
 }
 

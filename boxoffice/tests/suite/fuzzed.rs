@@ -11,11 +11,14 @@ use crate::operator::Operator;
 use crate::{servers, system};
 
 /// Cases per door and phase.
-const CASES: &str = "40";
+const CASES: &str = "25";
 
-/// What a good request may be answered with, beside success. A fuzzer cannot know which seats a show has, which
-/// are taken, or that a hold is over; the codes say which it was.
-const ANSWERS: &str = r#"["2xx", "304", "400", "401", "403", "404", "409", "413", "422", "429"]"#;
+/// What a good request may be answered with. Beside the fuzzer's own list 422: it cannot know which seats a show has.
+/// Operators import by JSON or CSV, each with a query of its own, which a document cannot say; and `7.0` is an
+/// integer to JSON Schema and none to us: 400.
+const ANSWERS: &str = r#"["2xx", "3xx", "401", "403", "404", "409", "422", "429"]"#;
+const OPERATORS_ANSWERS: &str =
+    r#"["2xx", "3xx", "400", "401", "403", "404", "409", "422", "429"]"#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fuzzer_finds_nothing() {
@@ -40,7 +43,9 @@ async fn a_fuzzer_finds_nothing() {
     let fuzz = |pinned: &str, token: &str, more: &[&str]| {
         fuzz(&python, &api.url, pinned, token, seed, more);
     };
-    // The links lead from a hold to its booking, and on to its payment.
+    // As a stranger runs it, with nothing but the document.
+    fuzz("", ann.token(), &[]);
+    // With a show that exists. The links lead from a hold to its booking, and on to its payment.
     let pinned = format!("\"path.show\" = {show}\n");
     let everything = ["--phases", "examples,coverage,fuzzing,stateful"];
     fuzz(&pinned, ann.token(), &everything);
@@ -81,8 +86,14 @@ async fn a_fuzzer_finds_nothing() {
 /// Lets the fuzzer loose on all doors, with some parameters pinned to what exists.
 fn fuzz(python: &Python, api: &str, pinned: &str, token: &str, seed: u32, more: &[&str]) {
     let dir = servers::fresh_dir("fuzzed");
+    let operators = more.iter().any(|argument| argument.ends_with("^/v1/admin"));
+    let answers = if operators {
+        OPERATORS_ANSWERS
+    } else {
+        ANSWERS
+    };
     let settings = format!(
-        "[parameters]\n{pinned}[checks]\npositive_data_acceptance.expected-statuses = {ANSWERS}\n"
+        "[parameters]\n{pinned}[checks]\npositive_data_acceptance.expected-statuses = {answers}\n"
     );
     std::fs::write(dir.join("schemathesis.toml"), settings).expect("a file");
     let report = python
@@ -102,6 +113,4 @@ fn fuzz(python: &Python, api: &str, pinned: &str, token: &str, seed: u32, more: 
         "seed {seed}: {said}{}",
         String::from_utf8_lossy(&report.stderr)
     );
-    // What it tried, and what it would have liked to try.
-    println!("{said}");
 }
