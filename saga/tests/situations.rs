@@ -2,6 +2,7 @@
 
 mod hall;
 
+use boxoffice_saga::booking::CancelledBy;
 use boxoffice_saga::fact::{PaymentState, RefundState};
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::input::{Input, Outcome, RefundAnswer, Refusal, VoidAnswer};
@@ -36,6 +37,7 @@ const CONFIRMED_RETURNING: Row = (Status::Confirmed, false, false, Phase::Stop);
 const EXPIRED: Row = (Status::Expired, true, false, Phase::Stop);
 const RELEASED: Row = (Status::Released, true, false, Phase::Stop);
 const REFUND_PENDING: Row = (Status::RefundPending, false, false, Phase::Stop);
+const CANCELLED: Row = (Status::Cancelled, true, false, Phase::Stop);
 const REFUNDED: Row = (Status::Refunded, true, false, Phase::Stop);
 
 #[test]
@@ -185,6 +187,34 @@ fn the_money_goes_back() {
     assert_eq!(told(&hall, other), REFUND_PENDING);
     refund(&mut hall, other, RefundState::Succeeded);
     assert_eq!(told(&hall, other), REFUNDED);
+}
+
+#[test]
+fn the_booking_is_cancelled() {
+    let mut hall = Hall::new();
+    let cancel = |by| Input::Cancel { by };
+    // Nothing was paid.
+    let held = hall.hold("ann", &["A-1"]);
+    hall.happens(held, cancel(CancelledBy::Customer));
+    assert_eq!(told(&hall, held), CANCELLED);
+    // Paid: the money goes back first.
+    let paid = hall.hold("ann", &["A-1"]);
+    hall.pays(paid, "pi_1", PRICE, PaymentState::Captured);
+    assert_eq!(told(&hall, paid), CONFIRMED);
+    hall.happens(paid, cancel(CancelledBy::Operator));
+    assert_eq!(told(&hall, paid), REFUND_PENDING);
+    assert!(hall.status(paid).refund.is_some());
+    refund(&mut hall, paid, RefundState::Succeeded);
+    assert_eq!(told(&hall, paid), CANCELLED);
+    // While paying: undecided until the gateway says what became of the attempt.
+    let paying = hall.hold("bob", &["A-2"]);
+    let payment = hall.opens_attempt(paying);
+    hall.happens(paying, cancel(CancelledBy::Show));
+    assert_eq!(told(&hall, paying), PENDING_QUICK);
+    nothing_taken(&mut hall, paying, payment);
+    assert_eq!(told(&hall, paying), CANCELLED);
+    hall.pays(paying, "pi_2", PRICE, PaymentState::Captured);
+    assert_eq!(told(&hall, paying), REFUND_PENDING);
 }
 
 fn refund(hall: &mut Hall, booking: BookingId, state: RefundState) {
