@@ -18,7 +18,7 @@ const PACKAGES_LOCK: &str = include_str!("../npm/package-lock.json");
 
 /// Written last: what has it is whole.
 const READY: &str = "ready";
-const INSTALL_PYTHON: &str = "install Python 3.10 or newer with venv and pip (on Debian or Ubuntu: apt-get install python3-venv)";
+const INSTALL_PYTHON: &str = "install Python 3.11 or newer with venv and pip (on Debian or Ubuntu: apt-get install python3-venv)";
 
 /// A Python that has what `contracts/python/requirements.txt` names.
 #[derive(Clone, Debug)]
