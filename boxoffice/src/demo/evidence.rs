@@ -291,8 +291,8 @@ impl Stage {
 
     /// How often a letter about a booking was tried and not taken.
     pub async fn letters_not_taken(&self, booking: &str) -> anyhow::Result<i64> {
-        let count = "select count(*) from attempts
-                     where kind = 'mail' and booking_id = $1 and answer like 'not yet%'";
+        let count = "select count(*) from deliveries
+                     where channel = 'email' and booking_id = $1 and outcome in ('later', 'unknown')";
         let count = sqlx::query_scalar(count).bind(booking.parse::<Uuid>()?);
         Ok(count.fetch_one(&self.database).await?)
     }
