@@ -61,6 +61,12 @@ impl TaskKind {
         }
     }
 
+    /// Whether a finished task of this kind keeps others of its key away: an event that comes again must not
+    /// send its message again. All other kinds find by the rows of the saga that there is nothing left to do.
+    pub const fn once(self) -> bool {
+        matches!(self, Self::Mail | Self::Sms | Self::Push)
+    }
+
     /// The kind of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)

@@ -25,14 +25,14 @@ const ALL_OTHERS: [&str; 3] = [
 ];
 
 /// A record as it stands in the topic.
-struct Stored {
+pub struct Stored {
     partition: i32,
     key: Vec<u8>,
     payload: Vec<u8>,
 }
 
 /// Everything in the topic, up to its present end.
-fn topic(kafka: &str) -> Vec<Stored> {
+pub fn topic(kafka: &str) -> Vec<Stored> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", kafka)
         .set("group.id", "recount")
@@ -63,7 +63,8 @@ fn topic(kafka: &str) -> Vec<Stored> {
     stored
 }
 
-fn publish(kafka: &str, records: &[Stored]) {
+/// Publishes records once more, each to its partition.
+pub fn publish(kafka: &str, records: &[Stored]) {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", kafka)
         .create()

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+use crate::analytics;
 use crate::servers;
 use crate::system::{Setup, System};
 use crate::{mail_server, mail_server::Letters};
@@ -245,6 +246,10 @@ async fn each_channel_goes_its_own_way() {
         .await;
     assert_eq!(missing.expect("a log"), [], "{}", system.log());
 
+    // All that was published comes again, as after a crash of the relay.
+    analytics::publish(&kafka.bootstrap(), &analytics::topic(&kafka.bootstrap()));
+    let ashas = booking;
+
     // A provider that says nothing delays no letter and is not asked twice. Bob reads English.
     let bob = stage.customer("bob").await.expect("a customer");
     let contact = json!({ "email": "bob@example.com", "phone": SILENT });
@@ -260,6 +265,24 @@ async fn each_channel_goes_its_own_way() {
         })
         .await;
     assert!(both.expect("a log"), "{}", system.log());
+
+    // Bob's news came behind what came again, on the same partition: nobody was told anything twice.
+    let open: i64 = sqlx::query_scalar(
+        "select count(*) from tasks where kind in ('mail', 'sms', 'push') and booking_id = $1",
+    )
+    .bind(ashas.parse::<Uuid>().expect("an id"))
+    .fetch_one(&stage.database)
+    .await
+    .expect("a count");
+    assert_eq!(open, 0);
+    let told_once = log(&stage, &ashas).await.expect("a log");
+    assert!(
+        expected.iter().all(|line| told_once.get(line) == Some(&1)),
+        "{told_once:?}"
+    );
+    for (channel, to) in ways {
+        assert_eq!(handed_to(&handed, channel, to).len(), 2, "{channel}");
+    }
     let left = stage
         .until(&0_i64, async || {
             let left = sqlx::query_scalar("select count(*) from tasks where kind = 'sms'");

@@ -24,6 +24,8 @@ use crate::office::{Due, Office, Show};
 
 /// After this many tries a person is told that a letter does not go out; the tries go on.
 const PATIENCE: u32 = 8;
+/// After this many tries of which nobody knows whether they arrived, a ticket is not sent again.
+const MOST_DOUBTFUL: u32 = 12;
 /// A server that asks for a longer pause than this is asked again after this.
 const LONGEST_PAUSE: Duration = Duration::hours(1);
 
@@ -293,7 +295,13 @@ impl<W: Way> Work for Messages<W> {
                     world.dismiss_person(&[AttentionKind::MailNotDelivered], task.key.subject);
                 }
             }
-            Outcome::NotSent(_) if held => done(world),
+            Outcome::NotSent(_) if held => {
+                done(world);
+                // There is nothing left to tell, and so nothing to be done about it.
+                if person && task.attempt > PATIENCE {
+                    world.dismiss_person(&[AttentionKind::MailNotDelivered], task.key.subject);
+                }
+            }
             Outcome::Refused(why) if held => {
                 done(world);
                 if person {
@@ -302,11 +310,23 @@ impl<W: Way> Work for Messages<W> {
             }
             Outcome::Later(why, after) if held => {
                 again(task, *after, world);
-                if person && task.attempt == PATIENCE {
+                if person && task.attempt >= PATIENCE {
                     call_person(task, why, world);
                 }
             }
-            Outcome::Unknown(_) if held && at_least_once => again(task, None, world),
+            // It may have arrived every time, or never.
+            Outcome::Unknown(why) if held && at_least_once && task.attempt < MOST_DOUBTFUL => {
+                again(task, None, world);
+                if person && task.attempt >= PATIENCE {
+                    call_person(task, why, world);
+                }
+            }
+            Outcome::Unknown(why) if held && at_least_once => {
+                done(world);
+                if person {
+                    call_person(task, why, world);
+                }
+            }
             Outcome::Unknown(_) if held => done(world),
             // Somebody else has the task by now.
             Outcome::NotSent(_)

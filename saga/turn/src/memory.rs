@@ -339,6 +339,10 @@ fn write_tasks(tables: &mut Tables, world: &World) {
         }
     }
     for task in &world.changes.tasks_added {
+        let tried = |(key, _, _): &(TaskKey, u32, String)| *key == task.key;
+        if task.key.kind.once() && tables.attempts_answered.iter().any(tried) {
+            continue;
+        }
         tables
             .tasks
             .entry(task.key.clone())

@@ -76,20 +76,43 @@ async fn added(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
     if rows.is_empty() {
         return Ok(());
     }
-    let (kinds, subjects, generations) = kinds(rows.iter().map(|task| &task.key));
-    sqlx::query!(
-        "insert into tasks (kind, subject, generation, booking_id, due_at, detail)
-         select * from unnest($1::text[], $2::uuid[], $3::int[], $4::uuid[], $5::timestamptz[], $6::text[])
-         on conflict do nothing",
-        &kinds,
-        &subjects,
-        &generations,
-        &column(rows, |task| task.booking.map(BookingId::uuid)) as &[Option<Uuid>],
-        &column(rows, |task| task.due_at),
-        &column(rows, |task| task.detail.clone()) as &[Option<String>],
-    )
-    .execute(db)
-    .await?;
+    let (once, others): (Vec<_>, Vec<_>) = rows.iter().partition(|task| task.key.kind.once());
+    if !others.is_empty() {
+        let (kinds, subjects, generations) = kinds(others.iter().map(|task| &task.key));
+        sqlx::query!(
+            "insert into tasks (kind, subject, generation, booking_id, due_at, detail)
+             select * from unnest($1::text[], $2::uuid[], $3::int[], $4::uuid[], $5::timestamptz[], $6::text[])
+             on conflict do nothing",
+            &kinds,
+            &subjects,
+            &generations,
+            &column(&others, |task| task.booking.map(BookingId::uuid)) as &[Option<Uuid>],
+            &column(&others, |task| task.due_at),
+            &column(&others, |task| task.detail.clone()) as &[Option<String>],
+        )
+        .execute(&mut *db)
+        .await?;
+    }
+    if !once.is_empty() {
+        // What was tried before is there, or finished.
+        let (kinds, subjects, generations) = kinds(once.iter().map(|task| &task.key));
+        sqlx::query!(
+            "insert into tasks (kind, subject, generation, booking_id, due_at, detail)
+             select * from unnest($1::text[], $2::uuid[], $3::int[], $4::uuid[], $5::timestamptz[], $6::text[])
+                 as c (kind, subject, generation, booking_id, due_at, detail)
+             where not exists (select from attempts a
+                               where a.kind = c.kind and a.subject = c.subject and a.generation = c.generation)
+             on conflict do nothing",
+            &kinds,
+            &subjects,
+            &generations,
+            &column(&once, |task| task.booking.map(BookingId::uuid)) as &[Option<Uuid>],
+            &column(&once, |task| task.due_at),
+            &column(&once, |task| task.detail.clone()) as &[Option<String>],
+        )
+        .execute(db)
+        .await?;
+    }
     Ok(())
 }
 
