@@ -5,7 +5,7 @@ use std::path::Path;
 use boxoffice_contracts::Python;
 use serde_json::Value;
 
-use crate::{servers, system};
+use crate::{scenes, servers, system};
 
 /// What the demo's scenes are bound to bring about.
 const EVENTS: [&str; 9] = [
@@ -25,12 +25,7 @@ async fn an_outsider_in_python_understands_every_event_of_the_demo() {
     let tools = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let python = Python::ready(tools).unwrap_or_else(|error| panic!("{error:#}"));
     let system = system::shared().await;
-    let played = boxoffice::demo::play(system.target.clone(), |_| {})
-        .await
-        .expect("the system can be reached");
-    for scene in &played {
-        assert!(scene.ok(), "{scene:#?}\n{}", system.log());
-    }
+    scenes::played().await;
     let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas");
     let (understood, summary) = read(&python, &system.target.kafka, &schemas);
     assert!(understood, "{summary:#}");

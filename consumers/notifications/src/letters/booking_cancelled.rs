@@ -21,7 +21,7 @@ pub enum CancelledBy {
     Show,
 }
 
-/// A confirmed booking is cancelled, and its tickets are no longer valid.
+/// A booking is cancelled, and its tickets, if it had any, are no longer valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BookingCancelled {
     /// Which booking.
@@ -93,9 +93,14 @@ impl BookingCancelled {
                 self.booking.rows(Language::English, []),
             ]),
         }
-        blocks.push(Block::Paragraph(
-            "Tickets for this booking are no longer valid. Please do not pay for it again.".into(),
-        ));
+        // Who has not paid has no tickets.
+        let tickets = match self.returning {
+            Some(_) => {
+                "Tickets for this booking are no longer valid. Please do not pay for it again."
+            }
+            None => "Please do not pay for it any more.",
+        };
+        blocks.push(Block::Paragraph(tickets.into()));
         let title = format!("Your booking is cancelled: {}", self.booking.show_title);
         (title, blocks)
     }
@@ -121,9 +126,11 @@ impl BookingCancelled {
                 self.booking.rows(Language::Hindi, []),
             ]),
         }
-        blocks.push(Block::Paragraph(
-            "इस बुकिंग के टिकट अब मान्य नहीं हैं। कृपया इसके लिए फिर से भुगतान न करें।".into(),
-        ));
+        let tickets = match self.returning {
+            Some(_) => "इस बुकिंग के टिकट अब मान्य नहीं हैं। कृपया इसके लिए फिर से भुगतान न करें।",
+            None => "कृपया अब इसके लिए भुगतान न करें।",
+        };
+        blocks.push(Block::Paragraph(tickets.into()));
         let title = format!("आपकी बुकिंग रद्द हो गई है: {}", self.booking.show_title);
         (title, blocks)
     }
