@@ -39,6 +39,11 @@ pub(crate) async fn read<T>(
     within(READ, read).await
 }
 
+/// Whether it was given up, rather than refused.
+pub(crate) fn passed(error: &TurnError) -> bool {
+    matches!(error, TurnError::Unavailable(sqlx::Error::Io(error)) if error.kind() == ErrorKind::TimedOut)
+}
+
 async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, TurnError>>,

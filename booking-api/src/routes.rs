@@ -1,12 +1,13 @@
 //! All doors of the booking API.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::OpenApi;
@@ -57,8 +58,13 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 async fn document() -> Response {
-    let document = axum::Json(openapi()).into_response();
-    std::future::ready(document).await
+    // Made once: anybody may ask for it.
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
+        // Plain data: this cannot fail.
+        serde_json::to_vec(&openapi()).unwrap_or_default().into()
+    });
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    std::future::ready((kind, DOCUMENT.clone()).into_response()).await
 }
 
 /// Lets web pages of other origins call, and read what an answer says beside its body.

@@ -9,6 +9,7 @@ use boxoffice_saga::identity::ShowId;
 use boxoffice_saga::money::Currency;
 use http::{HeaderMap, Uri, header};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::acts::{Asked, carry_out, in_time, order, sentence};
@@ -147,11 +148,9 @@ pub(super) async fn import(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    // The query is part of what is asked for: the same key with another query is another route.
-    let route = format!(
-        "POST {}",
-        uri.path_and_query().map_or("", |path| path.as_str())
-    );
+    // The query is part of what is asked for: the same key with another query is another route. It may be long.
+    let query_hash = hex::encode(Sha256::digest(uri.query().unwrap_or_default()));
+    let route = format!("POST {}?{query_hash}", uri.path());
     let Asked { user, body, key } = Asked::of(&api, &headers, body, route).await?;
     let kind = headers
         .get(header::CONTENT_TYPE)

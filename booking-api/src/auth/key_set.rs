@@ -111,7 +111,10 @@ impl KeySet {
                 return Ok(key);
             }
         }
-        inner.look(id).await;
+        // On its own: a caller who hangs up must not take the look, and the pause after it, from all others.
+        let (looking, wanted) = (inner.clone(), id.map(str::to_owned));
+        let look = tokio::spawn(async move { looking.look(wanted.as_deref()).await });
+        let _ = look.await;
         let keys = inner.present().ok_or(NoKey::Unavailable)?;
         keys.find(id).ok_or(NoKey::Unknown)
     }

@@ -65,7 +65,7 @@ pub enum AuthError {
 pub struct TokenVerifier {
     shared: Option<Arc<Key>>,
     issued: Option<KeySet>,
-    roles: Vec<String>,
+    roles_claim: String,
 }
 
 #[derive(Deserialize)]
@@ -102,7 +102,7 @@ impl TokenVerifier {
         Ok(Self {
             shared,
             issued,
-            roles: options.roles_claim.split('.').map(Into::into).collect(),
+            roles_claim: options.roles_claim.clone(),
         })
     }
 
@@ -187,13 +187,13 @@ impl TokenVerifier {
     }
 
     fn has_role(&self, claims: &serde_json::Map<String, Value>, role: &str) -> bool {
-        let Some((first, inner)) = self.roles.split_first() else {
-            return false;
-        };
-        let found = inner
-            .iter()
-            .try_fold(claims.get(first), |found, name| found.map(|f| f.get(name)));
-        match found.flatten() {
+        // A name may have dots itself, as `https://example.org/roles` has.
+        let found = claims.get(&self.roles_claim).or_else(|| {
+            let mut names = self.roles_claim.split('.');
+            let first = claims.get(names.next()?)?;
+            names.try_fold(first, |found, name| found.get(name))
+        });
+        match found {
             Some(Value::Array(roles)) => roles.iter().any(|has| has == role),
             Some(Value::String(roles)) => roles.split(' ').any(|has| has == role),
             _ => false,

@@ -177,6 +177,10 @@ async fn operators_are_who_their_token_says() {
             json!({"sub": "o", "exp": exp, "scope": "read operator"}),
         ),
         (
+            "https://example.org/roles",
+            json!({"sub": "o", "exp": exp, "https://example.org/roles": ["operator"]}),
+        ),
+        (
             "a.b",
             json!({"sub": "o", "exp": exp, "a": {"b": ["operator"]}}),
         ),
@@ -320,6 +324,19 @@ async fn the_issuers_keys_are_followed_but_never_hammered() {
         SECRET,
     );
     assert!(verifier.caller(&bearing(&shared)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_takes_the_keys_from_nobody() {
+    use futures::FutureExt;
+    let issuer = Issuer::open().await;
+    let verifier = issuer.verifier();
+    let (key, public) = pair(4);
+    issuer.publish(json!([jwk("a", &public)]));
+    let hung_up = signed(Some("a"), &key);
+    assert!(verifier.caller(&hung_up).now_or_never().is_none());
+    assert!(verifier.caller(&signed(Some("a"), &key)).await.is_ok());
+    assert_eq!(issuer.asked(), 1);
 }
 
 #[tokio::test]

@@ -43,7 +43,8 @@ refuses!(HintDoor: ACTS + NotFound);
             description = "The same request under the same key has one effect and one answer, for 24 hours."),
     ),
     responses(
-        (status = 202, description = "The gateway is asked.", body = Heard),
+        (status = 202, description = "The gateway is asked, unless it is known already what became of the payment.",
+            body = Heard),
         Problems<HintDoor>,
     ),
     security(("bearer" = [])),

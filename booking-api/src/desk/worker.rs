@@ -210,7 +210,8 @@ async fn hold(desk: &Shared, batch: Vec<Waiting>) {
             Err(TurnError::Data(_)) if tries > 1 => parts.push((part, tries - 1)),
             Err(error) => {
                 let told = failed(&error);
-                let away = told == HoldAnswer::Unavailable;
+                // A batch that waited too long may have met one locked seat; that is no outage for all others.
+                let away = told == HoldAnswer::Unavailable && !deadline::passed(&error);
                 answer(part.into_iter().map(|waiting| (waiting, told.clone())));
                 if away {
                     let rest = parts.drain(..).flat_map(|(part, _)| part);

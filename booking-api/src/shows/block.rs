@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 use super::act::Act;
 use super::catalogue::ShowStatus;
 use super::error::ShowError;
+use super::new_show::seat_name;
 use super::row;
 
 /// Takes seats off sale. A seat that somebody holds or has bought is not taken from them.
@@ -124,6 +125,14 @@ async fn set_all(
 fn each_once(seats: &[SeatName]) -> Result<Vec<SeatName>, ShowError> {
     if seats.is_empty() {
         return Err(ShowError::NoSeats);
+    }
+    let impossible: Vec<_> = seats
+        .iter()
+        .filter(|seat| !seat_name(seat))
+        .cloned()
+        .collect();
+    if !impossible.is_empty() {
+        return Err(ShowError::UnknownSeats(impossible));
     }
     let mut once = BTreeSet::new();
     for seat in seats {

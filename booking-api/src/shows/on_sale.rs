@@ -34,11 +34,15 @@ impl Act for PutOnSale {
     }
 
     async fn perform(&self, db: &mut PgConnection, _: &mut World) -> Result<OnSale, ShowError> {
+        // Before the plan is read: a statement that waits for the row would still read the plan as it was before,
+        // and sell an import's old seats under its new rules.
+        row::lock(db, self.0).await?;
         open(db, self.0).await
     }
 }
 
-/// Puts a show on sale for nobody in particular: for demonstrations and tests.
+/// Puts a show on sale for nobody in particular: for demonstrations and tests, where nobody imports it at the same
+/// time.
 ///
 /// # Errors
 /// [`ShowError`].

@@ -13,8 +13,10 @@ use super::act::{Act, Acted, Order, act};
 use super::error::ShowError;
 use super::row;
 
-/// How many shows one call looks at.
-const AT_ONCE: i64 = 200;
+/// How many shows one call removes at most.
+const AT_ONCE: usize = 200;
+/// How many shows are looked for at a time.
+const PAGE: i64 = 200;
 
 /// What was removed, and what was not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -23,7 +25,7 @@ pub struct Removal {
     pub removed: Vec<ShowId>,
     /// Shows that are over, and where something is still under way.
     pub kept: Vec<Kept>,
-    /// Whether there are more shows to look at: call again.
+    /// Whether there may be more to remove: call again.
     pub more: bool,
 }
 
@@ -42,30 +44,39 @@ pub struct Kept {
 /// # Errors
 /// [`ShowError::Database`]; doing it again is safe and goes on.
 pub async fn remove_old(store: &PgStore, order: &Order, days: u16) -> Result<Removal, ShowError> {
-    let candidates = sqlx::query_scalar!(
-        "select show_id from shows
-         where removed_at is null and starts_at < clock_timestamp() - make_interval(days => $1)
-         order by starts_at, show_id limit $2",
-        i32::from(days),
-        AT_ONCE,
-    )
-    .fetch_all(store.pool())
-    .await?;
-    let mut removal = Removal {
-        more: i64::try_from(candidates.len()).unwrap_or(AT_ONCE) >= AT_ONCE,
-        ..Removal::default()
-    };
-    for id in candidates {
-        let id = ShowId::try_from(id)
-            .map_err(|error| ShowError::Database(TurnError::Corrupt(error.to_string())))?;
-        let what = RemoveSeats { show: id, days };
-        match act(store, order, None, &what).await {
-            Ok(Acted::Now(done, _)) if done.removed => removal.removed.push(id),
-            Ok(_) => {}
-            Err(ShowError::UnderWay(show_id, why)) => removal.kept.push(Kept { show_id, why }),
-            Err(error) => return Err(error),
+    let mut removal = Removal::default();
+    // Those that keep their seats are passed by: a refund that waits for a person may wait for long.
+    let mut after: Option<(OffsetDateTime, i64)> = None;
+    while removal.removed.len() < AT_ONCE {
+        let page = sqlx::query!(
+            "select show_id, starts_at from shows
+             where removed_at is null and starts_at < clock_timestamp() - make_interval(days => $1)
+               and ($2::timestamptz is null or (starts_at, show_id) > ($2, $3))
+             order by starts_at, show_id limit $4",
+            i32::from(days),
+            after.map(|(starts_at, _)| starts_at),
+            after.map_or(0, |(_, show)| show),
+            PAGE,
+        )
+        .fetch_all(store.pool())
+        .await?;
+        let Some(last) = page.last() else {
+            return Ok(removal);
+        };
+        after = Some((last.starts_at, last.show_id));
+        for row in page {
+            let id = ShowId::try_from(row.show_id)
+                .map_err(|error| ShowError::Database(TurnError::Corrupt(error.to_string())))?;
+            let what = RemoveSeats { show: id, days };
+            match act(store, order, None, &what).await {
+                Ok(Acted::Now(done, _)) if done.removed => removal.removed.push(id),
+                Ok(_) => {}
+                Err(ShowError::UnderWay(show_id, why)) => removal.kept.push(Kept { show_id, why }),
+                Err(error) => return Err(error),
+            }
         }
     }
+    removal.more = true;
     Ok(removal)
 }
 

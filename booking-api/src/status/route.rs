@@ -109,7 +109,7 @@ pub(crate) async fn status(
     // They share the connection's read buffer, which would stay for as long as this waits.
     drop(headers);
     // Without room to wait in, the answer comes at once: the client polls instead.
-    let waits = !wait.is_zero() && admission.waits();
+    let waits = !wait.is_zero() && !api.watchers.crowded(booking) && admission.waits();
     let until = Instant::now() + if waits { wait } else { Duration::ZERO };
     let watcher = api.watchers.watch(booking);
     Ok(match change(&api, &access, &watcher, known, until).await? {

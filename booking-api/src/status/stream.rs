@@ -87,10 +87,11 @@ pub(crate) async fn events(
         .get(LAST_EVENT_ID)
         .and_then(|value| value.to_str().ok())
         .and_then(Tag::from_inner);
+    let crowded = api.watchers.crowded(booking);
     let watcher = api.watchers.watch(booking);
     // Whoever may not see it is told so as any other request is.
     let (seen, document) = look(&api, &access, booking).await?;
-    if !admission.waits() {
+    if crowded || !admission.waits() {
         return Err(Problem::new(
             Code::Overloaded,
             "No further event streams can be kept open here. Poll the status instead.",

@@ -15,6 +15,8 @@ use crate::problem::Problem;
 
 /// How long a reader that is behind what the client knows is given to catch up between looks.
 const CATCH_UP: Duration = Duration::from_millis(200);
+/// How many such looks it is given. A client may claim to know anything; who is still behind waits like all others.
+const CATCH_UPS: u32 = 10;
 
 /// How a wait ended.
 pub(super) enum Change {
@@ -33,6 +35,7 @@ pub(super) async fn change(
     known: Tag,
     until: Instant,
 ) -> Result<Change, Problem> {
+    let mut behind_for = 0;
     loop {
         // Prepared before the read: a change after it rings.
         let mut ring = std::pin::pin!(watcher.bell().notified());
@@ -46,7 +49,8 @@ pub(super) async fn change(
         if Instant::now() >= until || api.draining.is_cancelled() {
             return Ok(Change::Unchanged(Box::new(document)));
         }
-        let look_again = if behind {
+        behind_for += u32::from(behind);
+        let look_again = if behind && behind_for <= CATCH_UPS {
             Some(CATCH_UP)
         } else {
             seen.changes_in(&document)

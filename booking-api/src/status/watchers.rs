@@ -8,6 +8,9 @@ use tokio::sync::Notify;
 
 use crate::metric;
 
+/// So many clients may wait for one booking.
+const MOST_PER_BOOKING: usize = 100;
+
 /// All who wait.
 #[derive(Default)]
 pub(crate) struct Watchers {
@@ -35,6 +38,13 @@ impl Watchers {
             booking,
             bell: watched.bell.clone(),
         }
+    }
+
+    /// Whether as many wait for `booking` as may: a customer has some windows, and nobody else has their address.
+    pub(super) fn crowded(&self, booking: BookingId) -> bool {
+        self.waiting()
+            .get(&booking)
+            .is_some_and(|watched| watched.watchers >= MOST_PER_BOOKING)
     }
 
     /// Wakes those who wait for `booking`.

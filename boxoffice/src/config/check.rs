@@ -334,6 +334,12 @@ pub(super) fn meaning(
             )),
             _ => refuse("api.jwks_url", "is no address: give https://…"),
         }
+        if config.api.jwt_audience.is_empty() {
+            warnings.push(Complaint::new(
+                "api.jwt_audience",
+                "is not set: a token that this issuer made for any other service is good here, too",
+            ));
+        }
     }
     if !development
         && config

@@ -114,7 +114,12 @@ fn the_channels_are_the_topics_as_they_are_created() {
                 operation["action"] == "send"
                     && operation["channel"]["$ref"] == format!("#/channels/{}", topic.name)
             });
-        assert_eq!(writers.count(), 1, "{} has one operation that writes it", topic.name);
+        assert_eq!(
+            writers.count(),
+            1,
+            "{} has one operation that writes it",
+            topic.name
+        );
     }
 }
 

@@ -9,7 +9,8 @@ use crate::payment::PaymentStanding;
 use crate::steps::verify;
 use crate::world::World;
 
-/// Seconds between two hints that are listened to, per payment attempt.
+/// Seconds between two hints that are listened to, or between an attempt and the hint for an earlier one: the
+/// schedule that they start anew is the booking's.
 pub const PAUSE_S: i64 = 10;
 /// Questions because of hints are numbered from here on, one number per pause since the attempt was opened:
 /// so one pause has one question, whoever asks how often.
