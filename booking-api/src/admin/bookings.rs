@@ -10,7 +10,7 @@ use http::HeaderMap;
 
 use super::acts::{Asked, NeededReason, Reason, order_with_reason};
 use crate::api::Api;
-use crate::bookings::{CancelTurn, CancelledBooking, Canceller};
+use crate::bookings::{CancelledBooking, Canceller, cancel_booking};
 use crate::openapi::{IdempotencyKey, Problems, refuses};
 use crate::problem::Problem;
 use crate::request::{self, InPath};
@@ -43,11 +43,5 @@ pub(super) async fn cancel(
     let route = format!("POST /v1/admin/bookings/{booking}/cancel");
     let Asked { user, body, key } = Asked::of(&api, &headers, body, route).await?;
     let order = order_with_reason(&user, Reason::of(&body)?.reason)?;
-    let canceller = Canceller::Operator(order);
-    let turn = CancelTurn {
-        booking,
-        canceller,
-        key,
-    };
-    turn.run(&api).await
+    cancel_booking(&api, booking, Canceller::Operator(order), key).await
 }

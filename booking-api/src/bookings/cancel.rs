@@ -4,24 +4,20 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use boxoffice_failpoints::Role;
+use axum::response::Response;
 use boxoffice_saga::booking::{Booking, BookingState, CancelledBy};
 use boxoffice_saga::identity::{BookingId, ShowId, UserId};
 use boxoffice_saga::input::{Input, Outcome, Refusal};
 use boxoffice_saga::status::{self, Status};
 use boxoffice_saga::world::World;
-use boxoffice_turn::claim::KeptAnswer;
-use boxoffice_turn::{
-    Appends, Claim, Claimed, Held, KeyClaim, KeyState, OperatorAct, Plan, Wanted,
-};
-use http::HeaderMap;
+use boxoffice_turn::{Appends, KeyClaim, OperatorAct};
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{claim_of, key_of};
+use super::act::{Act, act};
 use crate::api::Api;
-use crate::idempotency::{self, Reply};
+use crate::idempotency;
 use crate::openapi::{IdempotencyKey, Problems, refuses};
 use crate::problem::{Code, Problem};
 use crate::request::{self, InPath};
@@ -71,12 +67,7 @@ pub(crate) async fn cancel(
     let show = api.catalogue.for_sale(booking.show()).await?;
     let starts_at = show.ok_or_else(|| Problem::not_found("booking"))?.starts_at;
     let canceller = Canceller::Customer { user, starts_at };
-    let turn = CancelTurn {
-        booking,
-        canceller,
-        key,
-    };
-    turn.run(&api).await
+    cancel_booking(&api, booking, canceller, key).await
 }
 
 /// Who cancels.
@@ -92,29 +83,25 @@ pub(crate) enum Canceller {
     Operator(Order),
 }
 
-/// One booking is cancelled.
-pub(crate) struct CancelTurn {
-    pub(crate) booking: BookingId,
-    pub(crate) canceller: Canceller,
-    pub(crate) key: Option<KeyClaim>,
+/// Cancels one booking.
+pub(crate) async fn cancel_booking(
+    api: &Api,
+    booking: BookingId,
+    canceller: Canceller,
+    key: Option<KeyClaim>,
+) -> Result<Response, Problem> {
+    act(api, booking, key, &canceller).await
 }
 
-impl CancelTurn {
-    /// Runs the turn and answers.
-    pub(crate) async fn run(&self, api: &Api) -> Result<Response, Problem> {
-        let reply = super::turn(api, self, "cancel").await??;
-        api.watchers.wake(self.booking);
-        Ok(reply.into_response())
-    }
-
+impl Canceller {
     /// Whether this canceller may cancel this booking now, and as whom.
     fn allowed(&self, booking: &Booking, now: OffsetDateTime) -> Result<CancelledBy, Problem> {
-        match &self.canceller {
-            Canceller::Operator(_) => Ok(CancelledBy::Operator),
-            Canceller::Customer { user, .. } if booking.user != *user => {
+        match self {
+            Self::Operator(_) => Ok(CancelledBy::Operator),
+            Self::Customer { user, .. } if booking.user != *user => {
                 Err(Refusal::NoSuchBooking.into())
             }
-            Canceller::Customer { starts_at, .. }
+            Self::Customer { starts_at, .. }
                 if now >= *starts_at && booking.state != BookingState::Cancelled =>
             {
                 Err(Problem::new(
@@ -122,72 +109,40 @@ impl CancelTurn {
                     "The show has begun, so the booking can no longer be cancelled here. Ask the box office.",
                 ))
             }
-            Canceller::Customer { .. } => Ok(CancelledBy::Customer),
+            Self::Customer { .. } => Ok(CancelledBy::Customer),
         }
     }
 }
 
-impl Plan for CancelTurn {
-    type Answer = Result<Reply, Problem>;
+impl Act for Canceller {
+    const WHAT: &'static str = "cancel";
+    const STATUS: StatusCode = StatusCode::ACCEPTED;
 
-    fn role(&self) -> Role {
-        Role::HoldDesk
-    }
-
-    fn claim(&self) -> Claim {
-        claim_of(self.key.as_ref())
-    }
-
-    fn wanted(&self, claimed: &Claimed) -> Wanted {
-        let mut wanted = Wanted::default();
-        if *key_of(claimed) == KeyState::Fresh {
-            wanted.bookings.insert(self.booking);
-            wanted.seats_of_bookings = true;
-        }
-        wanted
-    }
-
-    fn decide(
+    fn perform(
         &self,
-        claimed: &Claimed,
-        _: &Held,
+        booking: BookingId,
         world: &mut World,
         appends: &mut Appends,
-    ) -> Self::Answer {
-        match key_of(claimed) {
-            KeyState::Answered { status, body } => return Ok(Reply::again(*status, body.clone())),
-            KeyState::OtherRequest | KeyState::Begun { .. } => return Err(idempotency::reused()),
-            KeyState::Fresh => {}
-        }
-        let Some(booking) = world.bookings.get(&self.booking) else {
+    ) -> Result<Vec<u8>, Problem> {
+        let Some(row) = world.bookings.get(&booking) else {
             return Err(Refusal::NoSuchBooking.into());
         };
-        let by = self.allowed(booking, world.now)?;
-        if let Outcome::Refused(refusal) = world.apply(self.booking, Input::Cancel { by }) {
+        let by = self.allowed(row, world.now)?;
+        if let Outcome::Refused(refusal) = world.apply(booking, Input::Cancel { by }) {
             return Err(refusal.into());
         }
-        let answer = told(world, self.booking);
-        if let Canceller::Operator(order) = &self.canceller {
+        let answer = told(world, booking);
+        if let Self::Operator(order) = self {
             appends.acts.push(OperatorAct {
                 who: order.who.clone(),
                 door: order.door,
                 what: "booking.cancel",
-                subject: Some(self.booking.to_string()),
+                subject: Some(booking.to_string()),
                 why: order.why.clone(),
                 outcome: answer.clone(),
             });
         }
-        let body = answer.into_bytes();
-        if let Some(key) = &self.key {
-            appends.answers.push((
-                key.clone(),
-                KeptAnswer::Answer {
-                    status: 202,
-                    body: body.clone(),
-                },
-            ));
-        }
-        Ok(Reply::first(202, body))
+        Ok(answer.into_bytes())
     }
 }
 

@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use boxoffice_failpoints::Role;
 use boxoffice_saga::identity::{BookingId, PaymentId, UserId};
-use boxoffice_saga::input::{Input, Outcome, Refusal};
+use boxoffice_saga::input::{Input, Outcome};
 use boxoffice_saga::world::World;
-use boxoffice_turn::claim::KeptAnswer;
-use boxoffice_turn::{Appends, Claim, Claimed, Held, KeyClaim, KeyState, Plan, Wanted};
-use http::HeaderMap;
+use boxoffice_turn::Appends;
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use super::{claim_of, key_of};
+use super::act::{Act, act};
+use super::owned;
 use crate::api::Api;
-use crate::idempotency::{self, Reply};
+use crate::idempotency;
 use crate::openapi::{Problems, refuses};
 use crate::problem::Problem;
 use crate::request::{self, InPath};
@@ -61,79 +61,42 @@ pub(crate) async fn hint(
     let body = request::body(body).await?;
     let route = format!("POST /v1/bookings/{booking}/payments/{payment}/hint");
     let key = idempotency::claim(&headers, &user, route, &body)?;
-    let turn = HintTurn {
-        booking,
-        payment,
-        user,
-        key,
-    };
-    let reply = super::turn(&api, &turn, "hint").await??;
-    api.watchers.wake(booking);
-    Ok(reply.into_response())
+    act(&api, booking, key, &Hint { payment, user }).await
 }
 
-struct HintTurn {
-    booking: BookingId,
+struct Hint {
     payment: PaymentId,
     user: UserId,
-    key: Option<KeyClaim>,
 }
 
-impl Plan for HintTurn {
-    type Answer = Result<Reply, Problem>;
+impl Act for Hint {
+    const WHAT: &'static str = "hint";
+    const STATUS: StatusCode = StatusCode::ACCEPTED;
 
     fn role(&self) -> Role {
         Role::PaymentAttempt
     }
 
-    fn claim(&self) -> Claim {
-        claim_of(self.key.as_ref())
+    fn needs_seats(&self) -> bool {
+        false
     }
 
-    fn wanted(&self, claimed: &Claimed) -> Wanted {
-        let mut wanted = Wanted::default();
-        if *key_of(claimed) == KeyState::Fresh {
-            wanted.bookings.insert(self.booking);
-        }
-        wanted
-    }
-
-    fn decide(
+    fn perform(
         &self,
-        claimed: &Claimed,
-        _: &Held,
+        booking: BookingId,
         world: &mut World,
-        appends: &mut Appends,
-    ) -> Self::Answer {
-        match key_of(claimed) {
-            KeyState::Answered { status, body } => return Ok(Reply::again(*status, body.clone())),
-            KeyState::OtherRequest | KeyState::Begun { .. } => return Err(idempotency::reused()),
-            KeyState::Fresh => {}
-        }
-        let theirs = world
-            .bookings
-            .get(&self.booking)
-            .is_some_and(|booking| booking.user == self.user);
-        if !theirs {
-            return Err(Refusal::NoSuchBooking.into());
-        }
+        _: &mut Appends,
+    ) -> Result<Vec<u8>, Problem> {
+        owned(world, booking, &self.user)?;
         let payment = self.payment;
-        if let Outcome::Refused(refusal) = world.apply(self.booking, Input::Hint { payment }) {
+        if let Outcome::Refused(refusal) = world.apply(booking, Input::Hint { payment }) {
             return Err(refusal.into());
         }
         let body = Heard {
-            booking_id: self.booking,
+            booking_id: booking,
             payment_id: payment,
         };
         // Two ids: this cannot fail.
-        let body = serde_json::to_vec(&body).unwrap_or_default();
-        if let Some(key) = &self.key {
-            let answer = KeptAnswer::Answer {
-                status: 202,
-                body: body.clone(),
-            };
-            appends.answers.push((key.clone(), answer));
-        }
-        Ok(Reply::first(202, body))
+        Ok(serde_json::to_vec(&body).unwrap_or_default())
     }
 }

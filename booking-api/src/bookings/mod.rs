@@ -1,5 +1,6 @@
 //! Requests about one customer's bookings: pay for one, hint at a payment, give it up, list them.
 
+mod act;
 mod attempt;
 mod cancel;
 mod hint;
@@ -7,10 +8,13 @@ mod history;
 mod pay;
 mod release;
 
-pub(crate) use cancel::{CancelTurn, CancelledBooking, Canceller};
+pub(crate) use cancel::{CancelledBooking, Canceller, cancel_booking};
 
 use std::sync::Arc;
 
+use boxoffice_saga::identity::{BookingId, UserId};
+use boxoffice_saga::input::Refusal;
+use boxoffice_saga::world::World;
 use boxoffice_turn::{Claim, Claimed, KeyClaim, KeyState, Plan, TurnError};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,6 +31,17 @@ async fn turn<P: Plan>(api: &Api, plan: &P, what: &'static str) -> Result<P::Ans
     deadline::turn(&api.store, plan)
         .await
         .map_err(|error| not_done(&error, what))
+}
+
+/// Is this booking there, and theirs?
+///
+/// # Errors
+/// `not_found` for both, so that nobody learns of others' bookings.
+fn owned(world: &World, booking: BookingId, user: &UserId) -> Result<(), Problem> {
+    match world.bookings.get(&booking) {
+        Some(row) if row.user == *user => Ok(()),
+        _ => Err(Refusal::NoSuchBooking.into()),
+    }
 }
 
 /// The claim of a turn for one request.

@@ -4,19 +4,18 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use boxoffice_failpoints::Role;
+use axum::response::Response;
 use boxoffice_saga::identity::{BookingId, ShowId, UserId};
-use boxoffice_saga::input::{Input, Outcome, Refusal};
+use boxoffice_saga::input::{Input, Outcome};
 use boxoffice_saga::world::World;
-use boxoffice_turn::claim::KeptAnswer;
-use boxoffice_turn::{Appends, Claim, Claimed, Held, KeyClaim, KeyState, Plan, Wanted};
-use http::HeaderMap;
+use boxoffice_turn::Appends;
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use super::{claim_of, key_of};
+use super::act::{Act, act};
+use super::owned;
 use crate::api::Api;
-use crate::idempotency::{self, Reply};
+use crate::idempotency;
 use crate::openapi::{Problems, refuses};
 use crate::problem::Problem;
 use crate::request::{self, InPath};
@@ -60,76 +59,33 @@ pub(crate) async fn release(
     let body = request::body(body).await?;
     let route = format!("POST /v1/bookings/{booking}/release");
     let key = idempotency::claim(&headers, &user, route, &body)?;
-    let turn = ReleaseTurn { booking, user, key };
-    let reply = super::turn(&api, &turn, "release").await??;
-    api.watchers.wake(booking);
-    Ok(reply.into_response())
+    act(&api, booking, key, &Release { user }).await
 }
 
-struct ReleaseTurn {
-    booking: BookingId,
+struct Release {
     user: UserId,
-    key: Option<KeyClaim>,
 }
 
-impl Plan for ReleaseTurn {
-    type Answer = Result<Reply, Problem>;
+impl Act for Release {
+    const WHAT: &'static str = "release";
+    const STATUS: StatusCode = StatusCode::OK;
 
-    fn role(&self) -> Role {
-        Role::HoldDesk
-    }
-
-    fn claim(&self) -> Claim {
-        claim_of(self.key.as_ref())
-    }
-
-    fn wanted(&self, claimed: &Claimed) -> Wanted {
-        let mut wanted = Wanted::default();
-        if *key_of(claimed) == KeyState::Fresh {
-            wanted.bookings.insert(self.booking);
-            wanted.seats_of_bookings = true;
-        }
-        wanted
-    }
-
-    fn decide(
+    fn perform(
         &self,
-        claimed: &Claimed,
-        _: &Held,
+        booking: BookingId,
         world: &mut World,
-        appends: &mut Appends,
-    ) -> Self::Answer {
-        match key_of(claimed) {
-            KeyState::Answered { status, body } => return Ok(Reply::again(*status, body.clone())),
-            KeyState::OtherRequest | KeyState::Begun { .. } => return Err(idempotency::reused()),
-            KeyState::Fresh => {}
-        }
-        if world
-            .bookings
-            .get(&self.booking)
-            .is_none_or(|booking| booking.user != self.user)
-        {
-            return Err(Refusal::NoSuchBooking.into());
-        }
-        if let Outcome::Refused(refusal) = world.apply(self.booking, Input::Release) {
+        _: &mut Appends,
+    ) -> Result<Vec<u8>, Problem> {
+        owned(world, booking, &self.user)?;
+        if let Outcome::Refused(refusal) = world.apply(booking, Input::Release) {
             return Err(refusal.into());
         }
         let body = Released {
-            booking_id: self.booking,
-            show_id: self.booking.show(),
+            booking_id: booking,
+            show_id: booking.show(),
             status: "RELEASED",
         };
         // Strings and numbers only: this cannot fail.
-        let body = serde_json::to_vec(&body).unwrap_or_default();
-        if let Some(key) = &self.key {
-            appends.answers.push((
-                key.clone(),
-                KeptAnswer::Answer {
-                    status: 200,
-                    body: body.clone(),
-                },
-            ));
-        }
-        Ok(Reply::first(200, body))
+        Ok(serde_json::to_vec(&body).unwrap_or_default())
     }
 }
