@@ -14,7 +14,7 @@ use time::{Duration, OffsetDateTime, UtcOffset};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{ByMail, ByPush, BySms, Messages, Outcome, PATIENCE, Told, Way};
+use super::{ByMail, ByPush, BySms, MOST_DOUBTFUL, Messages, Outcome, PATIENCE, Told, Way};
 use crate::errand::{Errand, Order};
 use crate::language::Language;
 use crate::letters::Letterhead;
@@ -183,6 +183,23 @@ async fn a_person_is_called_for_letters_that_matter() {
     assert!(!apply::<ByMail>(TICKET, PATIENCE - 1, away(), true).0.person);
     assert!(apply::<ByMail>(TICKET, PATIENCE, away(), true).0.person);
     assert!(!apply::<BySms>(TICKET, PATIENCE, away(), true).0.person);
+    // The try of that number may have died with its process: a later one calls, too.
+    assert!(apply::<ByMail>(TICKET, PATIENCE + 1, away(), true).0.person);
+    // In doubt every time: not for ever, and not in silence.
+    let doubtful = |attempt| apply::<ByMail>(TICKET, attempt, lost(), true).0;
+    assert!(!doubtful(PATIENCE - 1).person);
+    let called = doubtful(PATIENCE);
+    assert!(called.person && called.again.is_some(), "{called:?}");
+    assert_eq!(doubtful(MOST_DOUBTFUL), person);
+    // Nothing left to tell, so nothing left to do for a person.
+    let mut world = World::new(NOW);
+    let told = Told {
+        language: None,
+        outcome: Outcome::NotSent("cancelled".into()),
+    };
+    let moot = task::<ByMail>(TICKET, PATIENCE + 1);
+    messages::<ByMail>().apply(&moot, &told, true, &mut world, &mut Appends::default());
+    assert_eq!(world.changes.attention_settled.len(), 1);
     // It has settled itself.
     let mut world = World::new(NOW);
     let told = Told {
