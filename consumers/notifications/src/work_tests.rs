@@ -195,7 +195,7 @@ async fn a_person_is_called_for_letters_that_matter() {
     let mut world = World::new(NOW);
     let told = Told {
         language: None,
-        outcome: Outcome::NotSent("cancelled".into()),
+        outcome: Outcome::NotSent("cancelled"),
     };
     let moot = task::<ByMail>(TICKET, PATIENCE + 1);
     messages::<ByMail>().apply(&moot, &told, true, &mut world, &mut Appends::default());
