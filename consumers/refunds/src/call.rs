@@ -11,8 +11,7 @@ use boxoffice_saga::refund::Refund;
 use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
 use boxoffice_tasks::{EarlierAttempt, Leased, Work};
-use boxoffice_turn::Appends;
-use boxoffice_turn::postgres::PgStore;
+use boxoffice_turn::{Appends, Reads};
 use time::Duration;
 
 /// Gateways forget idempotency keys after a day (Stripe keeps them at least 24 hours): an older key is not
@@ -24,14 +23,14 @@ const KEY_LIVES: Duration = Duration::hours(23);
 const KEY_TRIES: usize = 2;
 
 /// The refund worker's tasks.
-pub struct RefundWork {
-    store: PgStore,
+pub struct RefundWork<S> {
+    store: S,
     gateways: Arc<Gateways>,
 }
 
-impl RefundWork {
+impl<S: Reads> RefundWork<S> {
     /// Work over `store` and `gateways`.
-    pub const fn new(store: PgStore, gateways: Arc<Gateways>) -> Self {
+    pub const fn new(store: S, gateways: Arc<Gateways>) -> Self {
         Self { store, gateways }
     }
 
@@ -173,7 +172,7 @@ fn told(answer: Result<RefundFact, CallError>) -> RefundAnswer {
     }
 }
 
-impl Work for RefundWork {
+impl<S: Reads> Work for RefundWork<S> {
     type Answer = RefundAnswer;
 
     const KINDS: &'static [TaskKind] = &[TaskKind::Refund];

@@ -17,8 +17,8 @@ use boxoffice_tasks::ExecutorOptions;
 use boxoffice_turn::postgres::PgStore;
 use tokio_util::sync::CancellationToken;
 
-use call::RefundWork;
-use intake::RequestedRefunds;
+pub use call::RefundWork;
+pub use intake::RequestedRefunds;
 
 /// The refund worker, as a consumer.
 pub const CONSUMER: Consumer = Consumer {

@@ -6,8 +6,7 @@ use boxoffice_saga::identity::ShowId;
 use boxoffice_saga::world::World;
 use boxoffice_stream::{Record, Run, TurnFailed};
 use boxoffice_turn::claim::DeadLetter;
-use boxoffice_turn::postgres::PgStore;
-use boxoffice_turn::{Appends, Claim, Claimed, Held, Outgoing, Plan, Wanted};
+use boxoffice_turn::{Appends, Claim, Claimed, Held, Outgoing, Plan, Store, Wanted};
 use uuid::Uuid;
 
 use crate::{Consumer, failed, position};
@@ -83,8 +82,8 @@ pub fn letter(
 ///
 /// # Errors
 /// See [`TurnFailed`].
-pub async fn bury(
-    store: &PgStore,
+pub async fn bury<S: Store>(
+    store: &S,
     consumer: Consumer,
     run: &Run,
     reason: &str,

@@ -9,8 +9,10 @@
 
 mod executor;
 mod lease;
+mod memory;
 mod metric;
 
-pub use executor::{ExecutorOptions, Work, run};
+pub use executor::{ExecutorOptions, Work, bring, run};
 pub use lease::{EarlierAttempt, Leased};
+pub use memory::take as take_in_memory;
 pub use metric::describe as describe_metrics;

@@ -9,8 +9,7 @@ use boxoffice_saga::task::retry_at;
 use boxoffice_saga::world::World;
 use boxoffice_stream::Record;
 use boxoffice_tasks::Leased;
-use boxoffice_turn::outgoing::decode_headers;
-use boxoffice_turn::{Appends, EventKey, InboxOutcome};
+use boxoffice_turn::{Appends, EventKey, InboxOutcome, Reads};
 
 use super::CoordinatorWork;
 use crate::batch::{look_up, rekey};
@@ -48,7 +47,7 @@ pub enum Traced {
     },
 }
 
-impl CoordinatorWork {
+impl<S: Reads> CoordinatorWork<S> {
     pub(super) async fn trace(&self, task: &Leased) -> Traced {
         match self.look_again(task).await {
             Ok(traced) => traced,
@@ -57,21 +56,19 @@ impl CoordinatorWork {
     }
 
     async fn look_again(&self, task: &Leased) -> Result<Traced, String> {
-        let row = sqlx::query!(
-            "select headers, payload from parked_records where record_id = $1",
-            task.key.subject
-        )
-        .fetch_optional(self.store.pool())
-        .await
-        .map_err(|error| error.to_string())?;
-        let Some(row) = row else {
+        let parked = self
+            .store
+            .parked_record(task.key.subject)
+            .await
+            .map_err(|error| error.to_string())?;
+        let Some(parked) = parked else {
             return Ok(Traced::Gone);
         };
         let record = Record {
             offset: 0,
             key: None,
-            headers: decode_headers(&row.headers).map_err(|error| error.to_string())?,
-            payload: row.payload,
+            headers: parked.headers,
+            payload: parked.payload,
             timestamp_ms: None,
         };
         match intake::read(&self.gateways, &record) {

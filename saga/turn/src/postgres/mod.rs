@@ -14,6 +14,7 @@ mod commit_tasks;
 mod load;
 mod positions;
 pub mod read;
+mod reads;
 mod rows;
 
 use std::sync::Arc;
