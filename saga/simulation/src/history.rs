@@ -1,0 +1,88 @@
+//! One history: from a seed, or from its choices.
+
+use serde::{Deserialize, Serialize};
+
+use crate::act::{Act, Faults};
+use crate::choose::Chooser;
+use crate::coverage::Coverage;
+use crate::system::{Setting, System};
+
+/// A history, as it can be written down and replayed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// The seed that it came from.
+    pub seed: u64,
+    /// What holds for the whole of it.
+    pub setting: Setting,
+    /// Its choices, in order.
+    pub acts: Vec<Act>,
+}
+
+/// What came of a history.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Its choices, as far as it went.
+    pub history: History,
+    /// What it broke. Empty: every promise held.
+    pub broken: Vec<String>,
+    /// What it met.
+    pub coverage: Coverage,
+}
+
+/// So many choices are made between two looks at the promises, unless each is wanted.
+const LOOK_EVERY: usize = 4;
+
+/// Makes the history of a seed, with faults among those that are allowed.
+pub fn of_seed(seed: u64, allowed: Faults) -> Ended {
+    let mut chooser = Chooser::new(seed, allowed);
+    let setting = chooser.setting();
+    let length = chooser.length();
+    let mut system = System::new(setting);
+    let mut acts = Vec::with_capacity(length);
+    while acts.len() < length {
+        let act = chooser.next(&system);
+        system.happens(&act);
+        acts.push(act);
+        if acts.len() % LOOK_EVERY == 0 {
+            system.check();
+        }
+        if !system.broken.is_empty() {
+            break;
+        }
+    }
+    ended(
+        system,
+        History {
+            seed,
+            setting,
+            acts,
+        },
+    )
+}
+
+/// Makes the same choices again, with a look at the promises after each.
+pub fn again(history: &History) -> Ended {
+    let mut system = System::new(history.setting);
+    for act in &history.acts {
+        system.happens(act);
+        system.check();
+        if !system.broken.is_empty() {
+            break;
+        }
+    }
+    ended(system, history.clone())
+}
+
+fn ended(mut system: System, history: History) -> Ended {
+    if system.broken.is_empty() {
+        system.settles();
+    }
+    if system.broken.is_empty() {
+        system.compares();
+    }
+    Ended {
+        history,
+        broken: system.broken,
+        coverage: system.coverage,
+    }
+}
