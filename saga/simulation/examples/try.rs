@@ -9,7 +9,7 @@ fn main() {
         eprintln!("seed {} acts {}: {:#?}", b.history.seed, b.history.acts.len(), b.broken);
         let h = boxoffice_simulation::shrink::shrink(&b.history);
         for a in &h.acts { eprintln!("{}", serde_json::to_string(a).unwrap()); }
-        eprintln!("{:?} {:#?}", h.setting, boxoffice_simulation::history::again(&h).broken);
+        let e = boxoffice_simulation::history::again(&h); for j in e.journal { eprintln!("  {j}"); } eprintln!("{:?} {:#?}", h.setting, e.broken);
     } else if std::env::args().nth(4).is_some() {
         for (c, m) in e.coverage.cells { eprintln!("{:7} {c}", m.times); }
     }

@@ -1,5 +1,6 @@
 //! One history: from a seed, or from its choices.
 
+use boxoffice_saga::world::JournalEntry;
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Faults};
@@ -27,6 +28,8 @@ pub struct Ended {
     pub broken: Vec<String>,
     /// What it met.
     pub coverage: Coverage,
+    /// What was decided, in order: when, about which booking, what came in and what came of it.
+    pub journal: Vec<String>,
 }
 
 /// So many choices are made between two looks at the promises, unless each is wanted.
@@ -62,6 +65,12 @@ pub fn of_seed(seed: u64, allowed: Faults) -> Ended {
 
 /// Makes the same choices again, with a look at the promises after each.
 pub fn again(history: &History) -> Ended {
+    let mut ended = replayed(history);
+    ended.1.journal = ended.0;
+    ended.1
+}
+
+fn replayed(history: &History) -> (Vec<String>, Ended) {
     let mut system = System::new(history.setting);
     for act in &history.acts {
         system.happens(act);
@@ -70,7 +79,17 @@ pub fn again(history: &History) -> Ended {
             break;
         }
     }
-    ended(system, history.clone())
+    let database = system.database.clone();
+    let ended = ended(system, history.clone());
+    let told = database.tables().journal.iter().map(told).collect();
+    (told, ended)
+}
+
+fn told(entry: &JournalEntry) -> String {
+    format!(
+        "{} {} {:?} -> {:?}",
+        entry.at, entry.booking, entry.input, entry.outcome
+    )
 }
 
 fn ended(mut system: System, history: History) -> Ended {
@@ -84,5 +103,6 @@ fn ended(mut system: System, history: History) -> Ended {
         history,
         broken: system.broken,
         coverage: system.coverage,
+        journal: Vec::new(),
     }
 }
