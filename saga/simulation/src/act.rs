@@ -44,6 +44,8 @@ pub enum Act {
     Open {
         /// For which booking.
         booking: u8,
+        /// The money is only taken when the seats are theirs.
+        after_seats: bool,
     },
     /// The browser says that it has paid.
     Hint {
@@ -66,6 +68,42 @@ pub enum Act {
     Processing {
         /// Which payment there.
         payment: u8,
+    },
+    /// The bank reserves the money, and nobody has taken it yet.
+    Reserves {
+        /// Which payment there.
+        payment: u8,
+    },
+    /// The gateway gives a payment up by itself.
+    Lapses {
+        /// Which payment there.
+        payment: u8,
+    },
+    /// The customer's bank disputes a payment.
+    Disputes {
+        /// Which payment there.
+        payment: u8,
+        /// Part of it only.
+        part: bool,
+    },
+    /// A dispute ends.
+    DisputeEnds {
+        /// Which of those that are open.
+        dispute: u8,
+        /// For us.
+        won: bool,
+    },
+    /// An operator does something about a refund that waits for one.
+    ByHand {
+        /// Which of those.
+        refund: u8,
+        /// What.
+        how: ByHand,
+    },
+    /// The sweep comes by a booking.
+    Sweeps {
+        /// Which booking.
+        booking: u8,
     },
     /// A customer pays for a booking in a way that we did not open.
     PaysElsewhere {
@@ -207,6 +245,18 @@ pub enum Sum {
     OtherCurrency,
 }
 
+/// What an operator does about a refund.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ByHand {
+    /// Has it made at the gateway again.
+    Retry,
+    /// Sends the money by another way.
+    OtherWay,
+    /// Has proof that the customer has it.
+    Settled,
+}
+
 /// Money that is not what it seems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -330,11 +380,17 @@ pub enum Fault {
     ShowCancelled,
     /// Transactions overlap.
     Overlap,
+    /// A payment is disputed.
+    Disputed,
+    /// A payment lapses at the gateway.
+    Lapsed,
+    /// An operator acts.
+    Operator,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::Crash,
         Self::DatabaseAway,
         Self::CommitUnheard,
@@ -358,6 +414,9 @@ impl Fault {
         Self::RefundComesBack,
         Self::ShowCancelled,
         Self::Overlap,
+        Self::Disputed,
+        Self::Lapsed,
+        Self::Operator,
     ];
 
     /// The name on the command line and in reports.
@@ -386,6 +445,9 @@ impl Fault {
             Self::RefundComesBack => "refund_comes_back",
             Self::ShowCancelled => "show_cancelled",
             Self::Overlap => "overlap",
+            Self::Disputed => "disputed",
+            Self::Lapsed => "lapsed",
+            Self::Operator => "operator",
         }
     }
 
@@ -461,6 +523,9 @@ impl Act {
             Self::RefundEnds { well: false, .. } => Fault::RefundComesBack,
             Self::CancelShow { .. } => Fault::ShowCancelled,
             Self::Begins => Fault::Overlap,
+            Self::Disputes { .. } | Self::DisputeEnds { .. } => Fault::Disputed,
+            Self::Lapses { .. } => Fault::Lapsed,
+            Self::ByHand { .. } | Self::Sweeps { .. } => Fault::Operator,
             _ => return None,
         })
     }

@@ -2,12 +2,13 @@
 
 use boxoffice_saga::booking::BookingState;
 use boxoffice_saga::fact::{PaymentState, RefundState};
+use boxoffice_saga::refund::RefundStanding;
 use boxoffice_saga::task::TaskKind;
 use boxoffice_tasks::Work;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::act::{Act, Delivery, End, Fate, Fault, Faults, Role, Strange, Sum};
+use crate::act::{Act, ByHand, Delivery, End, Fate, Fault, Faults, Role, Strange, Sum};
 use crate::hall::{SEATS, SHOWS, USERS};
 use crate::system::{Coordinator, Refunds, Setting, System};
 
@@ -37,6 +38,12 @@ enum Kind {
     Pays,
     Declined,
     Processing,
+    Reserves,
+    Lapses,
+    Disputes,
+    DisputeEnds,
+    ByHand,
+    Sweeps,
     PaysElsewhere,
     Stranger,
     Dashboard,
@@ -73,6 +80,7 @@ impl Chooser {
         Setting {
             lenient: self.rng.random_bool(0.5),
             ahead_s: self.rng.random_range(-200..=200),
+            fee_bp: self.one(&[0, 0, 2_500, 6_000, 10_000]),
         }
     }
 
@@ -117,7 +125,15 @@ impl Chooser {
 
     fn sum(&mut self) -> Sum {
         use Sum::{OtherCurrency, Right, TooLittle, TooMuch};
-        self.one(&[Right, Right, Right, Right, TooLittle, TooMuch, OtherCurrency])
+        self.one(&[
+            Right,
+            Right,
+            Right,
+            Right,
+            TooLittle,
+            TooMuch,
+            OtherCurrency,
+        ])
     }
 
     fn end(&mut self) -> End {
@@ -153,6 +169,33 @@ impl Chooser {
                 show: self.member(),
             },
             Kind::Open => Act::Open {
+                booking: self.any(),
+                after_seats: self.rng.random_bool(0.4),
+            },
+            Kind::Reserves => Act::Reserves {
+                payment: self.any(),
+            },
+            Kind::Lapses => Act::Lapses {
+                payment: self.any(),
+            },
+            Kind::Disputes => Act::Disputes {
+                payment: self.any(),
+                part: self.rng.random_bool(0.4),
+            },
+            Kind::DisputeEnds => Act::DisputeEnds {
+                dispute: self.any(),
+                won: self.rng.random_bool(0.5),
+            },
+            Kind::ByHand => Act::ByHand {
+                refund: self.any(),
+                how: self.one(&[
+                    ByHand::Retry,
+                    ByHand::Retry,
+                    ByHand::OtherWay,
+                    ByHand::Settled,
+                ]),
+            },
+            Kind::Sweeps => Act::Sweeps {
                 booking: self.any(),
             },
             Kind::Hint => Act::Hint {
@@ -210,7 +253,7 @@ impl Chooser {
             },
             Kind::Exchange => {
                 use Fate::{
-                    Answered, AnswerLost, Begun, BreaksAfter, BreaksBefore, Declined, Late, Lost,
+                    AnswerLost, Answered, Begun, BreaksAfter, BreaksBefore, Declined, Late, Lost,
                     Refused,
                 };
                 Act::Exchange {
@@ -284,12 +327,11 @@ fn weigh(system: &System) -> Vec<Weighed> {
         .values()
         .filter(|row| row.state == BookingState::Held)
         .count();
-    let payable = system.gateway.payments.values().any(|paid| {
-        !matches!(
-            paid.state,
-            PaymentState::Captured | PaymentState::Cancelled
-        )
-    });
+    let payable = system
+        .gateway
+        .payments
+        .values()
+        .any(|paid| !matches!(paid.state, PaymentState::Captured | PaymentState::Cancelled));
     let captured = system
         .gateway
         .payments
@@ -300,6 +342,10 @@ fn weigh(system: &System) -> Vec<Weighed> {
         .refunds
         .values()
         .any(|row| row.state != RefundState::Failed);
+    let with_operator = tables
+        .refunds
+        .values()
+        .any(|row| row.standing == RefundStanding::WithOperator);
     let wire = system.network.wire();
     let sent = wire.exchanges.values().any(|exchange| exchange.on_the_way);
     drop(wire);
@@ -335,7 +381,10 @@ fn weigh(system: &System) -> Vec<Weighed> {
     let (coordinator, refunds) = (Role::Coordinator, Role::Refunds);
     vec![
         (8, Kind::Pass),
-        (when(10, system.bookings.len() < 2) + when(3, system.bookings.len() < 7), Kind::Hold),
+        (
+            when(10, system.bookings.len() < 2) + when(3, system.bookings.len() < 7),
+            Kind::Hold,
+        ),
         (when(1, held > 0), Kind::Release),
         (when(2, some), Kind::Cancel),
         (when(1, some), Kind::CancelShow),
@@ -344,7 +393,19 @@ fn weigh(system: &System) -> Vec<Weighed> {
         (when(8, payable), Kind::Pays),
         (when(2, payable), Kind::Declined),
         (when(1, payable), Kind::Processing),
-        (when(3, some && system.gateway.payments.len() < 10), Kind::PaysElsewhere),
+        (when(1, payable), Kind::Reserves),
+        (when(1, payable), Kind::Lapses),
+        (when(1, captured), Kind::Disputes),
+        (
+            when(3, !system.gateway.disputes.is_empty()),
+            Kind::DisputeEnds,
+        ),
+        (when(4, with_operator), Kind::ByHand),
+        (when(1, some), Kind::Sweeps),
+        (
+            when(3, some && system.gateway.payments.len() < 10),
+            Kind::PaysElsewhere,
+        ),
         (1, Kind::Stranger),
         (when(2, captured), Kind::Dashboard),
         (when(3, pending), Kind::RefundEnds),

@@ -47,7 +47,11 @@ impl Coverage {
                 .bookings
                 .get(&entry.booking)
                 .map_or("NONE", |row| row.state.name());
-            let cell = format!("{} / {state} / {}", input(&entry.input), outcome(&entry.outcome));
+            let cell = format!(
+                "{} / {state} / {}",
+                input(&entry.input),
+                outcome(&entry.outcome)
+            );
             self.cells.entry(cell).or_default().again(happened);
             world.apply(entry.booking, entry.input);
         }
@@ -79,7 +83,11 @@ impl Write for Name {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let end = text.find([' ', '(', '{']);
         self.0.push_str(&text[..end.unwrap_or(text.len())]);
-        if end.is_some() { Err(fmt::Error) } else { Ok(()) }
+        if end.is_some() {
+            Err(fmt::Error)
+        } else {
+            Ok(())
+        }
     }
 }
 

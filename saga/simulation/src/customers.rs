@@ -8,13 +8,16 @@ use boxoffice_gateways::{CallError, CreatePayment, Created};
 use boxoffice_saga::booking::{CancelledBy, Contact};
 use boxoffice_saga::identity::{BookingId, PaymentId, SeatName, ShowId, UserId};
 use boxoffice_saga::input::{Input, Outcome, VoidAnswer};
+use boxoffice_saga::payment::CaptureMode;
+use boxoffice_saga::promises::Closed;
+use boxoffice_saga::refund::RefundStanding;
 use boxoffice_saga::seat::{SeatKey, SeatState};
 use boxoffice_saga::show_cancellation::Page;
-use boxoffice_saga::promises::Closed;
 use boxoffice_saga::world::World;
 use boxoffice_turn::memory::TaskRow;
 use boxoffice_turn::{Appends, Claimed, Held, Plan, Wanted};
 
+use crate::act::ByHand;
 use crate::hall;
 use crate::now;
 use crate::system::System;
@@ -78,7 +81,7 @@ impl System {
     }
 
     pub fn holds(&mut self, user: UserId, show: ShowId, seats: Vec<SeatName>) -> bool {
-        let Some(terms) = hall::terms() else {
+        let Some(terms) = hall::terms(self.setting.fee_bp) else {
             return false;
         };
         let random = self.draw();
@@ -131,17 +134,56 @@ impl System {
         })
     }
 
+    /// What an operator does about a refund that waits for one.
+    pub fn by_hand(&mut self, nth: u8, how: ByHand) -> bool {
+        let tables = self.database.tables();
+        let waiting: Vec<_> = tables
+            .refunds
+            .values()
+            .filter(|row| row.standing == RefundStanding::WithOperator)
+            .map(|row| (row.booking, row.id))
+            .collect();
+        drop(tables);
+        let nth = usize::from(nth).checked_rem(waiting.len());
+        let Some((booking, refund)) = nth.and_then(|nth| waiting.get(nth).copied()) else {
+            return false;
+        };
+        let input = match how {
+            ByHand::Retry => Input::RefundRetried { refund },
+            ByHand::OtherWay => Input::RefundOtherWay {
+                refund,
+                means: "bank transfer".to_owned(),
+            },
+            ByHand::Settled => Input::RefundSettledElsewhere {
+                refund,
+                proof: "receipt".to_owned(),
+            },
+        };
+        self.asks(booking, input) == Some(Outcome::Done)
+    }
+
+    /// The sweep finds nobody at work on a booking.
+    pub fn sweeps(&mut self, booking: BookingId) -> bool {
+        self.asks(booking, Input::Swept) == Some(Outcome::Done)
+    }
+
     /// The attempt is written down, and then the gateway is asked.
-    pub fn opens(&mut self, booking: BookingId) -> bool {
-        let Some(terms) = hall::terms() else {
+    pub fn opens(&mut self, booking: BookingId, after_seats: bool) -> bool {
+        let Some(terms) = hall::terms(self.setting.fee_bp) else {
             return false;
         };
         let payment = PaymentId::from(self.uuid());
         let account = hall::asked();
+        let capture = if after_seats {
+            CaptureMode::AfterSeats
+        } else {
+            CaptureMode::Automatic
+        };
         let input = Input::OpenAttempt {
             payment,
             account: account.clone(),
             terms,
+            capture,
         };
         if self.asks(booking, input) != Some(Outcome::Done) {
             return false;
@@ -155,7 +197,7 @@ impl System {
         let (Some(amount), Some(client)) = (amount, self.gateways.client(&account).cloned()) else {
             return false;
         };
-        let order = CreatePayment::new(payment, booking, amount);
+        let order = CreatePayment::new(payment, booking, amount, capture);
         let call = Box::pin(async move { client.create_payment(&order).await });
         self.paying.push(Paying {
             booking,
@@ -203,7 +245,11 @@ impl System {
         }
         let since = self.now;
         tables.closed.insert(show, Closed::Cancelled { since });
-        for seat in tables.seats.values_mut().filter(|seat| seat.key.show == show) {
+        for seat in tables
+            .seats
+            .values_mut()
+            .filter(|seat| seat.key.show == show)
+        {
             seat.state = SeatState::Cancelled;
             seat.reclaim_at = None;
         }

@@ -70,6 +70,7 @@ impl Door for SealedDoor {
         let live = match &fact {
             Fact::Payment(fact) => fact.live,
             Fact::Refund(fact) => fact.live,
+            Fact::Dispute(fact) => fact.live,
             Fact::Nothing => true,
         };
         if !live {

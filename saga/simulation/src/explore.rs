@@ -37,7 +37,9 @@ pub fn explore(first: u64, seeds: u64, allowed: Faults, threads: usize) -> Explo
                 all.acts += mine.acts;
                 all.coverage.add(mine.coverage);
                 let seed = |ended: &Option<Ended>| ended.as_ref().map(|ended| ended.history.seed);
-                if mine.broken.is_some() && seed(&all.broken).is_none_or(|seed_of| seed(&mine.broken) < Some(seed_of)) {
+                if mine.broken.is_some()
+                    && seed(&all.broken).is_none_or(|seed_of| seed(&mine.broken) < Some(seed_of))
+                {
                     all.broken = mine.broken;
                 }
             });

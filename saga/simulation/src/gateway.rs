@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use boxoffice_gateways::{CallError, CreatePayment, Created, RefundOrder, VoidAnswer};
 use boxoffice_saga::fact::{
-    Fact, PaymentFact, PaymentState, Reference, RefundFact, RefundState,
+    DisputeFact, Fact, PaymentFact, PaymentState, Reference, RefundFact, RefundState,
 };
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, RefundId};
 use boxoffice_saga::money::Money;
+use boxoffice_saga::payment::{CaptureMode, DisputeStanding};
 use time::{Duration, OffsetDateTime};
 
 /// How long it remembers an idempotency key.
@@ -25,6 +26,8 @@ pub(crate) enum Request {
     Fetch(String),
     /// Cancel a payment.
     Void(String),
+    /// Take a reserved payment.
+    Capture(String),
     /// Return money.
     Refund(RefundOrder),
     /// How does a refund stand?
@@ -63,6 +66,16 @@ pub(crate) struct Paid {
     pub captured: Option<Money>,
     pub state: PaymentState,
     pub live: bool,
+    /// Its money is only reserved when the customer pays.
+    pub after_seats: bool,
+}
+
+/// A dispute in its books.
+#[derive(Clone, Debug)]
+pub(crate) struct Disputed {
+    pub payment: String,
+    pub amount: Money,
+    pub standing: DisputeStanding,
 }
 
 /// A refund in its books.
@@ -94,6 +107,7 @@ pub(crate) struct Notice {
 pub(crate) struct Gateway {
     pub payments: BTreeMap<String, Paid>,
     pub refunds: BTreeMap<String, Returned>,
+    pub disputes: BTreeMap<String, Disputed>,
     keys: BTreeMap<String, (OffsetDateTime, Remembered)>,
     /// Webhooks not yet delivered, oldest first.
     pub notices: Vec<Notice>,
@@ -134,6 +148,7 @@ impl Gateway {
                 Ok(Reply::Payment(fact))
             }
             Request::Void(id) => self.void(id, mood),
+            Request::Capture(id) => self.capture(id, mood),
             Request::Refund(order) => self.refund(order, mood, now),
             Request::FetchRefund(id) => {
                 let fact = self.refund_fact(id).ok_or(CallError::NotFound)?;
@@ -179,6 +194,7 @@ impl Gateway {
             captured: None,
             state: PaymentState::Open,
             live: true,
+            after_seats: order.capture == CaptureMode::AfterSeats,
         };
         self.payments.insert(id.clone(), paid);
         if mood.breaks == Some(true) {
@@ -207,6 +223,29 @@ impl Gateway {
             return Err(broken());
         }
         Ok(Reply::Void(answer))
+    }
+
+    fn capture(&mut self, id: &str, mood: Mood) -> Result<Reply, CallError> {
+        let fact = self.payment_fact(id).ok_or(CallError::NotFound)?;
+        match fact.state {
+            PaymentState::Captured => {}
+            _ if mood.breaks == Some(false) => return Err(broken()),
+            PaymentState::Authorised if !mood.declines => {
+                let asked = fact.amount;
+                self.captures_now(id, asked);
+            }
+            PaymentState::Authorised => {
+                // A decline is final: what was reserved is free again.
+                self.cancel(id);
+                return Err(declined("capture_declined"));
+            }
+            _ => return Err(declined("payment_not_authorised")),
+        }
+        if mood.breaks.is_some() {
+            return Err(broken());
+        }
+        let fact = self.payment_fact(id).ok_or(CallError::NotFound)?;
+        Ok(Reply::Payment(fact))
     }
 
     fn refund(
@@ -340,7 +379,12 @@ impl Gateway {
     }
 
     /// A payment that we never opened: by a link, at another desk, for another product.
-    pub fn opens(&mut self, account: &GatewayAccount, reference: Reference, asked: Money) -> String {
+    pub fn opens(
+        &mut self,
+        account: &GatewayAccount,
+        reference: Reference,
+        asked: Money,
+    ) -> String {
         let id = self.id("pi");
         let paid = Paid {
             account: account.clone(),
@@ -349,20 +393,112 @@ impl Gateway {
             captured: None,
             state: PaymentState::Open,
             live: true,
+            after_seats: false,
         };
         self.payments.insert(id.clone(), paid);
         id
     }
 
-    /// A customer pays. A payment that is over cannot be paid any more.
+    /// A customer pays. A payment that is over cannot be paid any more. Where the money is to be taken later, it is
+    /// reserved.
     pub fn captures(&mut self, id: &str, amount: Money) -> bool {
         let Some(paid) = self.payments.get_mut(id).filter(|paid| payable(paid.state)) else {
             return false;
         };
-        paid.state = PaymentState::Captured;
-        paid.captured = Some(amount);
+        if paid.after_seats {
+            paid.asked = amount;
+            return self.reserves(id);
+        }
+        self.captures_now(id, amount);
+        true
+    }
+
+    fn captures_now(&mut self, id: &str, amount: Money) {
+        if let Some(paid) = self.payments.get_mut(id) {
+            paid.state = PaymentState::Captured;
+            paid.captured = Some(amount);
+            self.tell_payment(id);
+        }
+    }
+
+    /// The bank reserves the money.
+    pub fn reserves(&mut self, id: &str) -> bool {
+        let Some(paid) = self
+            .payments
+            .get_mut(id)
+            .filter(|paid| payable(paid.state) && paid.state != PaymentState::Authorised)
+        else {
+            return false;
+        };
+        paid.state = PaymentState::Authorised;
         self.tell_payment(id);
         true
+    }
+
+    /// It gives a payment up by itself: it was not paid in time, or not taken.
+    pub fn lapses(&mut self, id: &str) -> bool {
+        let open = self
+            .payments
+            .get(id)
+            .is_some_and(|paid| payable(paid.state));
+        if open {
+            self.cancel(id);
+        }
+        open
+    }
+
+    /// A bank disputes a payment.
+    pub fn disputed(&mut self, payment: &str, amount: Money) -> bool {
+        let id = self.id("dp");
+        let row = Disputed {
+            payment: payment.to_owned(),
+            amount,
+            standing: DisputeStanding::Opened,
+        };
+        self.disputes.insert(id.clone(), row);
+        self.tell_dispute(&id);
+        true
+    }
+
+    /// The `nth` of the open disputes ends.
+    pub fn dispute_ends(&mut self, nth: usize, won: bool) -> bool {
+        let open: Vec<String> = self
+            .disputes
+            .iter()
+            .filter(|(_, row)| row.standing == DisputeStanding::Opened)
+            .map(|(id, _)| id.clone())
+            .collect();
+        let Some(id) = nth.checked_rem(open.len()).and_then(|nth| open.get(nth)) else {
+            return false;
+        };
+        if let Some(row) = self.disputes.get_mut(id) {
+            row.standing = if won {
+                DisputeStanding::Won
+            } else {
+                DisputeStanding::Lost
+            };
+        }
+        self.tell_dispute(id);
+        true
+    }
+
+    fn tell_dispute(&mut self, id: &str) {
+        let fact = self.disputes.get(id).and_then(|row| {
+            let paid = self.payments.get(&row.payment)?;
+            Some(DisputeFact {
+                account: paid.account.clone(),
+                gateway_dispute_id: id.to_owned(),
+                gateway_payment_id: row.payment.clone(),
+                reference: Reference::Absent,
+                standing: row.standing,
+                amount: row.amount,
+                live: paid.live,
+                reason: None,
+            })
+        });
+        if let Some(fact) = fact {
+            self.tell(Fact::Dispute(fact));
+        }
     }
 
     /// A customer's card is refused.
@@ -464,7 +600,9 @@ impl Gateway {
         alive
             .into_iter()
             .filter(|(_, ids)| ids.len() > 1)
-            .map(|(refund, ids)| format!("MONEY-2: refund {refund} was made twice at the gateway: {ids:?}"))
+            .map(|(refund, ids)| {
+                format!("MONEY-2: refund {refund} was made twice at the gateway: {ids:?}")
+            })
             .collect()
     }
 }

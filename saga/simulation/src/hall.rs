@@ -57,8 +57,13 @@ pub(crate) fn currency(code: &str) -> Option<Currency> {
     code.parse().ok()
 }
 
-pub(crate) fn terms() -> Option<Terms> {
-    currency("INR").map(Terms::usual)
+/// The rules of the shows, with this fee for cancelling.
+pub(crate) fn terms(fee_bp: u16) -> Option<Terms> {
+    let usual = Terms::usual(currency("INR")?);
+    Some(Terms {
+        cancel_fee_bp: fee_bp,
+        ..usual
+    })
 }
 
 pub(crate) fn paid(how: crate::act::Sum, asked: Money) -> Money {

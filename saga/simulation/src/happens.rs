@@ -51,9 +51,12 @@ impl System {
             Act::CancelShow { show } => {
                 hall::show(show).is_some_and(|show| self.cancels_show(show))
             }
-            Act::Open { booking } => self
+            Act::Open {
+                booking,
+                after_seats,
+            } => self
                 .booking(booking)
-                .is_some_and(|booking| self.opens(booking)),
+                .is_some_and(|booking| self.opens(booking, after_seats)),
             Act::Hint { payment } => self
                 .payment(payment)
                 .is_some_and(|payment| self.hints(payment)),
@@ -61,6 +64,18 @@ impl System {
             Act::Declined { payment } => self
                 .payment_there(payment)
                 .is_some_and(|id| self.gateway.fails(&id)),
+            Act::Reserves { payment } => self
+                .payment_there(payment)
+                .is_some_and(|id| self.gateway.reserves(&id)),
+            Act::Lapses { payment } => self
+                .payment_there(payment)
+                .is_some_and(|id| self.gateway.lapses(&id)),
+            Act::Disputes { payment, part } => self.disputes(payment, part),
+            Act::DisputeEnds { dispute, won } => self.gateway.dispute_ends(dispute.into(), won),
+            Act::ByHand { refund, how } => self.by_hand(refund, how),
+            Act::Sweeps { booking } => self
+                .booking(booking)
+                .is_some_and(|booking| self.sweeps(booking)),
             Act::Processing { payment } => self
                 .payment_there(payment)
                 .is_some_and(|id| self.gateway.processes(&id)),
@@ -258,6 +273,27 @@ impl System {
         true
     }
 
+    fn disputes(&mut self, payment: u8, part: bool) -> bool {
+        let Some(id) = self.payment_there(payment) else {
+            return false;
+        };
+        let captured = self
+            .gateway
+            .payments
+            .get(&id)
+            .and_then(|paid| paid.captured);
+        let Some(captured) = captured else {
+            return false;
+        };
+        let minor = if part {
+            captured.minor / 2
+        } else {
+            captured.minor
+        };
+        self.gateway
+            .disputed(&id, Money::new(minor, captured.currency))
+    }
+
     fn refund_ends(&mut self, refund: u8, well: bool) -> bool {
         let ends: Vec<String> = self
             .gateway
@@ -305,6 +341,7 @@ impl System {
         let account = match &notice.fact {
             Fact::Payment(fact) => fact.account.clone(),
             Fact::Refund(fact) => fact.account.clone(),
+            Fact::Dispute(fact) => fact.account.clone(),
             Fact::Nothing => hall::asked(),
         };
         self.ingress(account, &headers, body);
@@ -322,8 +359,7 @@ impl System {
         let (record, key) = match door.read(headers, &body) {
             Ok(reading) => {
                 let key = kafka_key(&reading);
-                let record =
-                    WebhookRecord::received(account, door, headers, body, &reading, now);
+                let record = WebhookRecord::received(account, door, headers, body, &reading, now);
                 (record, key)
             }
             Err(_) => {

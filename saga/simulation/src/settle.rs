@@ -4,7 +4,7 @@
 use boxoffice_saga::booking::BookingState;
 use boxoffice_saga::fact::{Fact, PaymentState, Reference, RefundState};
 use boxoffice_saga::identity::BookingId;
-use boxoffice_saga::payment::{Payment, PaymentStanding, Verdict};
+use boxoffice_saga::payment::{Payment, PaymentStanding};
 use boxoffice_saga::refund::RefundStanding;
 use boxoffice_saga::status;
 use boxoffice_turn::memory::Tables;
@@ -27,7 +27,10 @@ impl System {
     /// Lets everything come to its end.
     pub fn settles(&mut self) {
         self.outbox.rolls_back();
-        for (role, member) in both(Role::Coordinator).into_iter().chain(both(Role::Refunds)) {
+        for (role, member) in both(Role::Coordinator)
+            .into_iter()
+            .chain(both(Role::Refunds))
+        {
             self.happens(&Act::Hears { role, member });
         }
         self.gateway_ends();
@@ -204,7 +207,10 @@ fn asked_for(tables: &Tables, notice: &Notice) -> bool {
         .and_then(|attempt| tables.payments.get(&attempt));
     ours.is_some_and(|row| {
         row.account == hall::asked()
-            && row.gateway_payment_id.as_ref().is_none_or(|id| *id == fact.gateway_payment_id)
+            && row
+                .gateway_payment_id
+                .as_ref()
+                .is_none_or(|id| *id == fact.gateway_payment_id)
             && matches!(
                 row.standing,
                 PaymentStanding::Open | PaymentStanding::Declined
@@ -222,81 +228,128 @@ fn agrees(id: &str, paid: &Paid, gateway: &Gateway, tables: &Tables) -> Result<(
         .payments
         .values()
         .find(|row| row.account == paid.account && row.gateway_payment_id.as_deref() == Some(id));
-    let returned = gateway.returned(id);
     let Reference::Booking { booking, .. } = &paid.reference else {
         // Somebody else's money is left alone.
         return match ours {
-            Some(_) => Err(format!("MONEY-1: payment {id} is not ours, and stands in our books")),
+            Some(_) => Err(format!(
+                "MONEY-1: payment {id} is not ours, and stands in our books"
+            )),
             None => Ok(()),
         };
     };
     let Some(captured) = paid.captured else {
         return match ours {
-            Some(row) if row.captured.is_some() => {
-                Err(format!("MONEY-1: payment {id} was never captured at the gateway"))
+            Some(row)
+                if paid.state == PaymentState::Authorised
+                    && row.account == hall::asked()
+                    && !with_person(tables, row.id.uuid()) =>
+            {
+                Err(format!("LIVENESS: payment {id} is reserved at the end"))
             }
+            Some(row) if row.captured.is_some() => Err(format!(
+                "MONEY-1: payment {id} was never captured at the gateway"
+            )),
             _ => Ok(()),
         };
     };
     if !paid.live || !tables.bookings.contains_key(booking) {
         // It is with a person, by the record that told of it.
         return match ours {
-            Some(_) => Err(format!("MONEY-1: payment {id} should not stand in our books")),
+            Some(_) => Err(format!(
+                "MONEY-1: payment {id} should not stand in our books"
+            )),
             None => Ok(()),
         };
     }
-    let row = ours.ok_or_else(|| format!("MONEY-1: {captured} of payment {id} are not in our books"))?;
+    let row =
+        ours.ok_or_else(|| format!("MONEY-1: {captured} of payment {id} are not in our books"))?;
     if row.captured != Some(captured) {
         return Err(format!(
             "MONEY-1: payment {id} captured {captured} at the gateway and {:?} in our books",
             row.captured
         ));
     }
-    keeps_nothing(id, row, returned, gateway, tables)
+    refunds_agree(id, row, gateway, tables)?;
+    disputes_agree(id, row, gateway)
 }
 
-/// Money is kept only for a seat.
-fn keeps_nothing(
+/// Every refund that the gateway has is in our books as it stands there, and the reverse.
+fn refunds_agree(
     id: &str,
     row: &Payment,
-    returned: i64,
     gateway: &Gateway,
     tables: &Tables,
 ) -> Result<(), String> {
-    let captured = row.captured.map_or(0, |captured| captured.minor);
-    let state = tables.bookings.get(&row.booking).map(|row| row.state);
-    let refund = tables.refunds.values().find(|refund| refund.payment == row.id);
-    let of_ours: i64 = gateway
-        .refunds
-        .values()
-        .filter(|there| there.payment == id && there.refund.is_some())
-        .filter(|there| there.state != RefundState::Failed)
-        .map(|there| there.amount.minor)
-        .sum();
-    let has_seat = row.verdict == Some(Verdict::Applied) && state == Some(BookingState::Confirmed);
-    match refund {
-        None if of_ours > 0 => Err(format!("MONEY-2: {of_ours} of payment {id} went back without a refund")),
-        None if has_seat => Ok(()),
-        None => Err(format!(
-            "MONEY-1: payment {id} has no seat and {captured} of it do not go back"
-        )),
-        Some(refund) if refund.standing == RefundStanding::Done => {
-            if returned < refund.amount.minor {
-                Err(format!(
-                    "MONEY-1: refund {} is done and {returned} of payment {id} went back",
-                    refund.id
-                ))
-            } else {
-                Ok(())
+    for (there, returned) in gateway.refunds.iter().filter(|(_, it)| it.payment == id) {
+        let ours = tables
+            .refunds
+            .values()
+            .find(|refund| refund.gateway_refund_id.as_ref() == Some(there));
+        let done = ours.is_some_and(|refund| refund.standing == RefundStanding::Done);
+        let at_hand = || {
+            // Money that went out in another form than we asked for: somebody looks into it.
+            let item = uuid::Uuid::new_v5(&row.booking.uuid(), there.as_bytes());
+            with_person(tables, item)
+        };
+        match returned.state {
+            RefundState::Succeeded if !done && !at_hand() => {
+                return Err(format!(
+                    "MONEY-1: {} of payment {id} went back by {there}, and our books do not have that",
+                    returned.amount
+                ));
+            }
+            RefundState::Failed if done => {
+                return Err(format!(
+                    "MONEY-1: refund {there} of payment {id} failed, and our books say that it is done"
+                ));
+            }
+            _ => {}
+        }
+    }
+    for refund in tables.refunds.values().filter(|it| it.payment == row.id) {
+        let there = refund
+            .gateway_refund_id
+            .as_ref()
+            .and_then(|id| gateway.refunds.get(id));
+        match refund.standing {
+            RefundStanding::Done if refund.proof.is_none() => {
+                let state = there.map(|there| there.state);
+                if state != Some(RefundState::Succeeded) {
+                    return Err(format!(
+                        "MONEY-1: refund {} is done in our books and {state:?} at the gateway",
+                        refund.id
+                    ));
+                }
+            }
+            RefundStanding::Done | RefundStanding::Withdrawn => {}
+            _ if with_person(tables, refund.id.uuid()) => {}
+            _ => {
+                return Err(format!(
+                    "LIVENESS: refund {} is {} at the end, and nobody knows",
+                    refund.id,
+                    refund.standing.name()
+                ));
             }
         }
-        Some(refund) if with_person(tables, refund.id.uuid()) => Ok(()),
-        Some(refund) => Err(format!(
-            "LIVENESS: refund {} is {} at the end, and nobody knows",
-            refund.id,
-            refund.standing.name()
-        )),
     }
+    Ok(())
+}
+
+fn disputes_agree(id: &str, row: &Payment, gateway: &Gateway) -> Result<(), String> {
+    for (there, dispute) in gateway.disputes.iter().filter(|(_, it)| it.payment == id) {
+        let ours = row
+            .disputes
+            .iter()
+            .find(|ours| ours.gateway_dispute_id == *there)
+            .map(|ours| ours.standing);
+        if ours != Some(dispute.standing) {
+            return Err(format!(
+                "MONEY-1: dispute {there} about payment {id} is {:?}, and in our books {ours:?}",
+                dispute.standing
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What of a booking is still open.

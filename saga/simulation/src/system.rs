@@ -33,6 +33,8 @@ pub struct Setting {
     pub lenient: bool,
     /// How far the gateway's clock is ahead of ours, in seconds.
     pub ahead_s: i32,
+    /// What is kept when a customer cancels, in hundredths of a percent.
+    pub fee_bp: u16,
 }
 
 pub(crate) type Coordinator = Worker<CoordinatorWork<Database>, Webhooks<Database>>;
@@ -189,11 +191,7 @@ fn gateways(network: &Network) -> Gateways {
         account: hall::asked(),
         network: network.clone(),
     };
-    gateways.insert(
-        hall::asked(),
-        Box::new(SealedDoor),
-        Some(Arc::new(client)),
-    );
+    gateways.insert(hall::asked(), Box::new(SealedDoor), Some(Arc::new(client)));
     gateways.insert(hall::telling(), Box::new(SealedDoor), None);
     gateways
 }

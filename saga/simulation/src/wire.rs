@@ -186,6 +186,16 @@ impl GatewayClient for Client {
         })
     }
 
+    fn capture_payment<'a>(&'a self, id: &'a str) -> Answer<'a, PaymentFact> {
+        Box::pin(async move {
+            let request = Request::Capture(id.to_owned());
+            match self.network.ask(&self.account, request).await? {
+                Reply::Payment(fact) => Ok(fact),
+                _ => odd(),
+            }
+        })
+    }
+
     fn refund<'a>(&'a self, order: &'a RefundOrder) -> Answer<'a, RefundFact> {
         Box::pin(async move {
             let request = Request::Refund(order.clone());

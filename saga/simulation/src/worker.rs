@@ -176,9 +176,11 @@ impl<W: Work, H: Handler> Worker<W, H> {
         !self.orders.is_empty()
             || (0..PARTITIONS).any(|number| {
                 let partition = Partition::new(self.topic, number);
-                self.ownership.running(&partition).is_some_and(|(_, owned)| {
-                    owned.next_offset.unwrap_or(0) < kafka.end(self.topic, number)
-                })
+                self.ownership
+                    .running(&partition)
+                    .is_some_and(|(_, owned)| {
+                        owned.next_offset.unwrap_or(0) < kafka.end(self.topic, number)
+                    })
             })
     }
 
@@ -245,11 +247,7 @@ impl<W: Work, H: Handler> Worker<W, H> {
 
     /// Brings all answers back, in one turn. They stay in hand if it fails.
     pub fn brings(&mut self, database: &Database) -> Result<(), TurnError> {
-        let brought = now(boxoffice_tasks::bring(
-            database,
-            &*self.work,
-            &self.answers,
-        ));
+        let brought = now(boxoffice_tasks::bring(database, &*self.work, &self.answers));
         if matches!(brought, Ok(()) | Err(TurnError::Data(_))) {
             self.answers.clear();
         }
