@@ -10,6 +10,9 @@ use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
+use crate::mistake::Mistake;
+use crate::wire::Network;
+
 /// The header that bears the seal and the gateway's time.
 const SEAL: &str = "seal";
 /// How far the gateway's clock may be from ours.
@@ -22,7 +25,11 @@ struct Body {
 }
 
 /// The door.
-pub(crate) struct SealedDoor;
+pub(crate) struct SealedDoor {
+    pub mistake: Option<Mistake>,
+    /// For the time.
+    pub network: Network,
+}
 
 /// A webhook as it is posted: headers and body.
 pub(crate) fn post(event_id: &str, fact: &Fact, at: OffsetDateTime) -> (HeaderMap, Bytes) {
@@ -48,6 +55,11 @@ fn sealed(at: OffsetDateTime) -> HeaderMap {
 
 impl Door for SealedDoor {
     fn verify(&self, headers: &HeaderMap, _: &[u8], at: OffsetDateTime) -> Result<(), Refusal> {
+        let at = match self.mistake {
+            Some(Mistake::AnybodyIsBelieved) => return Ok(()),
+            Some(Mistake::SignaturesGrowOld) => self.network.wire().now,
+            _ => at,
+        };
         let seal = headers.get(SEAL).ok_or(Refusal::Missing)?;
         let seconds: i64 = seal
             .to_str()
@@ -73,7 +85,7 @@ impl Door for SealedDoor {
             Fact::Dispute(fact) => fact.live,
             Fact::Nothing => true,
         };
-        if !live {
+        if !live && self.mistake != Some(Mistake::TestMoneyCounts) {
             return Err(Unreadable::WrongMode { live });
         }
         Ok(Reading {

@@ -8,6 +8,7 @@ use std::thread;
 use crate::act::Faults;
 use crate::coverage::Coverage;
 use crate::history::{self, Ended};
+use crate::mistake::Mistake;
 
 /// What came of many histories.
 #[derive(Debug, Default)]
@@ -24,14 +25,20 @@ pub struct Explored {
 
 /// Makes the histories of `seeds` seeds from `first` on, with faults among those that are allowed, until one
 /// breaks a promise.
-pub fn explore(first: u64, seeds: u64, allowed: Faults, threads: usize) -> Explored {
+pub fn explore(
+    first: u64,
+    seeds: u64,
+    allowed: Faults,
+    mistake: Option<Mistake>,
+    threads: usize,
+) -> Explored {
     let next = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
     let all = Mutex::new(Explored::default());
     thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             scope.spawn(|| {
-                let mine = some(first, seeds, allowed, &next, &stop);
+                let mine = some(first, seeds, allowed, mistake, &next, &stop);
                 let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
                 all.histories += mine.histories;
                 all.acts += mine.acts;
@@ -48,14 +55,21 @@ pub fn explore(first: u64, seeds: u64, allowed: Faults, threads: usize) -> Explo
     all.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn some(first: u64, seeds: u64, allowed: Faults, next: &AtomicU64, stop: &AtomicBool) -> Explored {
+fn some(
+    first: u64,
+    seeds: u64,
+    allowed: Faults,
+    mistake: Option<Mistake>,
+    next: &AtomicU64,
+    stop: &AtomicBool,
+) -> Explored {
     let mut mine = Explored::default();
     while !stop.load(Ordering::Relaxed) {
         let nth = next.fetch_add(1, Ordering::Relaxed);
         if nth >= seeds {
             break;
         }
-        let ended = history::of_seed(first.wrapping_add(nth), allowed);
+        let ended = history::of_seed(first.wrapping_add(nth), allowed, mistake);
         mine.histories += 1;
         mine.acts += u64::try_from(ended.history.acts.len()).unwrap_or(0);
         if ended.broken.is_empty() {

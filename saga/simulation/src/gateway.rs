@@ -68,6 +68,8 @@ pub(crate) struct Paid {
     pub live: bool,
     /// Its money is only reserved when the customer pays.
     pub after_seats: bool,
+    /// It would not be cancelled when we asked: money may come, and only a webhook tells.
+    pub void_refused: bool,
 }
 
 /// A dispute in its books.
@@ -195,6 +197,7 @@ impl Gateway {
             state: PaymentState::Open,
             live: true,
             after_seats: order.capture == CaptureMode::AfterSeats,
+            void_refused: false,
         };
         self.payments.insert(id.clone(), paid);
         if mood.breaks == Some(true) {
@@ -211,9 +214,14 @@ impl Gateway {
         let answer = match fact.state {
             PaymentState::Captured => VoidAnswer::AlreadyPaid(fact),
             PaymentState::Cancelled => VoidAnswer::Cancelled,
-            _ if mood.declines => VoidAnswer::NotPossible {
-                why: "this payment cannot be cancelled".to_owned(),
-            },
+            _ if mood.declines => {
+                if let Some(paid) = self.payments.get_mut(id) {
+                    paid.void_refused = true;
+                }
+                VoidAnswer::NotPossible {
+                    why: "this payment cannot be cancelled".to_owned(),
+                }
+            }
             _ => {
                 self.cancel(id);
                 VoidAnswer::Cancelled
@@ -394,6 +402,7 @@ impl Gateway {
             state: PaymentState::Open,
             live: true,
             after_seats: false,
+            void_refused: false,
         };
         self.payments.insert(id.clone(), paid);
         id

@@ -11,7 +11,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::act::{Act, Delivery, End, Fate, Role, Strange, Sum};
 use crate::door;
-use crate::gateway::{Mood, Notice};
+use crate::gateway::{Mood, Notice, attempt_of};
 use crate::hall;
 use crate::kafka::PARTITIONS;
 use crate::store::Link;
@@ -62,10 +62,10 @@ impl System {
                 .is_some_and(|payment| self.hints(payment)),
             Act::Pays { payment, how } => self.pays(payment, how),
             Act::Declined { payment } => self
-                .payment_there(payment)
+                .reachable(payment)
                 .is_some_and(|id| self.gateway.fails(&id)),
             Act::Reserves { payment } => self
-                .payment_there(payment)
+                .reachable(payment)
                 .is_some_and(|id| self.gateway.reserves(&id)),
             Act::Lapses { payment } => self
                 .payment_there(payment)
@@ -77,7 +77,7 @@ impl System {
                 .booking(booking)
                 .is_some_and(|booking| self.sweeps(booking)),
             Act::Processing { payment } => self
-                .payment_there(payment)
+                .reachable(payment)
                 .is_some_and(|id| self.gateway.processes(&id)),
             Act::PaysElsewhere {
                 booking,
@@ -143,8 +143,21 @@ impl System {
             .and_then(|nth| self.gateway.payments.keys().nth(nth).cloned())
     }
 
+    /// A payment that a customer can reach: one that we opened is shown to them when its answer is written down.
+    fn reachable(&self, nth: u8) -> Option<String> {
+        let id = self.payment_there(nth)?;
+        let paid = self.gateway.payments.get(&id)?;
+        let attempt = attempt_of(&paid.reference).and_then(|(_, attempt)| attempt);
+        let shown = attempt.is_none_or(|attempt| {
+            let tables = self.database.tables();
+            let row = tables.payments.get(&attempt);
+            row.is_some_and(|row| row.gateway_payment_id.as_ref() == Some(&id))
+        });
+        shown.then_some(id)
+    }
+
     fn pays(&mut self, payment: u8, how: Sum) -> bool {
-        let Some(id) = self.payment_there(payment) else {
+        let Some(id) = self.reachable(payment) else {
             return false;
         };
         let Some(asked) = self.gateway.payments.get(&id).map(|paid| paid.asked) else {
@@ -200,8 +213,13 @@ impl System {
                 let Some(show) = hall::show(0) else {
                     return false;
                 };
+                let unknown = BookingId::pack(1, show, random);
+                let booking = match how {
+                    Strange::TestMode => self.bookings.last().copied().unwrap_or(unknown),
+                    _ => unknown,
+                };
                 Reference::Booking {
-                    booking: BookingId::pack(1, show, random),
+                    booking,
                     payment: None,
                 }
             }
@@ -424,9 +442,11 @@ impl System {
         let leased = match role {
             Role::Api => 0,
             Role::Coordinator => {
-                self.coordinators[member].leases(&self.database, limit.max(1), token)
+                self.coordinators[member].leases(&self.database, limit.max(1), token, self.mistake)
             }
-            Role::Refunds => self.refunds[member].leases(&self.database, limit.max(1), token),
+            Role::Refunds => {
+                self.refunds[member].leases(&self.database, limit.max(1), token, self.mistake)
+            }
         };
         leased > 0
     }
@@ -446,6 +466,14 @@ impl System {
             Role::Coordinator => self.coordinators[member].polls(nth),
             Role::Refunds => self.refunds[member].polls(nth),
         };
+        if let Some(mistake) = self.mistake {
+            if let Some((_, answer)) = self.coordinators[member].answers.last_mut() {
+                mistake.in_asking(answer);
+            }
+            if let Some((_, answer)) = self.refunds[member].answers.last_mut() {
+                mistake.in_refunding(answer);
+            }
+        }
         true
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::act::{Act, Faults};
 use crate::choose::Chooser;
 use crate::coverage::Coverage;
+use crate::mistake::Mistake;
 use crate::system::{Setting, System};
 
 /// A history, as it can be written down and replayed.
@@ -15,6 +16,9 @@ pub struct History {
     pub seed: u64,
     /// What holds for the whole of it.
     pub setting: Setting,
+    /// The mistake that is made in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mistake: Option<Mistake>,
     /// Its choices, in order.
     pub acts: Vec<Act>,
 }
@@ -36,18 +40,18 @@ pub struct Ended {
 const LOOK_EVERY: usize = 4;
 
 /// Makes the history of a seed, with faults among those that are allowed.
-pub fn of_seed(seed: u64, allowed: Faults) -> Ended {
+pub fn of_seed(seed: u64, allowed: Faults, mistake: Option<Mistake>) -> Ended {
     let mut chooser = Chooser::new(seed, allowed);
     let setting = chooser.setting();
     let length = chooser.length();
-    let mut system = System::new(setting);
+    let mut system = System::new(setting, mistake);
     let mut acts = Vec::with_capacity(length);
     while acts.len() < length {
         let act = chooser.next(&system);
         system.happens(&act);
         acts.push(act);
         if acts.len() % LOOK_EVERY == 0 {
-            system.check();
+            system.check(false);
         }
         if !system.broken.is_empty() {
             break;
@@ -58,6 +62,7 @@ pub fn of_seed(seed: u64, allowed: Faults) -> Ended {
         History {
             seed,
             setting,
+            mistake,
             acts,
         },
     )
@@ -71,10 +76,10 @@ pub fn again(history: &History) -> Ended {
 }
 
 fn replayed(history: &History) -> (Vec<String>, Ended) {
-    let mut system = System::new(history.setting);
+    let mut system = System::new(history.setting, history.mistake);
     for act in &history.acts {
         system.happens(act);
-        system.check();
+        system.check(false);
         if !system.broken.is_empty() {
             break;
         }

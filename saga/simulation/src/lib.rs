@@ -20,6 +20,7 @@ mod hall;
 mod happens;
 pub mod history;
 mod kafka;
+pub mod mistake;
 mod relay;
 mod settle;
 pub mod shrink;

@@ -12,6 +12,7 @@ use boxoffice_turn::Outgoing;
 use time::{Duration, OffsetDateTime};
 
 use crate::kafka::Kafka;
+use crate::mistake::Mistake;
 
 /// How long a relay holds the cursor without a word.
 const LEASE: Duration = Duration::seconds(10);
@@ -59,9 +60,12 @@ pub(crate) struct Outbox {
     last_drawn: i64,
     begun: Vec<Begun>,
     commits: u64,
+    /// The last position that was published, for the relay that goes by it.
+    published: i64,
     /// The commit that last wrote an event of a booking.
     last_commit: BTreeMap<BookingId, u64>,
     cursor: CursorRow,
+    mistake: Option<Mistake>,
 }
 
 /// A relay's process.
@@ -78,8 +82,9 @@ struct Holds {
 }
 
 impl Outbox {
-    pub fn new() -> Self {
+    pub fn new(mistake: Option<Mistake>) -> Self {
         Self {
+            mistake,
             rows: Vec::new(),
             next_xact: 3,
             last_completed: 2,
@@ -87,6 +92,7 @@ impl Outbox {
             last_drawn: 0,
             begun: Vec::new(),
             commits: 0,
+            published: 0,
             last_commit: BTreeMap::new(),
             cursor: CursorRow {
                 epoch: 0,
@@ -192,14 +198,24 @@ impl Outbox {
 
     /// Rows of a window behind a position, by position; and whether there are more.
     fn page(&self, window: &Window, after: i64) -> (Vec<&Row>, bool) {
+        let behind = self.mistake == Some(Mistake::RelayGoesByPosition);
         let mut rows: Vec<&Row> = self
             .rows
             .iter()
-            .filter(|row| row.position > after && window.contains(row.xact))
+            .filter(|row| {
+                if behind {
+                    row.position > self.published.max(after)
+                } else {
+                    row.position > after && window.contains(row.xact)
+                }
+            })
             .collect();
         rows.sort_by_key(|row| row.position);
         let more = rows.len() >= PAGE;
         rows.truncate(PAGE);
+        if self.mistake == Some(Mistake::RelayForgetsOrder) {
+            rows.reverse();
+        }
         (rows, more)
     }
 
@@ -294,12 +310,16 @@ fn publishes(
 ) -> Option<bool> {
     let (window, after) = holds.progress.window()?;
     let (rows, more) = outbox.page(window, after);
-    let last = rows.last().map(|row| row.position);
-    for row in rows {
-        kafka.publish(&row.record);
-    }
-    if dies {
-        return Some(true);
+    let last = rows.iter().map(|row| row.position).max();
+    let too_early = dies && outbox.mistake == Some(Mistake::RelayNotesFirst);
+    if !too_early {
+        for row in rows {
+            kafka.publish(&row.record);
+        }
+        outbox.published = last.unwrap_or(outbox.published);
+        if dies {
+            return Some(true);
+        }
     }
     match after_page(last, more) {
         Next::Advance(position) => {

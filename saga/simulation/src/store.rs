@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, ShowId};
 use boxoffice_saga::world::{JournalEntry, World};
 use boxoffice_stream::{Assignment, Owned, Partition, Positions, PositionsError};
+use boxoffice_turn::claim::PositionClaim;
 use boxoffice_turn::memory::{MemoryStore, MemoryTurn, Tables};
 use boxoffice_turn::{
     Appends, Case, Claim, Claimed, Held, OpenTurn, ParkedRecord, Reads, Store, TurnError, Wanted,
@@ -14,6 +15,7 @@ use time::OffsetDateTime;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
+use crate::mistake::Mistake;
 use crate::now;
 
 /// What becomes of the next turns.
@@ -37,8 +39,11 @@ pub(crate) struct Decided {
 
 #[derive(Debug, Default)]
 struct Shared {
+    mistake: Option<Mistake>,
     link: Link,
     decided: Vec<Decided>,
+    /// Positions that a mistake moves without their turn.
+    moved: Vec<PositionClaim>,
 }
 
 /// The store. Clones share everything.
@@ -53,9 +58,32 @@ impl Database {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// From here on this mistake is made.
+    pub fn makes(&self, mistake: Option<Mistake>) {
+        self.shared().mistake = mistake;
+    }
+
+    fn mistake(&self) -> Option<Mistake> {
+        self.shared().mistake
+    }
+
     /// From here on the link is like this.
     pub fn link(&self, link: Link) {
-        self.shared().link = link;
+        let mut shared = self.shared();
+        shared.link = link;
+        let moved = std::mem::take(&mut shared.moved);
+        drop(shared);
+        if moved.is_empty() {
+            return;
+        }
+        let mut tables = self.tables();
+        for claim in moved {
+            let key = (claim.consumer, claim.topic, claim.partition);
+            let row = tables.positions.get_mut(&key);
+            if let Some(row) = row.filter(|row| **row == (claim.epoch, claim.from)) {
+                row.1 = Some(claim.to);
+            }
+        }
     }
 
     /// What was decided since the last call.
@@ -102,18 +130,34 @@ impl Store for Database {
 
 impl OpenTurn for OpenLink {
     async fn claim(&mut self, claim: &Claim) -> Result<Claimed, TurnError> {
+        if self.database.mistake() == Some(Mistake::PositionsMoveFirst)
+            && self.database.reachable().is_err()
+        {
+            let positions = claim.positions.clone();
+            self.database.shared().moved.extend(positions);
+        }
         self.turn.claim(claim).await
     }
 
     async fn load(&mut self, wanted: &Wanted) -> Result<(World, Held), TurnError> {
-        let (world, held) = self.turn.load(wanted).await?;
+        let (mut world, held) = self.turn.load(wanted).await?;
+        if let Some(mistake) = self.database.mistake() {
+            mistake.in_reading(&mut world);
+        }
         self.before = Some(world.clone());
         Ok((world, held))
     }
 
     async fn commit(self, world: &World, appends: &Appends) -> Result<bool, TurnError> {
         self.database.reachable()?;
-        let news = self.turn.commit(world, appends).await?;
+        let news = match self.database.mistake() {
+            None => self.turn.commit(world, appends).await?,
+            Some(mistake) => {
+                let (mut world, mut appends) = (world.clone(), appends.clone());
+                mistake.in_writing(&mut world, &mut appends);
+                self.turn.commit(&world, &appends).await?
+            }
+        };
         let mut shared = self.database.shared();
         if let Some(before) = self.before
             && !world.changes.journal.is_empty()
@@ -159,7 +203,11 @@ impl Reads for Database {
         limit: u16,
     ) -> Result<Vec<BookingId>, TurnError> {
         self.reachable()?;
-        self.memory.live_bookings(show, after, limit).await
+        let mut live = self.memory.live_bookings(show, after, limit).await?;
+        if self.mistake() == Some(Mistake::PagesEndEarly) {
+            live.pop();
+        }
+        Ok(live)
     }
 
     async fn cancellations_waiting(&self, limit: u16) -> Result<u16, TurnError> {

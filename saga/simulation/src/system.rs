@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use boxoffice_consumer_turns::events::Events;
+use boxoffice_consumer_turns::Consumer;
+use boxoffice_consumer_turns::events::{Events, TakesOn};
 use boxoffice_coordinator::batch::Webhooks;
 use boxoffice_coordinator::work::CoordinatorWork;
 use boxoffice_coordinator::{CONSUMER as COORDINATOR, WEBHOOKS};
 use boxoffice_gateways::{Gateways, SigningSecret};
 use boxoffice_refunds::{CONSUMER as REFUNDS, RefundWork, RequestedRefunds};
+use boxoffice_saga::event::{Event, EventBody};
 use boxoffice_saga::identity::BookingId;
-use boxoffice_saga::promises::Violation;
+use boxoffice_saga::promises::{Promise, Violation};
+use boxoffice_saga::world::World;
 use boxoffice_turn::outgoing::BOOKING_EVENTS;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -21,6 +24,7 @@ use crate::door::SealedDoor;
 use crate::gateway::Gateway;
 use crate::hall;
 use crate::kafka::{Kafka, PARTITIONS};
+use crate::mistake::Mistake;
 use crate::relay::{Outbox, Relay};
 use crate::store::Database;
 use crate::wire::{Client, Network};
@@ -38,11 +42,39 @@ pub struct Setting {
 }
 
 pub(crate) type Coordinator = Worker<CoordinatorWork<Database>, Webhooks<Database>>;
-pub(crate) type Refunds = Worker<RefundWork<Database>, Events<Database, RequestedRefunds>>;
+pub(crate) type Refunds = Worker<RefundWork<Database>, Events<Database, Taking>>;
+
+/// What the refund worker takes on, but for what a mistake passes over.
+pub(crate) struct Taking(Option<Mistake>);
+
+impl Taking {
+    fn passes_over(&self, event: &Event) -> bool {
+        self.0 == Some(Mistake::CancelledIsNotReturned)
+            && matches!(event.body, EventBody::BookingCancelled { .. })
+    }
+}
+
+impl TakesOn for Taking {
+    const CONSUMER: Consumer = REFUNDS;
+
+    fn locks(&self, event: &Event) -> Option<BookingId> {
+        if self.passes_over(event) {
+            return None;
+        }
+        RequestedRefunds.locks(event)
+    }
+
+    fn take_on(&self, event: &Event, world: &mut World) {
+        if !self.passes_over(event) {
+            RequestedRefunds.take_on(event, world);
+        }
+    }
+}
 
 /// Everything.
 pub(crate) struct System {
     pub setting: Setting,
+    pub mistake: Option<Mistake>,
     pub now: OffsetDateTime,
     pub database: Database,
     pub kafka: Kafka,
@@ -71,13 +103,14 @@ pub(crate) struct System {
 }
 
 impl System {
-    pub fn new(setting: Setting) -> Self {
+    pub fn new(setting: Setting, mistake: Option<Mistake>) -> Self {
         let now = OffsetDateTime::from_unix_timestamp(hall::BEGINNING)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let database = Database::default();
+        database.makes(mistake);
         hall::opens(&mut database.tables());
-        let network = Network::new(now);
-        let gateways = Arc::new(gateways(&network));
+        let network = Network::new(now, mistake);
+        let gateways = Arc::new(gateways(&network, mistake));
         let coordinator = || {
             Worker::new(
                 COORDINATOR.name,
@@ -91,11 +124,12 @@ impl System {
                 REFUNDS.name,
                 BOOKING_EVENTS,
                 RefundWork::new(database.clone(), Arc::clone(&gateways)),
-                Events::new(database.clone(), RequestedRefunds),
+                Events::new(database.clone(), Taking(mistake)),
             )
         };
         let mut system = Self {
             setting,
+            mistake,
             now,
             coordinators: [coordinator(), coordinator()],
             refunds: [refunds(), refunds()],
@@ -105,7 +139,7 @@ impl System {
             gateway: Gateway::new(setting.lenient),
             network,
             gateways,
-            outbox: Outbox::new(),
+            outbox: Outbox::new(mistake),
             paying: Vec::new(),
             owners: [[0, 1]; 2],
             generation: 0,
@@ -161,13 +195,16 @@ impl System {
         }
     }
 
-    /// Evaluates every promise on what the books say.
-    pub fn check(&mut self) {
-        if !std::mem::take(&mut self.unchecked) {
+    /// Evaluates every promise on what the books say. That nothing waits too long is promised by a system that
+    /// runs, so while everybody may be asleep it is not asked for.
+    pub fn check(&mut self, awake: bool) {
+        if !std::mem::take(&mut self.unchecked) && !awake {
             return;
         }
         let violations = self.database.tables().books().violations();
-        self.broken.extend(violations.iter().map(told));
+        let due = |violation: &&Violation| awake || violation.promise != Promise::Money3;
+        self.broken
+            .extend(violations.iter().filter(due).map(told));
         self.broken.extend(self.gateway.refunded_twice());
     }
 
@@ -184,14 +221,18 @@ fn told(violation: &Violation) -> String {
 }
 
 /// One gateway with an API, and one that only tells.
-fn gateways(network: &Network) -> Gateways {
+fn gateways(network: &Network, mistake: Option<Mistake>) -> Gateways {
+    let door = || SealedDoor {
+        mistake,
+        network: network.clone(),
+    };
     let secret = SigningSecret::new("the facts' own secret");
     let mut gateways = Gateways::new(Vec::new(), vec![secret]).unwrap_or_default();
     let client = Client {
         account: hall::asked(),
         network: network.clone(),
     };
-    gateways.insert(hall::asked(), Box::new(SealedDoor), Some(Arc::new(client)));
-    gateways.insert(hall::telling(), Box::new(SealedDoor), None);
+    gateways.insert(hall::asked(), Box::new(door()), Some(Arc::new(client)));
+    gateways.insert(hall::telling(), Box::new(door()), None);
     gateways
 }

@@ -17,6 +17,7 @@ use boxoffice_saga::identity::GatewayAccount;
 use time::{Duration, OffsetDateTime};
 
 use crate::gateway::{Reply, Request};
+use crate::mistake::Mistake;
 
 /// The longest that a request takes to arrive, and the longest that a client waits for its answer.
 pub(crate) const EXCHANGE: Duration = Duration::seconds(10);
@@ -41,6 +42,7 @@ pub(crate) struct Wire {
     pub exchanges: BTreeMap<u64, Exchange>,
     next: u64,
     pub now: OffsetDateTime,
+    mistake: Option<Mistake>,
 }
 
 /// The wire, shared by the clients.
@@ -48,11 +50,12 @@ pub(crate) struct Wire {
 pub(crate) struct Network(Arc<Mutex<Wire>>);
 
 impl Network {
-    pub fn new(now: OffsetDateTime) -> Self {
+    pub fn new(now: OffsetDateTime, mistake: Option<Mistake>) -> Self {
         Self(Arc::new(Mutex::new(Wire {
             exchanges: BTreeMap::new(),
             next: 0,
             now,
+            mistake,
         })))
     }
 
@@ -82,9 +85,14 @@ impl Network {
 }
 
 impl Wire {
-    fn send(&mut self, account: &GatewayAccount, request: Request) -> u64 {
+    fn send(&mut self, account: &GatewayAccount, mut request: Request) -> u64 {
         let id = self.next;
         self.next += 1;
+        if let (Some(Mistake::KeysAreNotStable), Request::Refund(order)) =
+            (self.mistake, &mut request)
+        {
+            order.key = format!("{}-{id}", order.key);
+        }
         let exchange = Exchange {
             account: account.clone(),
             request,

@@ -14,6 +14,7 @@ use boxoffice_turn::TurnError;
 use uuid::Uuid;
 
 use crate::kafka::{Kafka, PARTITIONS};
+use crate::mistake::Mistake;
 use crate::now;
 use crate::store::Database;
 
@@ -215,13 +216,22 @@ impl<W: Work, H: Handler> Worker<W, H> {
     }
 
     /// Leases due tasks and begins their calls. Nothing leaves before they are polled.
-    pub fn leases(&mut self, database: &Database, limit: usize, token: Uuid) -> usize {
+    pub fn leases(
+        &mut self,
+        database: &Database,
+        limit: usize,
+        token: Uuid,
+        mistake: Option<Mistake>,
+    ) -> usize {
         let mut tables = database.tables();
         let leased =
             boxoffice_tasks::take_in_memory(&mut tables, W::KINDS, limit, LEASE, CALL, token);
         drop(tables);
         let count = leased.len();
-        for task in leased {
+        for mut task in leased {
+            if let Some(mistake) = mistake {
+                mistake.in_leasing(&mut task);
+            }
             let work = Arc::clone(&self.work);
             self.calls.push(Box::pin(async move {
                 let answer = work.call(&task).await;

@@ -12,7 +12,7 @@ use boxoffice_tasks::Leased;
 use boxoffice_turn::{Appends, EventKey, InboxOutcome, Reads};
 
 use super::CoordinatorWork;
-use crate::batch::{look_up, rekey};
+use crate::batch::{fetched, look_up, rekey};
 use crate::intake::{self, Intake};
 
 /// So many looks, growing apart to about half a minute in all, before the gateway is asked; and twice that
@@ -32,6 +32,9 @@ pub enum Traced {
         record: Box<WebhookRecord>,
         /// What the inbox knows it by.
         event: EventKey,
+        /// The payment that it is about, fetched and signed, if it was the gateway that knew whose it is: without
+        /// that in our books the record would find nothing again.
+        payment: Option<Box<WebhookRecord>>,
     },
     /// The gateway says that it belongs to somebody else.
     SomebodyElses {
@@ -45,6 +48,16 @@ pub enum Traced {
         /// The booking that it names.
         booking: Option<BookingId>,
     },
+}
+
+impl Traced {
+    /// The same with the payment that the gateway told of, if the booking was found.
+    fn with_payment(mut self, signed: WebhookRecord) -> Self {
+        if let Self::Found { payment, .. } = &mut self {
+            *payment = Some(Box::new(signed));
+        }
+        self
+    }
 }
 
 impl<S: Reads> CoordinatorWork<S> {
@@ -99,6 +112,7 @@ impl<S: Reads> CoordinatorWork<S> {
                 booking,
                 record,
                 event,
+                payment: None,
             });
         }
         Ok(Traced::NotYet {
@@ -126,6 +140,7 @@ impl<S: Reads> CoordinatorWork<S> {
                 booking,
                 record,
                 event,
+                payment: None,
             });
         }
         if task.attempt <= LOOKS {
@@ -134,11 +149,13 @@ impl<S: Reads> CoordinatorWork<S> {
                 booking: None,
             });
         }
-        self.ask(&account, &gateway_payment_id, record, event).await
+        self.ask(task, &account, &gateway_payment_id, record, event)
+            .await
     }
 
     async fn ask(
         &self,
+        task: &Leased,
         account: &GatewayAccount,
         gateway_payment_id: &str,
         record: Box<WebhookRecord>,
@@ -152,12 +169,12 @@ impl<S: Reads> CoordinatorWork<S> {
             .fetch_payment(gateway_payment_id)
             .await
             .map_err(|error| error.to_string())?;
-        match fact.reference {
-            Reference::Booking { booking, .. } => Ok(Traced::Found {
-                booking,
-                record,
-                event,
-            }),
+        match &fact.reference {
+            Reference::Booking { booking, .. } => {
+                let traced = self.booking_there(*booking, record, event).await?;
+                let signed = self.gateways.facts().payment(fact, 0, task.now);
+                Ok(traced.with_payment(signed.map_err(|error| error.to_string())?))
+            }
             Reference::Absent => Ok(Traced::SomebodyElses { event }),
             Reference::Malformed { found } => {
                 Err(format!("its payment bears the reference {found:?}"))
@@ -187,7 +204,13 @@ pub(super) fn apply(
             booking,
             record,
             event,
+            payment,
         } => {
+            if let Some(payment) = payment {
+                appends
+                    .outgoing
+                    .push(fetched(*booking, payment, world.now));
+            }
             rekey(*booking, record, event, world, appends);
             done(world, appends);
             "found".to_owned()
