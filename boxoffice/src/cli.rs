@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::logging::{self, Destination};
 use crate::roles::{self, Role};
 use crate::supervisor::{Ending, Stage, Supervisor};
-use crate::{audit, bench, demo, dev, extent, probe, report, schema, shows, terminal, tickets};
+use crate::{audit, bench, demo, dev, extent, probe, report, schema, shows, simulate, terminal, tickets};
 
 /// Drives ticket bookings from seat hold to paid ticket, and gets the money right when things go wrong.
 ///
@@ -97,6 +97,10 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make random histories of the whole system with every fault, in one process, and check every promise
+    ///
+    /// Needs no server. Exit status 1 if a promise is broken; the history is then reduced and left in a file.
+    Simulate(simulate::SimulateArguments),
     /// Measure, on real servers in a temporary place
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -181,6 +185,12 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             report::run(arguments, &analytics(&load(file, &[])?.config)?).await
         }
         Command::Audit { json } => examine(file, json).await,
+        Command::Simulate(arguments) => {
+            // It keeps every processor busy and waits for nothing.
+            tokio::task::spawn_blocking(move || simulate::run(&arguments))
+                .await
+                .map_err(|error| Failure::because("the simulation ended early", &error))?
+        }
         Command::Bench(command) => bench::run(command).await,
         Command::GatewaySim => simulate(file).await,
         Command::Failpoints => {

@@ -12,7 +12,7 @@ use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
 use boxoffice_tasks::{EarlierAttempt, Leased, Work};
 use boxoffice_turn::{Appends, Reads};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 /// Gateways forget idempotency keys after a day (Stripe keeps them at least 24 hours): an older key is not
 /// used again.
@@ -34,9 +34,12 @@ impl<S: Reads> RefundWork<S> {
         Self { store, gateways }
     }
 
-    async fn rows(&self, task: &Leased) -> Result<(Refund, Payment, BookingState), String> {
+    async fn rows(
+        &self,
+        task: &Leased,
+    ) -> Result<(OffsetDateTime, Refund, Payment, BookingState), String> {
         let booking = task.booking.ok_or("the task names no booking")?;
-        let (_, mut cases) = self
+        let (now, mut cases) = self
             .store
             .cases(&[booking])
             .await
@@ -52,21 +55,41 @@ impl<S: Reads> RefundWork<S> {
             .into_iter()
             .find(|payment| payment.id == refund.payment)
             .ok_or("the refund's payment is not there")?;
-        Ok((refund, payment, case.booking.state))
+        Ok((now, refund, payment, case.booking.state))
+    }
+
+    /// The fence, right before something is asked for: the refund with its payment, if the decision that caused it
+    /// stands, and this try is still the one to make it.
+    ///
+    /// A process may have slept since it leased the task, for hours. Others have gone on by then: they counted on
+    /// it that nothing of this try leaves after its deadline.
+    async fn fenced(&self, task: &Leased) -> Result<(Refund, Payment), RefundAnswer> {
+        let (now, refund, payment, booking) = self
+            .rows(task)
+            .await
+            .map_err(|why| RefundAnswer::Unknown { why })?;
+        if !refund.stands(&payment, booking) {
+            let why = "the decision behind this refund does not stand".to_owned();
+            return Err(RefundAnswer::Declined { why });
+        }
+        if now >= task.deadline || refund.generation != task.key.generation {
+            let why = "this try is too old: it has asked for nothing".to_owned();
+            return Err(RefundAnswer::RetryLater {
+                after_ms: None,
+                why,
+            });
+        }
+        Ok((refund, payment))
     }
 
     async fn make(&self, task: &Leased) -> RefundAnswer {
-        let (refund, payment, booking) = match self.rows(task).await {
+        let (refund, payment) = match self.fenced(task).await {
             Ok(rows) => rows,
-            Err(why) => return RefundAnswer::Unknown { why },
+            Err(answer) => return answer,
         };
         let declined = |why: &str| RefundAnswer::Declined {
             why: why.to_owned(),
         };
-        // The fence: a refund is carried out only while the decision that caused it stands.
-        if !refund.stands(&payment, booking) {
-            return declined("the decision behind this refund does not stand");
-        }
         let Some(client) = self.gateways.client(&payment.account) else {
             return declined("boxoffice cannot make refunds at this gateway");
         };
@@ -83,6 +106,15 @@ impl<S: Reads> RefundWork<S> {
             {
                 Lookup::Answer(answer) => return answer,
                 Lookup::Repeat => {}
+            }
+            // The look took its time.
+            match self.fenced(task).await {
+                Ok((refund, _)) => {
+                    if let Some(known) = &refund.gateway_refund_id {
+                        return told(client.fetch_refund(known).await);
+                    }
+                }
+                Err(answer) => return answer,
             }
         }
         let order = RefundOrder {

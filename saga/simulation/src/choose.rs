@@ -21,6 +21,8 @@ const TIMES: [u32; 16] = [
 pub(crate) struct Chooser {
     rng: StdRng,
     faults: Faults,
+    /// Little time passes: what is on its way meets what follows it.
+    hurry: bool,
 }
 
 /// A choice with the weight that it has.
@@ -72,7 +74,8 @@ impl Chooser {
                 faults.add(fault);
             }
         }
-        Self { rng, faults }
+        let hurry = rng.random_bool(0.3);
+        Self { rng, faults, hurry }
     }
 
     /// What holds for the whole history.
@@ -151,7 +154,11 @@ impl Chooser {
     fn draw(&mut self, kind: Kind) -> Act {
         match kind {
             Kind::Pass => Act::Pass {
-                seconds: self.one(&TIMES),
+                seconds: if self.hurry {
+                    self.one(&TIMES[..3])
+                } else {
+                    self.one(&TIMES)
+                },
             },
             Kind::Hold => Act::Hold {
                 user: self.rng.random_range(0..USERS),
@@ -270,6 +277,7 @@ impl Chooser {
                             AnswerLost,
                             BreaksBefore,
                             BreaksAfter,
+                            Late,
                             Late,
                         ])
                     },

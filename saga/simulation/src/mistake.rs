@@ -12,7 +12,7 @@ use boxoffice_saga::world::World;
 use boxoffice_tasks::Leased;
 use boxoffice_turn::Appends;
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 macro_rules! mistakes {
     ($($(#[$doc:meta])* $name:ident = $sentence:literal,)*) => {
@@ -52,6 +52,7 @@ mistakes! {
     PositionsMoveFirst = "A position is moved before its turn, and the turn does not happen.",
     NoLookUp = "A refund is repeated without a look at what became of the earlier try.",
     DeadlinesAreIgnored = "A refund gets a new key while an earlier request may still arrive.",
+    SleepersGoOn = "A worker that has slept since it leased a refund goes on as if nothing had happened.",
     KeysAreNotStable = "Every try of a refund has an idempotency key of its own.",
     SilenceIsSuccess = "A request to cancel that is not answered counts as done.",
     SilenceIsNothing = "A refund that is not answered counts as not made, and gets a new key.",
@@ -63,7 +64,6 @@ mistakes! {
     AnybodyIsBelieved = "Signatures are not verified again.",
     SignaturesGrowOld = "Signatures are verified as of now, not as of when they came.",
     PagesEndEarly = "A cancelled show's page passes over its last booking.",
-    RefundsGoTwice = "A request that is refused for now is sent again under another key.",
     VoidsAreNotBelieved = "An attempt that was paid before it could be cancelled is taken for cancelled.",
 }
 
@@ -126,18 +126,16 @@ impl Mistake {
                     attempt.deadline = OffsetDateTime::UNIX_EPOCH;
                 }
             }
+            Self::SleepersGoOn => task.deadline += Duration::days(365),
             _ => {}
         }
     }
 
     /// What an answer about a refund is taken for.
     pub(crate) fn in_refunding(self, answer: &mut RefundAnswer) {
-        let wrong = match (self, &*answer) {
-            (Self::SilenceIsNothing, RefundAnswer::Unknown { .. })
-            | (Self::RefundsGoTwice, RefundAnswer::RetryLater { .. }) => RefundAnswer::NothingAlive,
-            _ => return,
-        };
-        *answer = wrong;
+        if self == Self::SilenceIsNothing && matches!(answer, RefundAnswer::Unknown { .. }) {
+            *answer = RefundAnswer::NothingAlive;
+        }
     }
 
     /// What an answer to one of the coordinator's questions is taken for.

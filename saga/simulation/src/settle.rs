@@ -268,6 +268,8 @@ fn agrees(id: &str, paid: &Paid, gateway: &Gateway, tables: &Tables) -> Result<(
             Some(row)
                 if paid.state == PaymentState::Authorised
                     && row.account == hall::asked()
+                    // What would not be cancelled lapses by itself, some days later.
+                    && !paid.void_refused
                     && !with_person(tables, row.id.uuid()) =>
             {
                 Err(format!("LIVENESS: payment {id} is reserved at the end"))
