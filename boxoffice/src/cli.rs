@@ -14,7 +14,9 @@ use crate::failure::Failure;
 use crate::logging::{self, Destination};
 use crate::roles::{self, Role};
 use crate::supervisor::{Ending, Stage, Supervisor};
-use crate::{audit, bench, demo, dev, extent, probe, report, schema, shows, simulate, terminal, tickets};
+use crate::{
+    audit, bench, demo, dev, extent, probe, report, schema, shows, simulate, terminal, tickets,
+};
 
 /// Drives ticket bookings from seat hold to paid ticket, and gets the money right when things go wrong.
 ///

@@ -99,8 +99,9 @@ fn reduced(history: &History, save: &Path) -> Result<Found, Failure> {
     let history = shrink(history);
     let broken = history::again(&history).broken;
     let text = serde_json::to_string_pretty(&history).unwrap_or_default();
-    std::fs::write(save, text)
-        .map_err(|error| Failure::because(format!("{} cannot be written", save.display()), &error))?;
+    std::fs::write(save, text).map_err(|error| {
+        Failure::because(format!("{} cannot be written", save.display()), &error)
+    })?;
     Ok(Found {
         seed: history.seed,
         broken,
@@ -150,7 +151,10 @@ fn tell(explored: &Explored, found: Option<&Found>, seconds: f64, arguments: &Si
     }
     terminal::line(format!("{} choices are enough:", found.history.acts.len()));
     for act in &found.history.acts {
-        terminal::line(format!("  {}", serde_json::to_string(act).unwrap_or_default()));
+        terminal::line(format!(
+            "  {}",
+            serde_json::to_string(act).unwrap_or_default()
+        ));
     }
     terminal::line(format!(
         "replay it with: boxoffice simulate --replay {}",
@@ -162,7 +166,10 @@ fn replay(file: &Path, json: bool) -> Result<ExitCode, Failure> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| Failure::because(format!("{} cannot be read", file.display()), &error))?;
     let history: History = serde_json::from_str(&text).map_err(|error| {
-        Failure::because(format!("{} is no history of this build", file.display()), &error)
+        Failure::because(
+            format!("{} is no history of this build", file.display()),
+            &error,
+        )
     })?;
     let ended = history::again(&history);
     if json {

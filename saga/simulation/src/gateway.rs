@@ -386,6 +386,15 @@ impl Gateway {
         self.notices.push(Notice { event_id, fact });
     }
 
+    /// Tells the same again under another event id, as it stands now.
+    pub fn tells_again(&mut self, fact: Fact) {
+        let now = match &fact {
+            Fact::Refund(fact) => self.refund_fact(&fact.gateway_refund_id).map(Fact::Refund),
+            _ => None,
+        };
+        self.tell(now.unwrap_or(fact));
+    }
+
     /// A payment that we never opened: by a link, at another desk, for another product.
     pub fn opens(
         &mut self,

@@ -347,7 +347,7 @@ impl System {
         match fate {
             Delivery::Lost => self.gateway.lost.push(notice),
             Delivery::Delivered | Delivery::Twice => self.posts(&notice),
-            Delivery::OtherId => self.gateway.tell(notice.fact),
+            Delivery::OtherId => self.gateway.tells_again(notice.fact),
         }
         true
     }

@@ -53,7 +53,7 @@ mistakes! {
     NoLookUp = "A refund is repeated without a look at what became of the earlier try.",
     DeadlinesAreIgnored = "A refund gets a new key while an earlier request may still arrive.",
     SleepersGoOn = "A worker that has slept since it leased a refund goes on as if nothing had happened.",
-    KeysAreNotStable = "Every try of a refund has an idempotency key of its own.",
+    RepeatsBlindly = "A refund is repeated under another key each time, without a look at the earlier try.",
     SilenceIsSuccess = "A request to cancel that is not answered counts as done.",
     SilenceIsNothing = "A refund that is not answered counts as not made, and gets a new key.",
     CancelledIsNotReturned = "The refund worker passes over the refunds of cancelled bookings.",
@@ -120,7 +120,7 @@ impl Mistake {
     /// What a worker is told of earlier tries.
     pub(crate) fn in_leasing(self, task: &mut Leased) {
         match self {
-            Self::NoLookUp => task.earlier.clear(),
+            Self::NoLookUp | Self::RepeatsBlindly => task.earlier.clear(),
             Self::DeadlinesAreIgnored => {
                 for attempt in &mut task.earlier {
                     attempt.deadline = OffsetDateTime::UNIX_EPOCH;

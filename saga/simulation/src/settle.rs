@@ -168,7 +168,11 @@ impl System {
                 found.push(why);
             }
         }
-        for row in tables.payments.values().filter(|row| row.captured.is_some()) {
+        for row in tables
+            .payments
+            .values()
+            .filter(|row| row.captured.is_some())
+        {
             let there = row
                 .gateway_payment_id
                 .as_ref()
@@ -183,7 +187,11 @@ impl System {
         for booking in tables.bookings.keys() {
             found.extend(unsettled(*booking, &tables, self));
         }
-        for key in tables.tasks.keys().filter(|key| !keeps_looking(&tables, key)) {
+        for key in tables
+            .tasks
+            .keys()
+            .filter(|key| !keeps_looking(&tables, key))
+        {
             found.push(format!("LIVENESS: a task is left: {key:?}"));
         }
         for (id, parked) in &tables.parked {

@@ -203,8 +203,7 @@ impl System {
         }
         let violations = self.database.tables().books().violations();
         let due = |violation: &&Violation| awake || violation.promise != Promise::Money3;
-        self.broken
-            .extend(violations.iter().filter(due).map(told));
+        self.broken.extend(violations.iter().filter(due).map(told));
         self.broken.extend(self.gateway.refunded_twice());
     }
 

@@ -88,7 +88,7 @@ impl Wire {
     fn send(&mut self, account: &GatewayAccount, mut request: Request) -> u64 {
         let id = self.next;
         self.next += 1;
-        if let (Some(Mistake::KeysAreNotStable), Request::Refund(order)) =
+        if let (Some(Mistake::RepeatsBlindly), Request::Refund(order)) =
             (self.mistake, &mut request)
         {
             order.key = format!("{}-{id}", order.key);

@@ -71,6 +71,8 @@ impl<W: Work, H: Handler> Worker<W, H> {
 
     /// Kafka gives it a partition.
     pub fn assigned(&mut self, number: i32, generation: u64) {
+        // Kafka tells a process what it takes away before it gives it anything.
+        self.hears();
         let partition = Partition::new(self.topic, number);
         let assignment = Assignment::new(generation);
         let order = self
@@ -116,7 +118,7 @@ impl<W: Work, H: Handler> Worker<W, H> {
 
     /// Claims what it was given, and makes a turn of what has arrived.
     pub fn consume(&mut self, database: &Database, kafka: &Kafka, limit: usize) -> Consumed {
-        self.carry_out(database);
+        let asked = self.carry_out(database);
         let limit = if self.singly { 1 } else { limit };
         let mut batch = Batch::default();
         for number in 0..PARTITIONS {
@@ -140,7 +142,11 @@ impl<W: Work, H: Handler> Worker<W, H> {
             }
         }
         if batch.is_empty() {
-            return Consumed::Nothing;
+            return if asked {
+                Consumed::Failed
+            } else {
+                Consumed::Nothing
+            };
         }
         let answer = match now(self.handler.turn(&batch)) {
             // A record that the database refuses stands alone by now.
@@ -190,11 +196,13 @@ impl<W: Work, H: Handler> Worker<W, H> {
         running.map_or(0, |(assignment, _)| assignment.generation())
     }
 
-    fn carry_out(&mut self, database: &Database) {
+    /// Asks the database for what it owns. Whether there was anything to ask.
+    fn carry_out(&mut self, database: &Database) -> bool {
+        let asked = !self.orders.is_empty();
         // What follows from these is carried out the next time.
         for _ in 0..self.orders.len() {
             let Some((partition, order)) = self.orders.pop_front() else {
-                return;
+                break;
             };
             let next = match order {
                 Order::Claim { assignment, .. } => {
@@ -213,6 +221,7 @@ impl<W: Work, H: Handler> Worker<W, H> {
                 self.orders.push_back((partition, order));
             }
         }
+        asked
     }
 
     /// Leases due tasks and begins their calls. Nothing leaves before they are polled.

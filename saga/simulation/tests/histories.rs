@@ -13,7 +13,8 @@ use boxoffice_simulation::shrink::shrink;
 
 fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).map_or(otherwise, |text| {
-        text.parse().unwrap_or_else(|_| panic!("{variable} is a number"))
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} is a number"))
     })
 }
 
@@ -23,7 +24,10 @@ fn threads() -> usize {
 
 #[test]
 fn every_promise_holds_in_every_history() {
-    let (first, seeds) = (number("BOXOFFICE_SEED", 0), number("BOXOFFICE_SEEDS", 3_000));
+    let (first, seeds) = (
+        number("BOXOFFICE_SEED", 0),
+        number("BOXOFFICE_SEEDS", 3_000),
+    );
     let explored = explore(first, seeds, Faults::ALL, None, threads());
     if let Some(ended) = explored.broken {
         let history = shrink(&ended.history);
@@ -44,9 +48,25 @@ fn every_promise_holds_in_every_history() {
     );
     if seeds >= 1_000 {
         for input in [
-            "Hold", "Release", "Cancel", "HoldTimer", "OpenAttempt", "AttemptCreated", "Hint", "Payment",
-            "Refund", "Dispute", "VerifyAnswered", "CaptureAnswered", "VoidAnswered", "RefundTaken",
-            "RefundRetried", "RefundOtherWay", "RefundSettledElsewhere", "Swept", "RefundAnswered",
+            "Hold",
+            "Release",
+            "Cancel",
+            "HoldTimer",
+            "OpenAttempt",
+            "AttemptCreated",
+            "Hint",
+            "Payment",
+            "Refund",
+            "Dispute",
+            "VerifyAnswered",
+            "CaptureAnswered",
+            "VoidAnswered",
+            "RefundTaken",
+            "RefundRetried",
+            "RefundOtherWay",
+            "RefundSettledElsewhere",
+            "Swept",
+            "RefundAnswered",
         ] {
             let met = explored
                 .coverage
@@ -84,7 +104,10 @@ fn a_broken_promise_is_reduced_and_can_be_replayed() {
     let reduced = shrink(&found.history);
     assert!(reduced.acts.len() <= 10, "{:#?}", reduced.acts);
     assert!(
-        reduced.acts.iter().any(|act| matches!(act, Act::Hold { .. })),
+        reduced
+            .acts
+            .iter()
+            .any(|act| matches!(act, Act::Hold { .. })),
         "nobody sells a seat without a hold: {:#?}",
         reduced.acts
     );
@@ -99,7 +122,10 @@ fn a_broken_promise_is_reduced_and_can_be_replayed() {
         without.acts.remove(nth);
         let ended = history::again(&without);
         assert!(
-            !ended.broken.iter().any(|what| what.split(':').next() == again.broken[0].split(':').next()),
+            !ended
+                .broken
+                .iter()
+                .any(|what| what.split(':').next() == again.broken[0].split(':').next()),
             "choice {nth} is not needed: {:?}",
             ended.broken
         );
