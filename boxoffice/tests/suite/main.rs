@@ -2,16 +2,19 @@
 
 mod analytics;
 mod conformance;
+mod dead_letters;
 mod doors;
 mod failpoints;
 mod fuzzed;
 mod hot_show;
+mod kafka_record;
 mod limits;
 mod locks;
 mod lost_answers;
 mod mail_server;
 mod messages;
 mod operator;
+mod operators_lists;
 mod outages;
 mod outsider;
 mod relay;
@@ -20,6 +23,7 @@ mod servers;
 mod show_cancelled;
 mod shows;
 mod status;
+mod stories;
 mod strays;
 mod system;
 mod tickets;
