@@ -8,7 +8,7 @@ use boxoffice_saga::attention::AttentionKind;
 use boxoffice_turn::postgres::PgStore;
 use clap::Subcommand;
 
-use super::{Paging, clock, document, more, unread};
+use super::{Paging, clock, document, more, plain, unread};
 use crate::failure::Failure;
 use crate::terminal;
 
@@ -54,7 +54,7 @@ pub async fn run(command: AttentionCommand, store: &PgStore) -> Result<ExitCode,
         terminal::line("nothing waits for a person");
     } else {
         let items: String = page.entries.iter().map(item).collect();
-        terminal::text(&(items + &more(&page)));
+        terminal::text(&plain(&(items + &more(&page))));
     }
     Ok(ExitCode::SUCCESS)
 }

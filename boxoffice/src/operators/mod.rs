@@ -83,6 +83,16 @@ fn became(became: Became) -> &'static str {
     }
 }
 
+/// Text that came from outside, for a terminal: it cannot give it orders.
+fn plain(text: &str) -> String {
+    let harmless = |letter: char| match letter {
+        '\n' | '\t' => letter,
+        letter if letter.is_control() => '\u{fffd}',
+        letter => letter,
+    };
+    text.chars().map(harmless).collect()
+}
+
 /// A time in UTC, to the millisecond: all of the same length.
 fn clock(at: OffsetDateTime) -> String {
     let format =
@@ -106,6 +116,11 @@ fn span(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_comes_from_outside_cannot_give_the_terminal_orders() {
+        assert_eq!(plain("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\n");
+    }
 
     #[test]
     fn times_are_short_and_spans_are_for_people() {

@@ -10,7 +10,7 @@ use boxoffice_turn::postgres::PgStore;
 use clap::Subcommand;
 use time::Duration;
 
-use super::{Paging, became, clock, document, more, span, story as told, unread, unusable};
+use super::{Paging, became, clock, document, more, plain, span, story as told, unread, unusable};
 use crate::failure::Failure;
 use crate::orders::{SaidWhy, carry_out};
 use crate::terminal;
@@ -122,7 +122,7 @@ async fn list(store: &PgStore, wanted: Wanted, paging: &Paging, json: bool) -> R
         }
         None => {}
     }
-    terminal::text(&text);
+    terminal::text(&plain(&text));
     Ok(())
 }
 

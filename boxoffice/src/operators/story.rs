@@ -2,11 +2,11 @@
 
 use boxoffice_booking_api::operators::attention::Item;
 use boxoffice_booking_api::operators::story::{
-    Line, PaymentNow, RefundNow, Story, What, amount_in_words,
+    Line, PaymentNow, RefundNow, Source, Story, What, amount_in_words,
 };
 
-use super::clock;
 use super::saga::task_in_words;
+use super::{clock, plain};
 use crate::terminal;
 
 /// Where the words of a line begin.
@@ -58,7 +58,7 @@ pub fn in_words(story: &Story) -> String {
         text += "there is more: the oldest lines are left out\n";
     }
     let tasks = story.tasks.iter().map(|task| {
-        let words = task_in_words(task);
+        let words = plain(&task_in_words(task));
         format!("  {words}, about {}\n", task.subject)
     });
     text += &section("open tasks", tasks);
@@ -66,6 +66,7 @@ pub fn in_words(story: &Story) -> String {
     text
 }
 
+/// Lines under a title. They are [plain] or hold nothing from outside.
 fn section(title: &str, lines: impl IntoIterator<Item = String>) -> String {
     let lines: String = lines.into_iter().collect();
     if lines.is_empty() {
@@ -112,7 +113,7 @@ fn item(item: &Item) -> String {
         item.kind,
         item.subject,
         clock(item.since),
-        item.reason
+        plain(&item.reason)
     )
 }
 
@@ -124,33 +125,40 @@ fn line(line: &Line) -> String {
             ..
         } => ("decision", decided(transaction.as_deref(), source.as_ref())),
         What::Money { .. } => ("money", None),
-        What::Event { position, .. } => {
-            ("event", Some(format!("position {position} of the outbox")))
-        }
+        What::Event {
+            position, record, ..
+        } => ("event", Some(published(*position, record.as_ref()))),
         What::Call { .. } => ("call", None),
         What::Message { .. } => ("message", None),
         What::Act { .. } => ("operator", None),
         What::Attention { .. } => ("person", None),
         What::Settled { .. } => ("settled", None),
     };
-    let mut text = format!("{}  {label:<9}  {}\n", clock(line.at), line.said);
+    let mut text = format!("{}  {label:<9}  {}\n", clock(line.at), plain(&line.said));
     if let Some(details) = details {
-        text += &terminal::dim(&format!("{:INDENT$}{details}", ""));
+        text += &terminal::dim(&format!("{:INDENT$}{}", "", plain(&details)));
         text.push('\n');
     }
     text
 }
 
-fn decided(
-    transaction: Option<&str>,
-    source: Option<&boxoffice_booking_api::operators::story::Source>,
-) -> Option<String> {
+fn published(position: i64, record: Option<&Source>) -> String {
+    let mut text = format!("position {position} of the outbox");
+    if let Some(record) = record {
+        text += &format!(", record {}", place(record));
+    }
+    text
+}
+
+/// Where a record stands.
+fn place(source: &Source) -> String {
+    format!("{}/{}@{}", source.topic, source.partition, source.offset)
+}
+
+fn decided(transaction: Option<&str>, source: Option<&Source>) -> Option<String> {
     let mut details = Vec::new();
     if let Some(source) = source {
-        let mut text = format!(
-            "record {}/{}@{}",
-            source.topic, source.partition, source.offset
-        );
+        let mut text = format!("record {}", place(source));
         if let (Some(id), Some(kind)) = (&source.event_id, &source.event_kind) {
             text += &format!(", {kind} {id}");
         }

@@ -374,6 +374,28 @@ async fn a_parked_record_is_listed_and_looked_for_again() {
         "{record}"
     );
     let id = record["record_id"].as_str().expect("an id");
+    let (_, page) = operator.sees("parked-records?limit=500").await;
+    let records = page["records"].as_array().expect("records");
+    assert!(records.iter().any(|one| one["record_id"] == *id), "{page}");
+    let words = system.run(&["dlq", "parked", "--limit", "500"]);
+    assert!(String::from_utf8_lossy(&words.stdout).contains(&payment));
+    // A person has been called; and now the payment turns up.
+    let call = "insert into attention (kind, subject, reason, opened_at)
+                values ('unknown_booking', $1, 'whose is it?', now())";
+    let subject: uuid::Uuid = id.parse().expect("an id");
+    sqlx::query(call)
+        .bind(subject)
+        .execute(&stage.database)
+        .await
+        .expect("an item");
+    let show = stage.show("Parked", 600_000).await.expect("a show");
+    let ann = stage.customer("ann").await.expect("a customer");
+    let booking = ann.hold(show, &["A-1"]).await.expect("a hold");
+    let paid = stage.post_webhook(&booking, &payment, 45_000).await;
+    assert_eq!(paid.expect("an answer").status(), 200);
+    ann.wait_for(&booking, "CONFIRMED")
+        .await
+        .expect("confirmed");
     let path = format!("parked-records/{id}/retry");
     let (status, retried) = operator
         .does(&path, &json!({ "reason": "its booking is there now" }))
@@ -384,21 +406,21 @@ async fn a_parked_record_is_listed_and_looked_for_again() {
         ["due", "due_before", "in_hand"].contains(&became),
         "{retried}"
     );
-    let tries = record["tries"].as_i64();
-    let again = async || {
-        let now = parked().first().and_then(|record| record["tries"].as_i64());
-        Ok(now > tries)
-    };
-    assert!(stage.until(&true, again).await.expect("a list"));
-    let (_, page) = operator.sees("parked-records?limit=500").await;
-    let records = page["records"].as_array().expect("records");
-    assert!(records.iter().any(|one| one["record_id"] == *id), "{page}");
+    let gone = async || Ok(parked().is_empty());
+    assert!(stage.until(&true, gone).await.expect("a list"));
+    let open = "select count(*) from attention where subject = $1 and closed_at is null";
+    let open: i64 = sqlx::query_scalar(open)
+        .bind(subject)
+        .fetch_one(&stage.database)
+        .await
+        .expect("the list");
+    assert_eq!(open, 0, "it is nobody's any more");
+    let (_, gone) = operator.does(&path, &json!({ "reason": "again" })).await;
+    assert_eq!(gone["code"], "not_found");
     let act = (
         "parked_record.retry".to_owned(),
         Some(id.to_owned()),
         Some("its booking is there now".to_owned()),
     );
     assert_eq!(operator.record().await, [act]);
-    let words = system.run(&["dlq", "parked", "--limit", "500"]);
-    assert!(String::from_utf8_lossy(&words.stdout).contains(&payment));
 }

@@ -189,16 +189,17 @@ async fn a_late_payment_is_told_from_its_hold_to_its_refund() {
         (&event["booking_id"], &event["sequence"]),
         (&json!(booking), &failed["sequence"])
     );
+    assert_eq!(
+        failed["record"], taken["source"],
+        "known by whoever acted on it"
+    );
     // The refund: the key as it was sent, and what was answered.
     assert_eq!(call["key"], story["refunds"][0]["gateway_key"]);
     let sent = sent_keys(&stage, &attempt.gateway_payment_id).await;
     assert_eq!(json!(sent), json!([call["key"]]));
-    assert!(
-        call["answer"]
-            .as_str()
-            .is_some_and(|answer| answer.starts_with("succeeded")),
-        "{call}"
-    );
+    let done = story["refunds"][0]["gateway_refund_id"].as_str();
+    let done = format!("succeeded: {}", done.expect("the gateway's id"));
+    assert_eq!(call["answer"], *done);
     assert!(call["took_ms"].as_i64().is_some_and(|ms| ms >= 0), "{call}");
     assert_eq!(refund["outcome"]["outcome"], "done");
     // How it ended.

@@ -64,6 +64,10 @@ pub enum What {
         position: i64,
         /// Whether the relay has published it to Kafka.
         published: bool,
+        /// Where it stands in Kafka. Known only of events that a worker has acted on for this booking; the relay
+        /// does not write it down.
+        #[schema(required)]
+        record: Option<Source>,
     },
     /// A gateway was called.
     Call {

@@ -6,6 +6,7 @@ use boxoffice_saga::identity::RefundId;
 use boxoffice_saga::input::{Input, Outcome};
 use boxoffice_saga::task::TaskKind;
 use boxoffice_turn::TurnError;
+use boxoffice_turn::outgoing::BOOKING_EVENTS;
 use boxoffice_turn::postgres::read::Case;
 use serde::Deserialize;
 use serde_json::Value;
@@ -76,6 +77,7 @@ async fn decisions(db: &mut PgConnection, booking: Uuid, told: &mut Told) -> Res
     .await?;
     told.count(rows.len());
     let mut events = Vec::new();
+    let mut read = Vec::new();
     for row in rows.into_iter().rev() {
         let source = match (row.source_topic, row.source_partition, row.source_offset) {
             (Some(topic), Some(partition), Some(offset)) => Some(Source {
@@ -88,6 +90,11 @@ async fn decisions(db: &mut PgConnection, booking: Uuid, told: &mut Told) -> Res
             }),
             _ => None,
         };
+        read.extend(
+            source
+                .clone()
+                .filter(|source| source.topic == BOOKING_EVENTS),
+        );
         let published: Vec<Published> = row
             .published
             .as_deref()
@@ -103,7 +110,7 @@ async fn decisions(db: &mut PgConnection, booking: Uuid, told: &mut Told) -> Res
             .map_or_else(|_| row.outcome.clone(), |outcome| words::outcome(&outcome));
         told.add(
             row.at,
-            format!("{input}: {outcome}"),
+            format!("{input} → {outcome}"),
             What::Decision {
                 entry: row.entry,
                 input: json(row.input),
@@ -120,6 +127,9 @@ async fn decisions(db: &mut PgConnection, booking: Uuid, told: &mut Told) -> Res
         } else {
             "not published yet"
         };
+        let record = read.iter().find(|source| {
+            source.received_at == Some(at) && source.event_kind.as_deref() == Some(&event.r#type)
+        });
         told.add(
             at,
             format!("event {} {}: {whether}", event.sequence, event.r#type),
@@ -128,6 +138,7 @@ async fn decisions(db: &mut PgConnection, booking: Uuid, told: &mut Told) -> Res
                 r#type: event.r#type,
                 position: event.position,
                 published,
+                record: record.cloned(),
             },
         );
     }

@@ -17,10 +17,10 @@ pub fn amount(money: Money) -> String {
 pub fn input(input: &Input) -> String {
     match input {
         Input::Hold { seats, terms, .. } => format!(
-            "seats {} held for {} s and a grace of {} s",
+            "seats {} held for {} and a grace of {}",
             seats.join(", "),
-            terms.hold_ms / 1_000,
-            terms.grace_ms / 1_000
+            seconds(terms.hold_ms),
+            seconds(terms.grace_ms)
         ),
         Input::Release => "the customer gives the hold up".to_owned(),
         Input::Cancel { by } => match by {
@@ -85,6 +85,13 @@ pub fn input(input: &Input) -> String {
             };
             format!("refund {refund}, generation {generation}, try {attempt}: {answer}")
         }
+    }
+}
+
+fn seconds(ms: i64) -> String {
+    match (ms / 1_000, ms % 1_000) {
+        (seconds, 0) => format!("{seconds} s"),
+        (seconds, rest) => format!("{seconds}.{rest:03} s"),
     }
 }
 
