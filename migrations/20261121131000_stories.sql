@@ -22,9 +22,7 @@ alter table dead_letters add column redrives integer not null default 0;
 
 -- What is open, oldest first. Each of these holds only what is open, so it stays small however many bookings
 -- there are.
-create index payments_undecided on payments (opened_at, payment_id)
-    where standing not in ('DECLINED', 'CLOSED', 'CAPTURED');
-create index refunds_unfinished on refunds (requested_at, refund_id) where standing <> 'DONE';
+create index refunds_unfinished on refunds (requested_at, refund_id) where standing not in ('DONE', 'WITHDRAWN');
 create index attention_open on attention (opened_at, subject, (kind collate "C")) where closed_at is null;
 create index attention_open_by_subject on attention (subject) where closed_at is null;
 -- The operators' list: the oldest day first, and within a day the largest amount.

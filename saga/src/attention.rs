@@ -43,10 +43,14 @@ pub enum AttentionKind {
 
 impl AttentionKind {
     /// All kinds. Each has a section in `docs/operators.md`.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::RefundNotPossible,
         Self::RefundStuck,
         Self::RefundCameBack,
+        Self::RefundSlow,
+        Self::RefundOtherWay,
+        Self::DisputeOpened,
+        Self::DisputeLost,
         Self::ForeignRefund,
         Self::PaymentUnknown,
         Self::Contradiction,

@@ -65,8 +65,10 @@ const fn may_be_hurried(kind: TaskKind) -> bool {
     match kind {
         TaskKind::Verify
         | TaskKind::Void
+        | TaskKind::Capture
         | TaskKind::Trace
         | TaskKind::Refund
+        | TaskKind::MassRefund
         | TaskKind::CancelBooking
         | TaskKind::Mail
         | TaskKind::Sms

@@ -85,23 +85,43 @@ fn payment(payment: &PaymentNow) -> String {
         .verdict
         .as_ref()
         .map_or_else(String::new, |verdict| format!(", {verdict}"));
-    format!(
-        "  {} at {} as {at_gateway}: {}, {taken}{verdict}\n",
+    let kept = match payment.retained_minor {
+        0 => String::new(),
+        kept => format!(", {kept} of it kept as a fee"),
+    };
+    let disputes = payment.disputes.iter().map(|dispute| {
+        format!(
+            ", dispute {} about {} {}",
+            dispute.gateway_dispute_id, dispute.amount_minor, dispute.standing
+        )
+    });
+    let disputes: String = disputes.collect();
+    let text = format!(
+        "  {} at {} as {at_gateway}: {}, {taken}{verdict}{kept}{disputes}\n",
         payment.payment_id, payment.account, payment.standing
-    )
+    );
+    plain(&text)
 }
 
 fn refund(refund: &RefundNow) -> String {
     let at_gateway = refund.gateway_refund_id.as_deref().unwrap_or("-");
-    format!(
-        "  {} of payment {} as {at_gateway}: {}, {} for {}, key {}\n",
+    let said = |what: &str, words: &Option<String>| {
+        words
+            .as_ref()
+            .map_or_else(String::new, |words| format!(", {what}: {words}"))
+    };
+    let text = format!(
+        "  {} of payment {} as {at_gateway}: {}, {} for {}, key {}{}{}\n",
         refund.refund_id,
         refund.payment_id,
         refund.standing,
         amount_in_words(refund.amount),
         refund.cause,
-        refund.gateway_key
-    )
+        refund.gateway_key,
+        said("sent another way", &refund.other_way),
+        said("proof", &refund.proof),
+    );
+    plain(&text)
 }
 
 fn item(item: &Item) -> String {

@@ -110,8 +110,8 @@ async fn everything(db: &PgPool, now: OffsetDateTime) {
     )
     .bind(id(1))
     .bind(now - Duration::minutes(20))
-    .bind((10..15).map(id).collect::<Vec<_>>())
-    .bind(["OPEN", "OPEN", "DECLINED", "CLOSED", "CAPTURED"])
+    .bind((10..17).map(id).collect::<Vec<_>>())
+    .bind(["OPEN", "OPEN", "DECLINED", "CLOSED", "CAPTURED", "AUTHORISED", "GIVING_UP"])
     .execute(db)
     .await
     .expect("payments");
@@ -123,9 +123,9 @@ async fn everything(db: &PgPool, now: OffsetDateTime) {
     )
     .bind(id(1))
     .bind(now - Duration::minutes(5))
-    .bind((20..26).map(id).collect::<Vec<_>>())
-    .bind(["REQUESTED", "UNDER_WAY", "UNDER_WAY", "PENDING", "WITH_OPERATOR", "DONE"])
-    .bind(["INR", "INR", "USD", "INR", "INR", "INR"])
+    .bind((20..27).map(id).collect::<Vec<_>>())
+    .bind(["REQUESTED", "UNDER_WAY", "UNDER_WAY", "PENDING", "WITH_OPERATOR", "DONE", "WITHDRAWN"])
+    .bind(["INR", "INR", "USD", "INR", "INR", "INR", "INR"])
     .execute(db)
     .await
     .expect("refunds");
@@ -182,7 +182,11 @@ async fn each_amount_waits_for_one_and_is_counted_once() {
     everything(store.pool(), now).await;
     let expected = [
         (WaitingFor::Bank, vec![10, 23], "1100 INR"),
-        (WaitingFor::Gateway, vec![21, 22], "1000 INR + 1000 USD"),
+        (
+            WaitingFor::Gateway,
+            vec![15, 16, 21, 22],
+            "1200 INR + 1000 USD",
+        ),
         (WaitingFor::Refund, vec![20], "1000 INR"),
         (WaitingFor::Person, vec![11, 24], "1100 INR"),
         (WaitingFor::Notification, vec![30, 31], ""),
@@ -222,7 +226,7 @@ async fn each_amount_waits_for_one_and_is_counted_once() {
         count += ids.len();
     }
     // All of them by any page: what has waited longest first, and nothing twice.
-    for length in 1..=11 {
+    for length in 1..=13 {
         let mut found = Vec::new();
         let mut after = None;
         loop {
@@ -251,7 +255,7 @@ async fn each_amount_waits_for_one_and_is_counted_once() {
         .expect("a page");
     let mut found: Vec<Uuid> = page.entries.iter().map(|one| one.id).collect();
     found.sort_unstable();
-    assert_eq!(found, [id(10), id(30), id(31)]);
+    assert_eq!(found, [10, 15, 16, 30, 31].map(id));
     assert!(page.entries.iter().all(|one| one.seconds >= 900));
 }
 

@@ -284,10 +284,13 @@ async fn calls(db: &mut PgConnection, case: &Case, told: &mut Told) -> Result<()
 /// The idempotency key that a call of this kind sends.
 fn key(kind: TaskKind, subject: Uuid, generation: i32) -> Option<String> {
     match kind {
-        TaskKind::Refund => Some(RefundId::from(subject).gateway_key(generation.cast_unsigned())),
+        TaskKind::Refund | TaskKind::MassRefund => {
+            Some(RefundId::from(subject).gateway_key(generation.cast_unsigned()))
+        }
         TaskKind::HoldTimer
         | TaskKind::Verify
         | TaskKind::Void
+        | TaskKind::Capture
         | TaskKind::Trace
         | TaskKind::CancelShow
         | TaskKind::CancelBooking

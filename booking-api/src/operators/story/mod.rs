@@ -9,7 +9,7 @@ pub(super) mod words;
 
 use boxoffice_saga::identity::{BookingId, PaymentId, RefundId, SeatName, ShowId};
 use boxoffice_saga::money::Money;
-use boxoffice_saga::payment::Payment;
+use boxoffice_saga::payment::{Dispute, Payment};
 use boxoffice_saga::refund::Refund;
 use boxoffice_saga::status::{self, Status};
 use boxoffice_turn::TurnError;
@@ -98,6 +98,12 @@ pub struct PaymentNow {
     /// What was decided about it.
     #[schema(required)]
     pub verdict: Option<String>,
+    /// When its money is taken: `AUTOMATIC` or `AFTER_SEATS`.
+    pub capture: &'static str,
+    /// How much of it was kept as the fee of a cancellation.
+    pub retained_minor: i64,
+    /// The disputes about it, oldest first.
+    pub disputes: Vec<DisputeNow>,
     /// When it was opened, or first heard of.
     #[serde(with = "time::serde::rfc3339")]
     pub opened_at: OffsetDateTime,
@@ -105,6 +111,18 @@ pub struct PaymentNow {
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(required)]
     pub decided_at: Option<OffsetDateTime>,
+}
+
+/// How a dispute stands.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = StoryDispute)]
+pub struct DisputeNow {
+    /// The gateway's id.
+    pub gateway_dispute_id: String,
+    /// Where it stands.
+    pub standing: &'static str,
+    /// How much of the payment it is about, in minor units of its currency.
+    pub amount_minor: i64,
 }
 
 /// How a refund stands.
@@ -126,6 +144,12 @@ pub struct RefundNow {
     /// The gateway's id.
     #[schema(required)]
     pub gateway_refund_id: Option<String>,
+    /// How a person sends the money instead, if one does.
+    #[schema(required)]
+    pub other_way: Option<String>,
+    /// What proves that a person has returned it elsewhere.
+    #[schema(required)]
+    pub proof: Option<String>,
     /// When it was decided.
     #[serde(with = "time::serde::rfc3339")]
     pub requested_at: OffsetDateTime,
@@ -155,8 +179,21 @@ impl From<&Payment> for PaymentNow {
             expected: payment.expected,
             captured: payment.captured,
             verdict: payment.verdict.map(|verdict| verdict.name().to_owned()),
+            capture: payment.capture.name(),
+            retained_minor: payment.retained,
+            disputes: payment.disputes.iter().map(DisputeNow::from).collect(),
             opened_at: payment.opened_at,
             decided_at: payment.decided_at,
+        }
+    }
+}
+
+impl From<&Dispute> for DisputeNow {
+    fn from(dispute: &Dispute) -> Self {
+        Self {
+            gateway_dispute_id: dispute.gateway_dispute_id.clone(),
+            standing: words::dispute(dispute.standing),
+            amount_minor: dispute.amount_minor,
         }
     }
 }
@@ -171,6 +208,8 @@ impl From<&Refund> for RefundNow {
             standing: refund.standing.name().to_owned(),
             gateway_key: refund.id.gateway_key(refund.generation),
             gateway_refund_id: refund.gateway_refund_id.clone(),
+            other_way: refund.other_way.clone(),
+            proof: refund.proof.clone(),
             requested_at: refund.requested_at,
             done_at: refund.done_at,
         }

@@ -2,10 +2,10 @@
 //! before it compiles.
 
 use boxoffice_saga::booking::CancelledBy;
-use boxoffice_saga::fact::{PaymentFact, PaymentState, RefundFact, RefundState};
-use boxoffice_saga::input::{CallAnswer, Input, Outcome, RefundAnswer, VoidAnswer};
+use boxoffice_saga::fact::{DisputeFact, PaymentFact, PaymentState, RefundFact, RefundState};
+use boxoffice_saga::input::{CallAnswer, CaptureAnswer, Input, Outcome, RefundAnswer, VoidAnswer};
 use boxoffice_saga::money::Money;
-use boxoffice_saga::payment::Verdict;
+use boxoffice_saga::payment::{CaptureMode, DisputeStanding, Verdict};
 use boxoffice_saga::task::TaskKind;
 
 /// Minor units and the currency.
@@ -31,8 +31,17 @@ pub fn input(input: &Input) -> String {
         .to_owned(),
         Input::HoldTimer => "the hold's timer fires".to_owned(),
         Input::OpenAttempt {
-            payment, account, ..
-        } => format!("payment {payment} opened at {account}"),
+            payment,
+            account,
+            capture,
+            ..
+        } => {
+            let capture = match capture {
+                CaptureMode::Automatic => "",
+                CaptureMode::AfterSeats => ", to be taken when the seats are the customer's",
+            };
+            format!("payment {payment} opened at {account}{capture}")
+        }
         Input::AttemptCreated {
             payment,
             gateway_payment_id,
@@ -40,13 +49,17 @@ pub fn input(input: &Input) -> String {
         Input::Hint { payment } => format!("the browser says that it has paid {payment}"),
         Input::Payment(fact) => payment_told(fact),
         Input::Refund(fact) => refund_told(fact),
+        Input::Dispute(fact) => dispute_told(fact),
         Input::VerifyAnswered {
             payment,
             generation,
             answer,
         } => {
             let answer = match answer {
-                CallAnswer::Answered => "answered".to_owned(),
+                CallAnswer::Answered { state: None } => "answered".to_owned(),
+                CallAnswer::Answered { state: Some(state) } => {
+                    format!("answered, it is {}", payment_state(*state))
+                }
                 CallAnswer::Unknown { why } => no_usable_answer(why),
             };
             format!("question {generation} how payment {payment} stands: {answer}")
@@ -65,6 +78,29 @@ pub fn input(input: &Input) -> String {
             };
             format!("try {attempt} to cancel payment {payment} at the gateway: {answer}")
         }
+        Input::CaptureAnswered {
+            payment,
+            attempt,
+            answer,
+        } => {
+            let answer = match answer {
+                CaptureAnswer::Taken { fact } => payment_told(fact),
+                CaptureAnswer::Declined { why } => format!("declined: {why}"),
+                CaptureAnswer::RetryLater { why, .. } => to_be_asked_again(why),
+                CaptureAnswer::Unknown { why } => no_usable_answer(why),
+            };
+            format!("try {attempt} to take the money of payment {payment}: {answer}")
+        }
+        Input::RefundRetried { refund } => {
+            format!("an operator has refund {refund} made at the gateway again")
+        }
+        Input::RefundOtherWay { refund, means } => {
+            format!("an operator sends the money of refund {refund} by another way: {means}")
+        }
+        Input::RefundSettledElsewhere { refund, proof } => {
+            format!("an operator has proof that refund {refund} is with the customer: {proof}")
+        }
+        Input::Swept => "found open with nobody at work on it".to_owned(),
         Input::RefundTaken { refund } => format!("a worker takes refund {refund} on"),
         Input::RefundAnswered {
             refund,
@@ -75,9 +111,7 @@ pub fn input(input: &Input) -> String {
             let answer = match answer {
                 RefundAnswer::Told { fact } => refund_told(fact),
                 RefundAnswer::Declined { why } => format!("declined: {why}"),
-                RefundAnswer::RetryLater { why, .. } => {
-                    format!("not done, to be asked again: {why}")
-                }
+                RefundAnswer::RetryLater { why, .. } => to_be_asked_again(why),
                 RefundAnswer::Unknown { why } => no_usable_answer(why),
                 RefundAnswer::NothingAlive => {
                     "nothing of it is at the gateway, and its key is spent".to_owned()
@@ -95,22 +129,29 @@ fn seconds(ms: i64) -> String {
     }
 }
 
+fn to_be_asked_again(why: &str) -> String {
+    format!("not done, to be asked again: {why}")
+}
+
 fn no_usable_answer(why: &str) -> String {
     format!("no usable answer: {why}")
 }
 
-fn payment_told(fact: &PaymentFact) -> String {
-    let state = match fact.state {
+const fn payment_state(state: PaymentState) -> &'static str {
+    match state {
         PaymentState::Open => "open",
         PaymentState::Processing => "being processed",
         PaymentState::Failed => "declined",
         PaymentState::Authorised => "authorised",
         PaymentState::Cancelled => "cancelled",
         PaymentState::Captured => "captured",
-    };
+    }
+}
+
+fn payment_told(fact: &PaymentFact) -> String {
     told(
         &format!("payment {}", fact.gateway_payment_id),
-        state,
+        payment_state(fact.state),
         &fact.account.to_string(),
         fact.amount,
         fact.live,
@@ -130,6 +171,29 @@ fn refund_told(fact: &RefundFact) -> String {
             fact.gateway_refund_id, fact.gateway_payment_id
         ),
         state,
+        &fact.account.to_string(),
+        fact.amount,
+        fact.live,
+        fact.reason.as_deref(),
+    )
+}
+
+/// Where a dispute stands.
+pub const fn dispute(standing: DisputeStanding) -> &'static str {
+    match standing {
+        DisputeStanding::Opened => "opened",
+        DisputeStanding::Won => "won",
+        DisputeStanding::Lost => "lost",
+    }
+}
+
+fn dispute_told(fact: &DisputeFact) -> String {
+    told(
+        &format!(
+            "dispute {} about {}",
+            fact.gateway_dispute_id, fact.gateway_payment_id
+        ),
+        dispute(fact.standing),
         &fact.account.to_string(),
         fact.amount,
         fact.live,
@@ -191,8 +255,10 @@ pub fn task(kind: TaskKind) -> &'static str {
         TaskKind::HoldTimer => "to end the hold, or to warn of its end",
         TaskKind::Verify => "to ask the gateway how a payment stands",
         TaskKind::Void => "to cancel a payment at the gateway",
+        TaskKind::Capture => "to take authorised money",
         TaskKind::Trace => "to find out whose a parked record is",
         TaskKind::Refund => "to return money",
+        TaskKind::MassRefund => "to return the money of a cancelled show",
         TaskKind::CancelShow => "to name the bookings of a cancelled show",
         TaskKind::CancelBooking => "to cancel a booking of a cancelled show",
         TaskKind::Mail => "to send a letter",

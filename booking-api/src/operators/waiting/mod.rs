@@ -32,7 +32,8 @@ pub enum WaitingFor {
     /// The customer or their bank: a payment of which nobody has said how it ended, or a refund that the gateway
     /// has accepted and not finished.
     Bank,
-    /// The gateway: a refund that it was asked for, or will be as soon as it listens.
+    /// The gateway: a refund that it was asked for, or will be as soon as it listens; reserved money that it takes or
+    /// gives up.
     Gateway,
     /// The refund worker: a refund that is decided, and that no worker has taken on.
     Refund,
@@ -71,6 +72,7 @@ impl WaitingFor {
     const fn of_payment(standing: PaymentStanding) -> Option<Self> {
         match standing {
             PaymentStanding::Open => Some(Self::Bank),
+            PaymentStanding::Authorised | PaymentStanding::GivingUp => Some(Self::Gateway),
             PaymentStanding::Declined | PaymentStanding::Closed | PaymentStanding::Captured => None,
         }
     }
@@ -82,7 +84,7 @@ impl WaitingFor {
             RefundStanding::UnderWay => Some(Self::Gateway),
             RefundStanding::Pending => Some(Self::Bank),
             RefundStanding::WithOperator => Some(Self::Person),
-            RefundStanding::Done => None,
+            RefundStanding::Done | RefundStanding::Withdrawn => None,
         }
     }
 
@@ -94,7 +96,12 @@ impl WaitingFor {
             TaskKind::HoldTimer | TaskKind::CancelShow | TaskKind::CancelBooking => {
                 Some(Self::Worker)
             }
-            TaskKind::Verify | TaskKind::Void | TaskKind::Trace | TaskKind::Refund => None,
+            TaskKind::Verify
+            | TaskKind::Void
+            | TaskKind::Capture
+            | TaskKind::Trace
+            | TaskKind::Refund
+            | TaskKind::MassRefund => None,
         }
     }
 }
@@ -231,14 +238,17 @@ pub async fn list(
         limit: limit.and_one(),
     };
     let mut found = Vec::new();
-    if wanted.wants(WaitingFor::Bank) {
-        found.extend(sources::payments(&mut db, &within).await?);
-    }
-    let standings: Vec<RefundStanding> = sources::REFUNDS
+    let wants = |waiting: Option<WaitingFor>| waiting.is_some_and(|one| wanted.wants(one));
+    let standings: Vec<_> = sources::PAYMENTS
         .into_iter()
-        .filter(|standing| {
-            WaitingFor::of_refund(*standing).is_some_and(|waiting| wanted.wants(waiting))
-        })
+        .filter(|standing| wants(WaitingFor::of_payment(*standing)))
+        .collect();
+    if !standings.is_empty() {
+        found.extend(sources::payments(&mut db, &within, &standings).await?);
+    }
+    let standings: Vec<_> = sources::REFUNDS
+        .into_iter()
+        .filter(|standing| wants(WaitingFor::of_refund(*standing)))
         .collect();
     if !standings.is_empty() {
         found.extend(sources::refunds(&mut db, &within, &standings).await?);
@@ -290,11 +300,12 @@ mod tests {
             .map(TaskKind::name)
             .collect();
         assert_eq!(messages, ["mail", "sms", "push"]);
-        let refunds: Vec<_> = sources::REFUNDS
-            .into_iter()
-            .filter(|standing| WaitingFor::of_refund(*standing).is_some())
-            .collect();
-        assert_eq!(refunds.len(), sources::REFUNDS.len());
+        for standing in sources::PAYMENTS {
+            assert!(WaitingFor::of_payment(standing).is_some());
+        }
+        for standing in sources::REFUNDS {
+            assert!(WaitingFor::of_refund(standing).is_some());
+        }
     }
 
     #[test]

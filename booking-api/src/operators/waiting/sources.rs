@@ -26,6 +26,13 @@ pub(super) struct Within<'a> {
     pub(super) limit: i64,
 }
 
+/// The standings of payments that are not decided.
+pub(super) const PAYMENTS: [PaymentStanding; 3] = [
+    PaymentStanding::Open,
+    PaymentStanding::Authorised,
+    PaymentStanding::GivingUp,
+];
+
 /// The standings of refunds that are not done.
 pub(super) const REFUNDS: [RefundStanding; 4] = [
     RefundStanding::Requested,
@@ -69,12 +76,14 @@ fn entry(
 pub(super) async fn payments(
     db: &mut PgConnection,
     within: &Within<'_>,
+    standings: &[PaymentStanding],
 ) -> Result<Vec<Waiting>, TurnError> {
+    let names: Vec<String> = standings.iter().map(|one| one.name().to_owned()).collect();
     let rows = sqlx::query!(
         "select p.payment_id, p.booking_id, p.standing, p.expected_minor, p.expected_currency, p.gateway, p.account,
                 p.gateway_payment_id, p.opened_at
          from payments p
-         where p.standing not in ('DECLINED', 'CLOSED', 'CAPTURED') and p.opened_at <= $1
+         where p.standing in ('OPEN', 'AUTHORISED', 'GIVING_UP') and p.standing = any($5) and p.opened_at <= $1
            and (p.opened_at, p.payment_id) > ($2, $3)
            and not exists (select from attention a where a.subject = p.payment_id and a.closed_at is null)
          order by p.opened_at, p.payment_id limit $4",
@@ -82,6 +91,7 @@ pub(super) async fn payments(
         within.after.since,
         within.after.id,
         within.limit,
+        &names,
     )
     .fetch_all(db)
     .await?;
@@ -125,7 +135,7 @@ pub(super) async fn refunds(
         "select r.refund_id, r.booking_id, r.standing, r.amount_minor, r.currency, r.cause, r.generation,
                 r.gateway_refund_id, r.requested_at
          from refunds r
-         where r.standing <> 'DONE' and r.standing = any($5) and r.requested_at <= $1
+         where r.standing not in ('DONE', 'WITHDRAWN') and r.standing = any($5) and r.requested_at <= $1
            and (r.requested_at, r.refund_id) > ($2, $3)
            and not exists (select from attention a where a.subject = r.refund_id and a.closed_at is null)
          order by r.requested_at, r.refund_id limit $4",

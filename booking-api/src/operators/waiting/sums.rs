@@ -36,17 +36,28 @@ struct Row {
     oldest: OffsetDateTime,
 }
 
+/// What waits for one of them, as it is added up.
 #[derive(Default)]
-struct Sums(BTreeMap<WaitingFor, (i64, Option<OffsetDateTime>, BTreeMap<String, i64>)>);
+struct Adding {
+    count: i64,
+    oldest: Option<OffsetDateTime>,
+    money: BTreeMap<String, i64>,
+}
+
+#[derive(Default)]
+struct Sums(BTreeMap<WaitingFor, Adding>);
 
 impl Sums {
     fn add(&mut self, waiting_for: WaitingFor, row: Row) {
-        let (count, oldest, money) = self.0.entry(waiting_for).or_default();
-        *count += row.count;
-        *oldest = Some(oldest.map_or(row.oldest, |oldest| oldest.min(row.oldest)));
+        let sum = self.0.entry(waiting_for).or_default();
+        sum.count += row.count;
+        sum.oldest = Some(
+            sum.oldest
+                .map_or(row.oldest, |oldest| oldest.min(row.oldest)),
+        );
         if let Some(currency) = row.currency {
-            let sum = money.entry(currency).or_default();
-            *sum = sum.saturating_add(row.minor);
+            let money = sum.money.entry(currency).or_default();
+            *money = money.saturating_add(row.minor);
         }
     }
 }
@@ -67,7 +78,7 @@ pub async fn sums(store: &PgStore, wanted: Wanted) -> Result<Vec<Sum>, TurnError
         r#"select p.standing as name, p.expected_currency as currency, count(*) as "count!",
                   sum(p.expected_minor)::bigint as "minor!", min(p.opened_at) as "oldest!"
            from payments p
-           where p.standing not in ('DECLINED', 'CLOSED', 'CAPTURED') and p.opened_at <= $1
+           where p.standing in ('OPEN', 'AUTHORISED', 'GIVING_UP') and p.opened_at <= $1
              and not exists (select from attention a where a.subject = p.payment_id and a.closed_at is null)
            group by p.standing, p.expected_currency"#,
         until,
@@ -85,7 +96,7 @@ pub async fn sums(store: &PgStore, wanted: Wanted) -> Result<Vec<Sum>, TurnError
         r#"select r.standing as name, r.currency, count(*) as "count!", sum(r.amount_minor)::bigint as "minor!",
                   min(r.requested_at) as "oldest!"
            from refunds r
-           where r.standing <> 'DONE' and r.requested_at <= $1
+           where r.standing not in ('DONE', 'WITHDRAWN') and r.requested_at <= $1
              and not exists (select from attention a where a.subject = r.refund_id and a.closed_at is null)
            group by r.standing, r.currency"#,
         until,
@@ -140,15 +151,16 @@ pub async fn sums(store: &PgStore, wanted: Wanted) -> Result<Vec<Sum>, TurnError
     sums.0
         .into_iter()
         .filter(|(waiting_for, _)| wanted.wants(*waiting_for))
-        .map(|(waiting_for, (count, oldest, money))| {
-            let money = money
+        .map(|(waiting_for, sum)| {
+            let money = sum
+                .money
                 .into_iter()
                 .map(|(currency, minor)| read_money(minor, &currency))
                 .collect::<Result<_, _>>()?;
             Ok(Sum {
                 waiting_for,
-                count,
-                oldest: oldest.unwrap_or(now),
+                count: sum.count,
+                oldest: sum.oldest.unwrap_or(now),
                 money,
             })
         })
