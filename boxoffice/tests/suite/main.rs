@@ -2,10 +2,12 @@
 
 mod analytics;
 mod conformance;
+mod dead_letters;
 mod doors;
 mod failpoints;
 mod fuzzed;
 mod hot_show;
+mod kafka_record;
 mod limits;
 mod locks;
 mod lost_answers;
@@ -13,6 +15,7 @@ mod mail_server;
 mod messages;
 mod money;
 mod operator;
+mod operators_lists;
 mod outages;
 mod outsider;
 mod relay;
@@ -21,6 +24,7 @@ mod servers;
 mod show_cancelled;
 mod shows;
 mod status;
+mod stories;
 mod strays;
 mod sweep;
 mod system;
