@@ -6,6 +6,7 @@ use boxoffice_saga::identity::GatewayAccount;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::line::LineConfig;
 use crate::secrets::SigningSecret;
 
 /// How a gateway speaks: which folder of this crate serves it.
@@ -53,6 +54,9 @@ pub struct AccountConfig {
     /// How to call it. Without, its payments cannot be opened, voided, looked up or refunded by us.
     #[serde(default)]
     pub api: Option<ApiConfig>,
+    /// How often it is called, and when it is left alone.
+    #[serde(default)]
+    pub line: LineConfig,
 }
 
 /// How to call a gateway.
@@ -92,6 +96,7 @@ impl AccountConfig {
             secrets: vec![secret],
             tolerance_seconds: default_tolerance(),
             api: None,
+            line: LineConfig::default(),
         }
     }
 
@@ -138,6 +143,7 @@ impl AccountConfig {
                 ));
             }
         }
+        self.line.validate().map_err(|what| bad(&what))?;
         if let Some(api) = &self.api {
             api.validate(self.live).map_err(|what| bad(&what))?;
             if scheme == Scheme::Generic {

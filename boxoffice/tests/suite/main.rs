@@ -1,10 +1,12 @@
 //! boxoffice on real Kafka and real PostgreSQL. One binary, so that tests share the servers that stay up.
 
 mod analytics;
+mod audience;
 mod conformance;
 mod doors;
 mod failpoints;
 mod fuzzed;
+mod gateway_down;
 mod hot_show;
 mod limits;
 mod locks;
