@@ -14,7 +14,9 @@ use crate::failure::Failure;
 use crate::logging::{self, Destination};
 use crate::roles::{self, Role};
 use crate::supervisor::{Ending, Stage, Supervisor};
-use crate::{audit, bench, demo, dev, extent, probe, report, schema, shows, terminal, tickets};
+use crate::{
+    audit, bench, demo, dev, extent, probe, refunds, report, schema, shows, terminal, tickets,
+};
 
 /// Drives ticket bookings from seat hold to paid ticket, and gets the money right when things go wrong.
 ///
@@ -86,6 +88,9 @@ enum Command {
     /// Create and import shows, put them on sale, block seats, change and cancel them
     #[command(subcommand)]
     Show(shows::ShowCommand),
+    /// Pause and resume the refunds of a cancelled show, and see how far they are
+    #[command(subcommand)]
+    Refund(refunds::RefundCommand),
     /// Check tickets as a gate does, offline; print the public keys for that
     #[command(subcommand)]
     Ticket(tickets::TicketCommand),
@@ -176,6 +181,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Show(command) => shows::run(command, &database(file)?).await,
+        Command::Refund(command) => refunds::run(command, &database(file)?).await,
         Command::Ticket(command) => tickets::run(command, || Ok(load(file, &[])?.config.tickets)),
         Command::Report(arguments) => {
             report::run(arguments, &analytics(&load(file, &[])?.config)?).await

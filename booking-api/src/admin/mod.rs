@@ -4,6 +4,7 @@
 mod acts;
 mod bookings;
 mod cancel;
+mod mass_refunds;
 mod new_shows;
 mod remove;
 mod sale;
@@ -29,5 +30,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(sale::unblock))
         .routes(routes!(sale::change))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(mass_refunds::progress))
+        .routes(routes!(mass_refunds::pause))
+        .routes(routes!(mass_refunds::resume))
         .routes(routes!(bookings::cancel))
 }

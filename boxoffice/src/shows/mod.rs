@@ -103,7 +103,7 @@ pub enum ShowCommand {
 pub struct Said {
     /// Why, for the record.
     #[arg(long)]
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// One JSON document on standard output.
     #[arg(long)]
     json: bool,
@@ -113,8 +113,8 @@ pub struct Said {
 #[derive(Debug, Args)]
 pub struct SaidWhy {
     /// Why, for the record.
-    #[arg(long)]
-    reason: String,
+    #[arg(long, visible_alias = "why")]
+    pub(crate) reason: String,
     /// One JSON document on standard output.
     #[arg(long)]
     json: bool,
@@ -222,7 +222,8 @@ pub async fn run(command: ShowCommand, store: &PgStore) -> Result<ExitCode, Fail
     }
 }
 
-fn order(why: Option<String>) -> Order {
+/// An order of the operating system's user.
+pub(crate) fn order(why: Option<String>) -> Order {
     let user = nix::unistd::getuid();
     let name = nix::unistd::User::from_uid(user).ok().flatten();
     Order {
@@ -232,7 +233,8 @@ fn order(why: Option<String>) -> Order {
     }
 }
 
-async fn carry_out<A: Act>(
+/// Does it on this user's order, and says what came of it.
+pub(crate) async fn carry_out<A: Act>(
     store: &PgStore,
     said: Said,
     what: &A,

@@ -12,6 +12,7 @@ mod limits;
 mod locks;
 mod lost_answers;
 mod mail_server;
+mod mass_refunds;
 mod messages;
 mod operator;
 mod outages;

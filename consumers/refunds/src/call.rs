@@ -1,5 +1,6 @@
 //! Making a refund at the gateway, and never twice.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use boxoffice_gateways::{CallError, GatewayClient, Gateways, RefundOrder};
@@ -15,6 +16,8 @@ use boxoffice_turn::Appends;
 use boxoffice_turn::postgres::PgStore;
 use time::Duration;
 
+use crate::lane::Lane;
+
 /// Gateways forget idempotency keys after a day (Stripe keeps them at least 24 hours): an older key is not
 /// used again.
 const KEY_LIVES: Duration = Duration::hours(23);
@@ -23,16 +26,21 @@ const KEY_LIVES: Duration = Duration::hours(23);
 /// a first answer even if that was a 500.
 const KEY_TRIES: usize = 2;
 
-/// The refund worker's tasks.
-pub struct RefundWork {
+/// The refund worker's tasks of one lane.
+pub struct RefundWork<L> {
     store: PgStore,
     gateways: Arc<Gateways>,
+    lane: PhantomData<L>,
 }
 
-impl RefundWork {
+impl<L: Lane> RefundWork<L> {
     /// Work over `store` and `gateways`.
     pub const fn new(store: PgStore, gateways: Arc<Gateways>) -> Self {
-        Self { store, gateways }
+        Self {
+            store,
+            gateways,
+            lane: PhantomData,
+        }
     }
 
     async fn rows(&self, task: &Leased) -> Result<(Refund, Payment, BookingState), String> {
@@ -70,7 +78,7 @@ impl RefundWork {
         if !refund.stands(&payment, booking) {
             return declined("the decision behind this refund does not stand");
         }
-        let Some(client) = self.gateways.client(&payment.account) else {
+        let Some(client) = L::client(&self.gateways, &payment.account) else {
             return declined("boxoffice cannot make refunds at this gateway");
         };
         let Some(gateway_payment_id) = &payment.gateway_payment_id else {
@@ -179,10 +187,10 @@ fn told(answer: Result<RefundFact, CallError>) -> Result<RefundAnswer, HeldBack>
     })
 }
 
-impl Work for RefundWork {
+impl<L: Lane> Work for RefundWork<L> {
     type Answer = RefundAnswer;
 
-    const KINDS: &'static [TaskKind] = &[TaskKind::Refund];
+    const KINDS: &'static [TaskKind] = L::KINDS;
 
     fn held(&self) -> Vec<String> {
         self.gateways.shut().map(ToString::to_string).collect()

@@ -119,6 +119,7 @@ impl Work for CoordinatorWork {
             TaskKind::HoldTimer
             | TaskKind::CancelBooking
             | TaskKind::Refund
+            | TaskKind::MassRefund
             | TaskKind::Mail
             | TaskKind::Sms
             | TaskKind::Push => Answer::Due,

@@ -1,7 +1,7 @@
 //! Writes a turn's tasks, the answers to calls, and what customers were told by them.
 
 use boxoffice_saga::identity::BookingId;
-use boxoffice_saga::task::{Task, TaskKey};
+use boxoffice_saga::task::{Task, TaskKey, TaskKind};
 use boxoffice_saga::world::World;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -134,7 +134,7 @@ fn gateway(world: &World, task: &Task) -> String {
 fn mass_show(task: &Task) -> i64 {
     let booking = task
         .booking
-        .filter(|_| task.key.kind.name() == "mass_refund");
+        .filter(|_| task.key.kind == TaskKind::MassRefund);
     booking.map_or(0, |booking| booking.show().as_i64())
 }
 
