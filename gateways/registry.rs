@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use boxoffice_saga::fact::{Fact, Reading};
 use boxoffice_saga::identity::GatewayAccount;
+use boxoffice_saga::payment::CaptureMode;
 
 use crate::client::GatewayClient;
 use crate::config::{AccountConfig, ConfigError, Scheme};
@@ -25,6 +26,7 @@ pub struct Gateways {
 
 struct Entry {
     door: Box<dyn Door>,
+    capture: CaptureMode,
     lines: Option<Lines>,
 }
 
@@ -75,7 +77,10 @@ impl Gateways {
                 }
                 Scheme::Generic => (Box::new(GenericDoor::new(&config)), None),
             };
-            gateways.insert(account, door, client, &config.line);
+            gateways.insert(account.clone(), door, client, &config.line);
+            if let Some(entry) = gateways.accounts.get_mut(&account) {
+                entry.capture = config.capture;
+            }
         }
         Ok(gateways)
     }
@@ -97,7 +102,12 @@ impl Gateways {
                 line,
             }
         });
-        self.accounts.insert(account, Entry { door, lines });
+        let entry = Entry {
+            door,
+            capture: CaptureMode::Automatic,
+            lines,
+        };
+        self.accounts.insert(account, entry);
     }
 
     /// The door of an account. None: no such account, answer 404.
@@ -121,6 +131,13 @@ impl Gateways {
             let lines = entry.lines.as_ref()?;
             lines.line.is_shut().then_some(account)
         })
+    }
+
+    /// When the money of payments opened at this account is taken.
+    pub fn capture(&self, account: &GatewayAccount) -> CaptureMode {
+        self.accounts
+            .get(account)
+            .map_or_else(CaptureMode::default, |entry| entry.capture)
     }
 
     /// The configured accounts, in order.
@@ -159,6 +176,7 @@ impl Gateways {
         let spoken_for = match &reading.fact {
             Fact::Payment(fact) => Some(&fact.account),
             Fact::Refund(fact) => Some(&fact.account),
+            Fact::Dispute(fact) => Some(&fact.account),
             Fact::Nothing => None,
         };
         if spoken_for.is_some_and(|account| *account != record.account) {

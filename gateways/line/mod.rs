@@ -112,6 +112,7 @@ enum Call {
     Create,
     Fetch,
     Void,
+    Capture,
     Refund,
     FetchRefund,
     ListRefunds,
@@ -305,6 +306,11 @@ impl GatewayClient for Line {
     fn void_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, VoidAnswer> {
         let call = self.shared.client.void_payment(gateway_payment_id);
         self.through(Call::Void, call).boxed()
+    }
+
+    fn capture_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, PaymentFact> {
+        let call = self.shared.client.capture_payment(gateway_payment_id);
+        self.through(Call::Capture, call).boxed()
     }
 
     fn refund<'a>(&'a self, order: &'a RefundOrder) -> Answer<'a, RefundFact> {

@@ -78,6 +78,10 @@ impl GatewayClient for Other {
         self.answer().boxed()
     }
 
+    fn capture_payment<'a>(&'a self, _: &'a str) -> Answer<'a, PaymentFact> {
+        self.answer().boxed()
+    }
+
     fn refund<'a>(&'a self, _: &'a RefundOrder) -> Answer<'a, RefundFact> {
         self.answer().boxed()
     }
