@@ -10,7 +10,8 @@ use super::error::ShowError;
 use super::row;
 
 /// Pauses the refunds that a show's cancellation causes, now or later: the refund worker takes up none of them
-/// any more, and finishes what it has in hand. Other refunds of the show's bookings go on.
+/// any more, and finishes what it has in hand. Nor does it look again at those that the gateway keeps pending, whose
+/// webhooks are heard all the same. Other refunds of the show's bookings go on.
 #[derive(Clone, Copy, Debug)]
 pub struct PauseRefunds<'a> {
     /// The show.

@@ -10,7 +10,7 @@ use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
 use boxoffice_turn::postgres::PgStore;
 use boxoffice_turn::{Appends, Claimed, Held, Plan, TurnError, Wanted};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -82,6 +82,8 @@ impl ExecutorOptions {
     }
 }
 
+/// After a place is free again, so long for others to follow it: they are filled together.
+const GATHER: Duration = Duration::from_millis(2);
 /// How many answers one turn brings back at most.
 const ANSWERS_A_TURN: usize = 200;
 
@@ -97,10 +99,11 @@ pub async fn run<W: Work>(
     let (answers, inbox) = mpsc::channel::<Brought<W>>(options.in_flight.max(ANSWERS_A_TURN));
     let bringer = tokio::spawn(bring_back(store.clone(), work.clone(), options.name, inbox));
     let calls = TaskTracker::new();
+    let places = Arc::new(Semaphore::new(options.in_flight));
     let mut news = store.tasks_added();
     while !shutdown.is_cancelled() {
         news.mark_unchanged();
-        let free = options.in_flight.saturating_sub(calls.len());
+        let free = places.available_permits();
         let held = work.held();
         let leased = take(&store, W::KINDS, &held, free, &options).await;
         let full = leased.len() == free;
@@ -108,6 +111,7 @@ pub async fn run<W: Work>(
         for task in leased {
             failpoints::hit(Failpoint::TaskAfterLease);
             let (work, answers) = (work.clone(), answers.clone());
+            let place = places.clone().try_acquire_owned();
             calls.spawn(async move {
                 let started = std::time::Instant::now();
                 let answer = work.call(&task).await;
@@ -120,16 +124,20 @@ pub async fn run<W: Work>(
                 failpoints::hit(Failpoint::TaskAfterCall);
                 // The bringer outlives all callers.
                 let _ = answers.send((task, answer)).await;
+                drop(place);
             });
         }
-        if worked && !full {
+        if full {
+            tokio::select! {
+                _ = places.acquire() => tokio::time::sleep(GATHER).await,
+                () = shutdown.cancelled() => {}
+            }
             continue;
         }
-        let pause = if full && free > 0 {
-            Duration::from_millis(2)
-        } else {
-            pause(&store, W::KINDS, &held, &options).await
-        };
+        if worked {
+            continue;
+        }
+        let pause = pause(&store, W::KINDS, &held, &options).await;
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             _ = news.changed() => {}

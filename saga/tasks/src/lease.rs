@@ -255,9 +255,10 @@ pub async fn next_due(
         r#"select extract(epoch from min(next.due_at) - clock_timestamp())::float8
            from open_lanes($1, $2) as lane
            cross join lateral (
-             select greatest(t.due_at, coalesce(t.lease_until, t.due_at)) as due_at
+             select t.due_at
              from tasks t
              where t.kind = lane.kind and t.gateway = lane.gateway and t.mass_show = lane.mass_show
+               and (t.lease_until is null or t.lease_until < clock_timestamp())
              order by t.due_at limit 1
            ) as next"#,
         &names,
