@@ -13,7 +13,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::failure::Failure;
-use crate::shows::{Said, SaidWhy, carry_out, order};
+use crate::orders::{Said, SaidWhy, order};
+use crate::shows::carry_out;
 use crate::terminal;
 
 /// What can be done with refunds.

@@ -2,14 +2,19 @@
 //! why, in the transaction that does it.
 
 mod acts;
+mod attention;
 mod bookings;
 mod cancel;
+mod dead_letters;
 mod mass_refunds;
 mod new_shows;
+mod paging;
+mod parked;
 mod remove;
 mod sale;
 mod several;
 mod show;
+mod stories;
 
 use std::sync::Arc;
 
@@ -34,4 +39,13 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(mass_refunds::pause))
         .routes(routes!(mass_refunds::resume))
         .routes(routes!(bookings::cancel))
+        .routes(routes!(stories::waiting))
+        .routes(routes!(stories::story))
+        .routes(routes!(stories::retry))
+        .routes(routes!(attention::list))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::open))
+        .routes(routes!(dead_letters::redrive))
+        .routes(routes!(parked::list))
+        .routes(routes!(parked::retry))
 }

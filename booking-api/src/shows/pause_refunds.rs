@@ -2,12 +2,13 @@
 
 use boxoffice_saga::identity::ShowId;
 use boxoffice_saga::world::World;
+use boxoffice_turn::Appends;
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::act::{Act, Order};
 use super::error::ShowError;
 use super::row;
+use crate::operators::{Act, Order};
 
 /// Pauses the refunds that a show's cancellation causes, now or later: the refund worker takes up none of them
 /// any more, and finishes what it has in hand. Nor does it look again at those that the gateway keeps pending, whose
@@ -38,6 +39,7 @@ pub struct Paused {
 
 impl Act for PauseRefunds<'_> {
     type Done = Paused;
+    type Error = ShowError;
 
     fn what(&self) -> &'static str {
         "refunds.pause"
@@ -47,7 +49,12 @@ impl Act for PauseRefunds<'_> {
         self.show.to_string()
     }
 
-    async fn perform(&self, db: &mut PgConnection, _: &mut World) -> Result<Paused, ShowError> {
+    async fn perform(
+        &self,
+        db: &mut PgConnection,
+        _: &mut World,
+        _: &mut Appends,
+    ) -> Result<Paused, ShowError> {
         row::lock(db, self.show).await?;
         let paused = sqlx::query!(
             "insert into refund_pauses (show_id, paused_by, why) values ($1, $2, $3) on conflict do nothing",
@@ -67,6 +74,7 @@ impl Act for PauseRefunds<'_> {
 
 impl Act for ResumeRefunds {
     type Done = Paused;
+    type Error = ShowError;
 
     fn what(&self) -> &'static str {
         "refunds.resume"
@@ -76,7 +84,12 @@ impl Act for ResumeRefunds {
         self.0.to_string()
     }
 
-    async fn perform(&self, db: &mut PgConnection, _: &mut World) -> Result<Paused, ShowError> {
+    async fn perform(
+        &self,
+        db: &mut PgConnection,
+        _: &mut World,
+        _: &mut Appends,
+    ) -> Result<Paused, ShowError> {
         row::lock(db, self.0).await?;
         let number = self.0.as_i64();
         let resumed = sqlx::query!("delete from refund_pauses where show_id = $1", number)

@@ -40,7 +40,7 @@ impl Place {
 
     async fn progress(&self) -> Value {
         let path = format!("shows/{}/refunds", self.show);
-        let (status, progress) = self.operator.reads(&path).await;
+        let (status, progress) = self.operator.sees(&path).await;
         assert_eq!(status, 200, "{progress}");
         progress
     }
@@ -115,6 +115,7 @@ async fn the_refunds_of_a_cancelled_show_can_be_paused_and_killed_and_hold_up_no
         roles: &["ingress", "--with", "coordinator,relay,api"],
         settings: vec![("BOXOFFICE_API__ADDRESS_PER_SECOND", "0".to_owned())],
         line: "{ calls_per_second = 25, burst = 5, mass_share_percent = 80 }",
+        ..Setup::default()
     };
     let system = System::start_with(&kafka.bootstrap(), &database, setup).await;
     let stage = Stage::enter(system.target.clone())

@@ -46,8 +46,8 @@ impl Operator {
         answer(self.asks(path).json(body)).await
     }
 
-    /// Gets something from `/v1/admin/…`; what is answered.
-    pub async fn reads(&self, path: &str) -> (u16, Value) {
+    /// Looks at `/v1/admin/…`; what is answered.
+    pub async fn sees(&self, path: &str) -> (u16, Value) {
         let url = format!("{}/v1/admin/{path}", self.stage.target.api);
         answer(self.stage.http.get(url).bearer_auth(&self.token)).await
     }

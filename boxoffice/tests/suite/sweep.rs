@@ -11,10 +11,15 @@ use crate::system::{Setup, System};
 /// payment's tasks. The sweep finds both.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_nobody_is_at_work_on_is_taken_up_again() {
-    let shared = servers::shared().await;
-    let database = servers::empty_database(&shared.postgres).await;
+    let dir = servers::fresh_dir("sweep");
+    let fetched = servers::fetched().await;
+    let (kafka, postgres) = tokio::join!(
+        servers::own_kafka(&fetched, &dir),
+        servers::own_postgres(&fetched, &dir)
+    );
+    let database = servers::empty_database(&postgres).await;
     let system = System::start_with(
-        &shared.kafka.bootstrap(),
+        &kafka.bootstrap(),
         &database,
         Setup {
             roles: &["coordinator", "--with", "ingress,relay,api"],
@@ -22,6 +27,7 @@ async fn what_nobody_is_at_work_on_is_taken_up_again() {
                 ("BOXOFFICE_TASKS__SWEEP_EVERY_SECONDS", "1".to_owned()),
                 ("BOXOFFICE_TASKS__SWEEP_AFTER_SECONDS", "0".to_owned()),
             ],
+            ..Setup::default()
         },
     )
     .await;
