@@ -426,6 +426,7 @@ impl System {
             Fate::Refused => Err(CallError::RetryLater {
                 after: None,
                 why: "too many requests".to_owned(),
+                said_by: boxoffice_gateways::client::SaidBy::Gateway,
             }),
             Fate::AnswerLost => unknown(),
             _ => answer,

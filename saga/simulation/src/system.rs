@@ -7,11 +7,12 @@ use boxoffice_consumer_turns::events::{Events, TakesOn};
 use boxoffice_coordinator::batch::Webhooks;
 use boxoffice_coordinator::work::CoordinatorWork;
 use boxoffice_coordinator::{CONSUMER as COORDINATOR, WEBHOOKS};
-use boxoffice_gateways::{Gateways, SigningSecret};
-use boxoffice_refunds::{CONSUMER as REFUNDS, RefundWork, RequestedRefunds};
+use boxoffice_gateways::{GatewayClient, Gateways, SigningSecret};
+use boxoffice_refunds::{CONSUMER as REFUNDS, Lane, RefundWork, RequestedRefunds};
 use boxoffice_saga::event::{Event, EventBody};
-use boxoffice_saga::identity::BookingId;
+use boxoffice_saga::identity::{BookingId, GatewayAccount};
 use boxoffice_saga::promises::{Promise, Violation};
+use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
 use boxoffice_turn::outgoing::BOOKING_EVENTS;
 use time::{Duration, OffsetDateTime};
@@ -42,7 +43,21 @@ pub struct Setting {
 }
 
 pub(crate) type Coordinator = Worker<CoordinatorWork<Database>, Webhooks<Database>>;
-pub(crate) type Refunds = Worker<RefundWork<Database>, Events<Database, Taking>>;
+pub(crate) type Refunds = Worker<RefundWork<Database, Lanes>, Events<Database, Taking>>;
+
+/// Both lanes of refunds in one process.
+pub(crate) struct Lanes;
+
+impl Lane for Lanes {
+    const KINDS: &'static [TaskKind] = &[TaskKind::Refund, TaskKind::MassRefund];
+
+    fn client<'a>(
+        gateways: &'a Gateways,
+        account: &GatewayAccount,
+    ) -> Option<&'a Arc<dyn GatewayClient>> {
+        gateways.client(account)
+    }
+}
 
 /// What the refund worker takes on, but for what a mistake passes over.
 pub(crate) struct Taking(Option<Mistake>);
@@ -231,7 +246,7 @@ fn gateways(network: &Network, mistake: Option<Mistake>) -> Gateways {
         account: hall::asked(),
         network: network.clone(),
     };
-    gateways.insert(hall::asked(), Box::new(door()), Some(Arc::new(client)));
-    gateways.insert(hall::telling(), Box::new(door()), None);
+    gateways.insert_without_line(hall::asked(), Box::new(door()), Some(Arc::new(client)));
+    gateways.insert_without_line(hall::telling(), Box::new(door()), None);
     gateways
 }

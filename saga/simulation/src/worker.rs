@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use boxoffice_stream::ownership::{Order, Ownership};
 use boxoffice_stream::{Assignment, Batch, Handler, Partition, Positions, Run, TurnFailed};
-use boxoffice_tasks::{Leased, Work};
+use boxoffice_tasks::{HeldBack, Leased, Work};
 use boxoffice_turn::TurnError;
 use uuid::Uuid;
 
@@ -22,7 +22,8 @@ use crate::store::Database;
 const LEASE: Duration = Duration::from_secs(30);
 const CALL: Duration = Duration::from_secs(12);
 
-type Calling<W> = Pin<Box<dyn Future<Output = (Leased, <W as Work>::Answer)> + Send>>;
+type Called<W> = (Leased, Result<<W as Work>::Answer, HeldBack>);
+type Calling<W> = Pin<Box<dyn Future<Output = Called<W>> + Send>>;
 
 /// A process.
 pub(crate) struct Worker<W: Work, H> {
@@ -256,12 +257,13 @@ impl<W: Work, H: Handler> Worker<W, H> {
             return false;
         };
         let mut context = Context::from_waker(Waker::noop());
-        if let Poll::Ready(answer) = call.as_mut().poll(&mut context) {
-            drop(self.calls.remove(nth));
-            self.answers.push(answer);
-            return true;
-        }
-        false
+        let Poll::Ready((task, answer)) = call.as_mut().poll(&mut context) else {
+            return false;
+        };
+        drop(self.calls.remove(nth));
+        // What was held back comes again when its lease has run out.
+        self.answers.extend(answer.ok().map(|answer| (task, answer)));
+        true
     }
 
     /// Brings all answers back, in one turn. They stay in hand if it fails.
