@@ -16,8 +16,7 @@ use boxoffice_stream::{Batch, Handler, Record, Run, TurnFailed};
 use boxoffice_turn::claim::Parked;
 use boxoffice_turn::{
     Appends, Claim, Claimed, EventKey, Held, InboxOutcome, Origin, Outgoing, Plan, Reads, Store,
-    TurnError,
-    Wanted,
+    TurnError, Wanted,
 };
 use time::Duration;
 use uuid::Uuid;

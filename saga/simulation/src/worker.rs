@@ -262,7 +262,8 @@ impl<W: Work, H: Handler> Worker<W, H> {
         };
         drop(self.calls.remove(nth));
         // What was held back comes again when its lease has run out.
-        self.answers.extend(answer.ok().map(|answer| (task, answer)));
+        self.answers
+            .extend(answer.ok().map(|answer| (task, answer)));
         true
     }
 
