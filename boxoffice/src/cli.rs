@@ -215,12 +215,23 @@ fn analytics(config: &config::Config) -> Result<PgStore, Failure> {
 }
 
 fn store_of(database: &config::DatabaseConfig) -> Result<PgStore, Failure> {
+    named(database)?;
+    roles::store(database, 4, Arc::new(Notify::new()))
+}
+
+/// The database, for a command that looks at all of it and writes nothing.
+fn reading(database: &config::DatabaseConfig) -> Result<PgStore, Failure> {
+    named(database)?;
+    roles::reading(database, 4)
+}
+
+fn named(database: &config::DatabaseConfig) -> Result<(), Failure> {
     if !config::is_set(&database.url) {
         return Err(Failure::unusable("database.url is not set").advise(
             "give --config FILE or BOXOFFICE_DATABASE__URL, or start `boxoffice dev` in this directory",
         ));
     }
-    roles::store(database, 4, Arc::new(Notify::new()))
+    Ok(())
 }
 
 /// Runs roles until SIGTERM or Ctrl-C, then drains; a second signal ends at once.
@@ -341,13 +352,15 @@ async fn migrate(file: Option<PathBuf>) -> Result<ExitCode, Failure> {
 
 async fn examine(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure> {
     let loaded = load(file, &[])?;
-    let found = audit::audit(&store(&loaded.config)?, &loaded.config.kafka.connection()).await?;
+    let store = reading(&loaded.config.database)?;
+    let step = terminal::progress("audit: shows", !json);
+    let found = audit::audit(&store, &loaded.config.kafka.connection(), step).await?;
     if json {
         terminal::line(serde_json::to_string_pretty(&found).unwrap_or_default());
     } else {
         terminal::text(&found.in_words());
     }
-    Ok(if found.violations.is_empty() {
+    Ok(if found.holds() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -39,3 +39,16 @@ pub fn dim(text: &str) -> String {
         text.to_owned()
     }
 }
+
+/// Says on standard error how many of how many are done, while a person may be looking and `wanted`.
+pub fn progress(what: &'static str, wanted: bool) -> impl Fn(usize, usize) {
+    let seen = wanted && std::io::stderr().is_terminal();
+    move |done, all| {
+        if seen {
+            let end = if done == all { "\r\u{1b}[K" } else { "" };
+            let mut err = std::io::stderr().lock();
+            let _ = write!(err, "\r{what} {done} of {all}{end}");
+            let _ = err.flush();
+        }
+    }
+}

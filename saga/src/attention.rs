@@ -39,6 +39,8 @@ pub enum AttentionKind {
     DeadLetter,
     /// A letter that cannot be delivered.
     MailNotDelivered,
+    /// The running check has found a promise broken.
+    PromiseBroken,
 }
 
 impl AttentionKind {
@@ -59,6 +61,7 @@ impl AttentionKind {
             Self::ForgedRecord => "forged_record",
             Self::DeadLetter => "dead_letter",
             Self::MailNotDelivered => "mail_not_delivered",
+            Self::PromiseBroken => "promise_broken",
         }
     }
 }

@@ -170,6 +170,17 @@ pub fn store(
     Ok(PgStore::new(options, connections, outbox))
 }
 
+/// A store for looking at whole tables, which can write nothing.
+///
+/// # Errors
+/// When the database's URL is none.
+pub fn reading(database: &DatabaseConfig, connections: u32) -> Result<PgStore, Failure> {
+    let options = database
+        .connect_options()
+        .map_err(|error| Failure::because("the database's URL cannot be used", &error))?;
+    Ok(PgStore::reading(options, connections))
+}
+
 /// Opens a listener, or says whose setting to change.
 async fn listen(setting: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
     let taken = |error: &std::io::Error| {
