@@ -14,7 +14,9 @@ use crate::failure::Failure;
 use crate::logging::{self, Destination};
 use crate::roles::{self, Role};
 use crate::supervisor::{Ending, Stage, Supervisor};
-use crate::{audit, bench, demo, dev, extent, probe, report, schema, shows, terminal, tickets};
+use crate::{
+    audit, bench, demo, dev, extent, probe, replay, report, schema, shows, terminal, tickets,
+};
 
 /// Drives ticket bookings from seat hold to paid ticket, and gets the money right when things go wrong.
 ///
@@ -93,6 +95,17 @@ enum Command {
     Report(report::ReportArguments),
     /// Evaluate every promise over the whole database; exit status 1 on any violation
     Audit {
+        /// One JSON document on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the journal of live bookings through this build; exit status 1 if it would decide anything otherwise
+    ///
+    /// Before a new build is deployed, against the database that it will work on. Read only.
+    Replay {
+        /// Every booking of every show, not only those that are live.
+        #[arg(long)]
+        all: bool,
         /// One JSON document on standard output.
         #[arg(long)]
         json: bool,
@@ -181,6 +194,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             report::run(arguments, &analytics(&load(file, &[])?.config)?).await
         }
         Command::Audit { json } => examine(file, json).await,
+        Command::Replay { all, json } => again(file, all, json).await,
         Command::Bench(command) => bench::run(command).await,
         Command::GatewaySim => simulate(file).await,
         Command::Failpoints => {
@@ -361,6 +375,24 @@ async fn examine(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure>
         terminal::text(&found.in_words());
     }
     Ok(if found.holds() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn again(file: Option<PathBuf>, all: bool, json: bool) -> Result<ExitCode, Failure> {
+    let store = reading(&load(file, &[])?.config.database)?;
+    let step = terminal::progress("replay: shows", !json);
+    let replayed = replay::replay(&store, all, step)
+        .await
+        .map_err(|error| Failure::because("the journal cannot be replayed", &error))?;
+    if json {
+        terminal::line(serde_json::to_string_pretty(&replayed).unwrap_or_default());
+    } else {
+        terminal::text(&replayed.in_words());
+    }
+    Ok(if replayed.same() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -10,6 +10,7 @@ mod extent;
 pub mod failure;
 mod logging;
 mod probe;
+pub mod replay;
 mod report;
 pub mod roles;
 pub mod schema;

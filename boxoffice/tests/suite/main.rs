@@ -1,6 +1,7 @@
 //! boxoffice on real Kafka and real PostgreSQL. One binary, so that tests share the servers that stay up.
 
 mod analytics;
+mod audit;
 mod conformance;
 mod doors;
 mod failpoints;

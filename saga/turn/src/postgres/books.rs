@@ -13,7 +13,7 @@ use boxoffice_saga::refund::Refund;
 use boxoffice_saga::seat::Seat;
 use futures::TryStreamExt;
 use serde::de::DeserializeOwned;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::read::SNAPSHOT;
@@ -63,6 +63,14 @@ impl Record {
 }
 
 impl super::PgStore {
+    /// Begins to read in one snapshot, which can write nothing.
+    ///
+    /// # Errors
+    /// [`TurnError::Unavailable`]; beginning again is safe.
+    pub async fn snapshot(&self) -> Result<Transaction<'static, Postgres>, TurnError> {
+        Ok(self.pool.begin_with(SNAPSHOT).await?)
+    }
+
     /// Reads everything about the bookings of `show`, its retained events too, for the promises to be checked.
     ///
     /// # Errors
@@ -99,6 +107,14 @@ impl super::PgStore {
         snapshot.commit().await?;
         Ok(Record { books, testimonies })
     }
+}
+
+/// Reads everything but the events by a connection that is in a snapshot.
+///
+/// # Errors
+/// As [`super::PgStore::books`].
+pub async fn books_in(db: &mut PgConnection, whose: Whose<'_>) -> Result<Books, TurnError> {
+    Ok(read(db, whose).await?.0)
 }
 
 async fn read(db: &mut PgConnection, whose: Whose<'_>) -> Result<(Books, Vec<Uuid>), TurnError> {
@@ -321,11 +337,8 @@ async fn testimonies(
     Ok(testimonies)
 }
 
-/// Reads one column of a journal entry.
-///
-/// # Errors
-/// [`TurnError::Corrupt`], naming the entry: this build does not understand it.
-pub fn of_journal<T: DeserializeOwned>(entry: i64, json: &str) -> Result<T, TurnError> {
+/// Reads one column of a journal entry. One that this build does not understand is named.
+fn of_journal<T: DeserializeOwned>(entry: i64, json: &str) -> Result<T, TurnError> {
     serde_json::from_str(json)
         .map_err(|error| TurnError::Corrupt(format!("journal entry {entry}: {error}")))
 }

@@ -30,7 +30,7 @@ use crate::store::{OpenTurn, Store};
 use boxoffice_saga::world::World;
 
 pub use beside::Beside;
-pub use books::{Record, Whose, of_journal};
+pub use books::{Record, Whose, books_in};
 pub use positions::Owned;
 
 /// Settings of the write path's sessions. Generic plans, because array parameters would otherwise be planned
