@@ -94,11 +94,7 @@ enum Command {
     /// Print what the analytics have counted, per show and UTC day
     Report(report::ReportArguments),
     /// Evaluate every promise over the whole database; exit status 1 on any violation
-    Audit {
-        /// One JSON document on standard output.
-        #[arg(long)]
-        json: bool,
-    },
+    Audit(audit::AuditArguments),
     /// Run the journal of live bookings through this build; exit status 1 if it would decide anything otherwise
     ///
     /// Before a new build is deployed, against the database that it will work on. Read only.
@@ -193,7 +189,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Report(arguments) => {
             report::run(arguments, &analytics(&load(file, &[])?.config)?).await
         }
-        Command::Audit { json } => examine(file, json).await,
+        Command::Audit(arguments) => examine(file, arguments).await,
         Command::Replay { all, json } => again(file, all, json).await,
         Command::Bench(command) => bench::run(command).await,
         Command::GatewaySim => simulate(file).await,
@@ -364,21 +360,13 @@ async fn migrate(file: Option<PathBuf>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn examine(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure> {
+async fn examine(
+    file: Option<PathBuf>,
+    arguments: audit::AuditArguments,
+) -> Result<ExitCode, Failure> {
     let loaded = load(file, &[])?;
     let store = reading(&loaded.config.database)?;
-    let step = terminal::progress("audit: shows", !json);
-    let found = audit::audit(&store, &loaded.config.kafka.connection(), step).await?;
-    if json {
-        terminal::line(serde_json::to_string_pretty(&found).unwrap_or_default());
-    } else {
-        terminal::text(&found.in_words());
-    }
-    Ok(if found.holds() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    audit::run(arguments, &loaded.config, &store).await
 }
 
 async fn again(file: Option<PathBuf>, all: bool, json: bool) -> Result<ExitCode, Failure> {

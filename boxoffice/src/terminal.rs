@@ -40,14 +40,18 @@ pub fn dim(text: &str) -> String {
     }
 }
 
-/// Says on standard error how many of how many are done, while a person may be looking and `wanted`.
+/// Says on standard error how many of how many are done, while a person may be looking and `wanted`. `usize::MAX`:
+/// nobody knows of how many.
 pub fn progress(what: &'static str, wanted: bool) -> impl Fn(usize, usize) {
     let seen = wanted && std::io::stderr().is_terminal();
     move |done, all| {
         if seen {
-            let end = if done == all { "\r\u{1b}[K" } else { "" };
             let mut err = std::io::stderr().lock();
-            let _ = write!(err, "\r{what} {done} of {all}{end}");
+            let _ = match all {
+                usize::MAX => write!(err, "\r{what} {done}\r"),
+                all if done == all => write!(err, "\r\u{1b}[K"),
+                all => write!(err, "\r{what} {done} of {all}"),
+            };
             let _ = err.flush();
         }
     }

@@ -37,6 +37,9 @@ impl Audit {
         );
         waiting(self.unpublished, "records wait for the relay");
         text.push_str(&in_words(&self.violations));
+        if let Some(comparison) = &self.gateways {
+            text.push_str(&comparison.in_words());
+        }
         text
     }
 }

@@ -139,7 +139,7 @@ pub async fn start(
         match role {
             Role::Ingress => addresses.ingress = Some(doors::ingress(&shared).await?),
             Role::Api => addresses.api = Some(doors::api(&shared).await?),
-            Role::Coordinator => workers::coordinator(&shared),
+            Role::Coordinator => workers::coordinator(&shared)?,
             Role::Relay => workers::relay(&shared)?,
             Role::Refunds => workers::refunds(&shared),
             Role::Notifications => workers::notifications(&shared)?,
