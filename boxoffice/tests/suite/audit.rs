@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use boxoffice::audit::{Audit, audit};
 use boxoffice::demo::Stage;
+use boxoffice::replay::replay;
 use boxoffice_producers::Connection;
 use boxoffice_saga::identity::{BookingId, ShowId};
 use boxoffice_turn::postgres::PgStore;
@@ -96,6 +97,22 @@ pub async fn play(stage: &std::sync::Arc<Stage>, log: &dyn Fn() -> String) -> St
         .does(&format!("bookings/{returning}/cancel"), &because)
         .await;
     assert!(status < 300, "{status} {answer}");
+
+    // Seats that come and go beside the saga.
+    for (verb, seats) in [
+        ("block", json!(["B-3", "B-4"])),
+        ("unblock", json!(["B-4"])),
+    ] {
+        let body = json!({ "seats": seats, "reason": "the camera" });
+        let (status, answer) = operator.does(&format!("shows/{show}/{verb}"), &body).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+    let replaced = going.hold(show, &["B-4"]).await.expect("a hold");
+    going.hold(show, &["B-4"]).await.expect("a newer hold");
+    going
+        .wait_for(&replaced, "RELEASED")
+        .await
+        .expect("replaced");
 
     let cancelled_show = stage.show("Called off", 600_000).await.expect("a show");
     let guest = stage.customer("gus").await.expect("a customer");
@@ -421,6 +438,78 @@ fn corruptions(story: &Story) -> Vec<Corruption> {
     ]
 }
 
+/// The story's journal leads to its rows. Decided otherwise in one entry, that entry is named.
+async fn replays(postgres: &boxoffice_dev_servers::Postgres, database: &str, story: &Story) {
+    let again = async |url: &str, all: bool| {
+        let store = PgStore::reading(url.parse().expect("a URL"), 2);
+        let replayed = replay(&store, all, |_, _| {}).await.expect("a replay");
+        crate::replay::record(&store, story.show).await;
+        store.pool().close().await;
+        replayed
+    };
+    for all in [false, true] {
+        let replayed = again(database, all).await;
+        assert!(replayed.same(), "{}", replayed.in_words());
+        assert!(replayed.entries > 30, "{}", replayed.in_words());
+        assert_eq!(replayed.shows, if all { 2 } else { 1 });
+    }
+    let confirmed = &story.confirmed;
+    let edits = [
+        (
+            "another verdict",
+            format!(
+                "update journal set outcome = '{{\"outcome\":\"decided\",\"verdict\":\"SEATS_LOST\",\"seats_lost\":[\"A-1\"]}}'
+                 where booking_id = '{confirmed}' and outcome like '%\"decided\"%'"
+            ),
+            "payment",
+        ),
+        (
+            "another state",
+            format!("update bookings set state = 'EXPIRED' where booking_id = '{confirmed}'"),
+            "booking",
+        ),
+        (
+            "another standing",
+            format!("update refunds set standing = 'DONE' where booking_id = '{}'", story.with_operator),
+            "refund",
+        ),
+        (
+            "another seat",
+            format!("update show_seats set state = 'AVAILABLE' where show_id = {} and seat = 'B-3'", story.show),
+            "seat B-3, state",
+        ),
+        (
+            "an input of another time",
+            format!(
+                "update journal set input = '{{\"input\":\"unheard_of\"}}' where booking_id = '{confirmed}'
+                 and input like '%\"attempt_created\"%'"
+            ),
+            "unheard_of",
+        ),
+    ];
+    for (name, sql, expected) in edits {
+        let url = servers::copy_of(postgres, database).await;
+        by_hand(&url, name, &sql).await;
+        let replayed = again(&url, true).await;
+        let named = replayed
+            .differences
+            .iter()
+            .any(|difference| difference.what.starts_with(expected));
+        assert!(named, "{name}: {}", replayed.in_words());
+    }
+}
+
+/// Does what the product never does. Append-only tables have triggers against this.
+async fn by_hand(database: &str, name: &str, sql: &str) {
+    let admin = PgPool::connect(database).await.expect("a connection");
+    let by_hand = format!("set session_replication_role = replica; {sql}");
+    sqlx::raw_sql(AssertSqlSafe(by_hand))
+        .execute(&admin)
+        .await
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    admin.close().await;
+}
+
 async fn examine(database: &str, kafka: &Connection) -> Audit {
     let options = database.parse().expect("a URL");
     let store = PgStore::reading(options, 2);
@@ -464,18 +553,13 @@ async fn every_corruption_is_named_by_the_promise_that_it_breaks() {
     );
     assert_eq!(clean.parked_webhooks, 1);
 
+    replays(&postgres, &database, &story).await;
+
     let mut broken = BTreeSet::new();
     let mut wrong = Vec::new();
     for (name, sql, expected) in corruptions(&story) {
         let url = servers::copy_of(&postgres, &database).await;
-        let admin = PgPool::connect(&url).await.expect("a connection");
-        // Append-only tables have triggers against this.
-        let by_hand = format!("set session_replication_role = replica; {sql}");
-        sqlx::raw_sql(AssertSqlSafe(by_hand))
-            .execute(&admin)
-            .await
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
-        admin.close().await;
+        by_hand(&url, name, &sql).await;
         let found = examine(&url, &kafka).await;
         let named: BTreeSet<&str> = found
             .violations

@@ -2,6 +2,7 @@
 
 mod analytics;
 mod audit;
+mod audit_live;
 mod conformance;
 mod doors;
 mod failpoints;
@@ -16,6 +17,7 @@ mod operator;
 mod outages;
 mod outsider;
 mod relay;
+mod replay;
 mod scenes;
 mod servers;
 mod show_cancelled;
