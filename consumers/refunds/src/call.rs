@@ -192,7 +192,8 @@ impl Work for RefundWork {
     ) -> String {
         let recorded = match answer {
             RefundAnswer::Told { fact } => {
-                format!("{:?}: {}", fact.state, fact.gateway_refund_id).to_lowercase()
+                let state = format!("{:?}", fact.state).to_lowercase();
+                format!("{state}: {}", fact.gateway_refund_id)
             }
             RefundAnswer::Declined { why } => format!("declined: {why}"),
             RefundAnswer::RetryLater { why, .. } => format!("not now: {why}"),
