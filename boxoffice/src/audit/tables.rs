@@ -45,6 +45,7 @@ pub async fn look(pool: &PgPool) -> Result<Vec<Finding>, sqlx::Error> {
     add(Rule::Promise(Promise::Money3), disputes(pool).await?);
     add(Rule::Promise(Promise::Saga1), payments_twice(pool).await?);
     add(Rule::Promise(Promise::Saga1), journal(pool).await?);
+    add(Rule::Promise(Promise::Saga1), applied_twice(pool).await?);
     Ok(found)
 }
 
@@ -253,6 +254,22 @@ async fn journal(pool: &PgPool) -> Result<Vec<Odd>, sqlx::Error> {
                          min(j.entry)) as "what!"
            from journal j left join bookings b using (booking_id)
            where b.booking_id is null group by j.booking_id limit $1"#,
+        NAMED
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// SAGA-1: a record of Kafka is applied once, for the position moves with it. It may bring several inputs, but none twice.
+async fn applied_twice(pool: &PgPool) -> Result<Vec<Odd>, sqlx::Error> {
+    sqlx::query_as!(
+        Odd,
+        r#"select booking_id as "booking_id?",
+                  format('the record %s/%s@%s was applied %s times, by the journal''s entries %s', source_topic,
+                         source_partition, source_offset, count(*), string_agg(entry::text, ', ')) as "what!"
+           from journal where source_topic is not null
+           group by source_topic, source_partition, source_offset, booking_id, input
+           having count(*) > 1 limit $1"#,
         NAMED
     )
     .fetch_all(pool)

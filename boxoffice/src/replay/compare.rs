@@ -1,9 +1,10 @@
 //! The hall that this build has made, against the tables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use boxoffice_saga::identity::{BookingId, ShowId};
+use boxoffice_saga::identity::{BookingId, RefundId, ShowId};
 use boxoffice_saga::promises::Books;
+use boxoffice_saga::refund::Refund;
 
 use super::difference::{self, Difference, Fields};
 use super::hall::Hall;
@@ -88,29 +89,27 @@ pub fn compare(
             );
         }
     }
-    let stored = books
+    let stored: BTreeMap<RefundId, &Refund> = books
         .refunds
         .iter()
-        .filter(|row| bookings.contains(&row.booking));
-    let made = bookings
+        .filter(|row| bookings.contains(&row.booking))
+        .map(|row| (row.id, row))
+        .collect();
+    let made: BTreeMap<RefundId, &Refund> = bookings
         .iter()
         .filter_map(|id| hall.refunds.get(id))
-        .flatten();
-    let mut seen = BTreeSet::new();
-    for row in stored.clone().chain(made.map(|(_, row)| row)) {
-        if seen.insert(row.id) {
-            let recorded = stored.clone().find(|other| other.id == row.id);
-            let replayed = hall
-                .refunds
-                .get(&row.booking)
-                .and_then(|of| of.get(&row.id));
-            differ(
-                Some(row.booking),
-                &format!("refund {}", row.id),
-                recorded.map(difference::refund),
-                replayed.map(difference::refund),
-            );
-        }
+        .flatten()
+        .map(|(id, row)| (*id, row))
+        .collect();
+    let ids: BTreeSet<RefundId> = stored.keys().chain(made.keys()).copied().collect();
+    for id in ids {
+        let (recorded, replayed) = (stored.get(&id), made.get(&id));
+        differ(
+            recorded.or(replayed).map(|row| row.booking),
+            &format!("refund {id}"),
+            recorded.map(|row| difference::refund(row)),
+            replayed.map(|row| difference::refund(row)),
+        );
     }
     for row in &books.seats {
         let replayed = hall.seats.get(&row.key.seat);

@@ -32,9 +32,10 @@ pub struct SeatAct {
 #[derive(Debug)]
 pub struct Hall {
     show: ShowId,
-    /// Seats, each with how many of the acts have passed it by.
+    /// Seats.
     pub seats: BTreeMap<SeatName, Seat>,
     acts: Vec<SeatAct>,
+    /// How many of the acts each seat has behind it.
     passed: BTreeMap<SeatName, usize>,
     slots: BTreeMap<UserId, BookingId>,
     /// Bookings.
