@@ -12,6 +12,7 @@ mod logging;
 mod operators;
 mod orders;
 mod probe;
+mod refunds;
 pub mod replay;
 mod report;
 pub mod roles;

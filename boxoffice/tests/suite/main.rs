@@ -1,6 +1,7 @@
 //! boxoffice on real Kafka and real PostgreSQL. One binary, so that tests share the servers that stay up.
 
 mod analytics;
+mod audience;
 mod audit;
 mod audit_live;
 mod conformance;
@@ -8,12 +9,14 @@ mod dead_letters;
 mod doors;
 mod failpoints;
 mod fuzzed;
+mod gateway_down;
 mod hot_show;
 mod kafka_record;
 mod limits;
 mod locks;
 mod lost_answers;
 mod mail_server;
+mod mass_refunds;
 mod messages;
 mod money;
 mod operator;
