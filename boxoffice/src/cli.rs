@@ -15,7 +15,8 @@ use crate::logging::{self, Destination};
 use crate::roles::{self, Role};
 use crate::supervisor::{Ending, Stage, Supervisor};
 use crate::{
-    audit, bench, demo, dev, extent, operators, probe, report, schema, shows, terminal, tickets,
+    audit, bench, demo, dev, extent, operators, probe, refunds, report, schema, shows, terminal,
+    tickets,
 };
 
 /// Drives ticket bookings from seat hold to paid ticket, and gets the money right when things go wrong.
@@ -91,7 +92,10 @@ enum Command {
     /// Tell a booking's story, list what is stuck and for whom it waits, try it again
     #[command(subcommand)]
     Saga(operators::saga::SagaCommand),
-    /// List what waits for a person
+    /// See to refunds that wait for a person: try again, send another way, show that they have arrived
+    #[command(subcommand)]
+    Refund(refunds::RefundCommand),
+    /// List what waits for a person, take items off the list
     #[command(subcommand)]
     Attention(operators::attention::AttentionCommand),
     /// List, show and redrive dead letters; list and retry parked records
@@ -188,6 +192,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Show(command) => shows::run(command, &database(file)?).await,
         Command::Saga(command) => operators::saga::run(command, &database(file)?).await,
+        Command::Refund(command) => refunds::run(command, &database(file)?).await,
         Command::Attention(command) => operators::attention::run(command, &database(file)?).await,
         Command::Dlq(command) => operators::dead_letters::run(command, &database(file)?).await,
         Command::Ticket(command) => tickets::run(command, || Ok(load(file, &[])?.config.tickets)),
