@@ -89,12 +89,12 @@ enum Command {
     /// Create and import shows, put them on sale, block seats, change and cancel them
     #[command(subcommand)]
     Show(shows::ShowCommand),
+    /// See to refunds that wait for a person; pause and resume those of a cancelled show, and see how far they are
+    #[command(subcommand)]
+    Refund(refunds::RefundCommand),
     /// Tell a booking's story, list what is stuck and for whom it waits, try it again
     #[command(subcommand)]
     Saga(operators::saga::SagaCommand),
-    /// See to refunds that wait for a person: try again, send another way, show that they have arrived
-    #[command(subcommand)]
-    Refund(refunds::RefundCommand),
     /// List what waits for a person, take items off the list
     #[command(subcommand)]
     Attention(operators::attention::AttentionCommand),
@@ -191,8 +191,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Show(command) => shows::run(command, &database(file)?).await,
-        Command::Saga(command) => operators::saga::run(command, &database(file)?).await,
         Command::Refund(command) => refunds::run(command, &database(file)?).await,
+        Command::Saga(command) => operators::saga::run(command, &database(file)?).await,
         Command::Attention(command) => operators::attention::run(command, &database(file)?).await,
         Command::Dlq(command) => operators::dead_letters::run(command, &database(file)?).await,
         Command::Ticket(command) => tickets::run(command, || Ok(load(file, &[])?.config.tickets)),

@@ -78,5 +78,5 @@ fn every_door_that_it_names_is_there() {
             named += 1;
         }
     }
-    assert_eq!(named, 12);
+    assert_eq!(named, 15);
 }
