@@ -6,6 +6,7 @@ mod doors;
 mod failpoints;
 mod fuzzed;
 mod hot_show;
+mod interleavings;
 mod limits;
 mod locks;
 mod lost_answers;
