@@ -42,7 +42,7 @@ struct Pair {
 impl Pair {
     fn all() -> Vec<Self> {
         let mut pairs = Vec::new();
-        for standing in [Standing::InTime, Standing::Late, Standing::Paid] {
+        for standing in Standing::ALL {
             for (at, left) in Act::ALL.into_iter().enumerate() {
                 for right in Act::ALL.into_iter().skip(at) {
                     let acts = Each { left, right };
@@ -52,8 +52,9 @@ impl Pair {
         }
         pairs.retain(|pair| {
             let has = |act: Act| pair.acts.left == act || pair.acts.right == act;
-            // The timer of what is paid is gone; and Cy is there for Bob's sake only.
-            let timer = pair.standing == Standing::Paid && has(Act::Expire);
+            // What is over has no timer any more; and Cy is there for Bob's sake only.
+            let over = matches!(pair.standing, Standing::Released | Standing::Paid);
+            let timer = over && has(Act::Expire);
             let cy = has(Act::HoldToo) && !has(Act::Hold);
             !timer && !cy
         });

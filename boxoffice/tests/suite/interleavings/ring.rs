@@ -40,8 +40,14 @@ pub enum Standing {
     InTime,
     /// Held beyond its time, with an attempt to pay: anybody may take its seats, and the money may come.
     Late,
+    /// Given up with an attempt to pay open: all seats are free, and the money may come all the same.
+    Released,
     /// Paid.
     Paid,
+}
+
+impl Standing {
+    pub const ALL: [Self; 4] = [Self::InTime, Self::Late, Self::Released, Self::Paid];
 }
 
 /// A show with a race ahead of it.
@@ -124,7 +130,7 @@ impl Ring {
         let payment = PaymentId::from(Uuid::from_u128(u128::from(show.number())));
         let in_time = Terms::usual(inr());
         let terms = match standing {
-            Standing::InTime | Standing::Paid => in_time,
+            Standing::InTime | Standing::Released | Standing::Paid => in_time,
             Standing::Late => Terms {
                 hold_ms: 1,
                 grace_ms: 0,
@@ -155,7 +161,7 @@ impl Ring {
         };
         match standing {
             Standing::InTime => {}
-            Standing::Late => inputs.extend([
+            Standing::Late | Standing::Released => inputs.extend([
                 Input::OpenAttempt {
                     payment,
                     account: account.clone(),
@@ -167,6 +173,9 @@ impl Ring {
                 },
             ]),
             Standing::Paid => inputs.push(Input::Payment(captured("first"))),
+        }
+        if standing == Standing::Released {
+            inputs.push(Input::Release);
         }
         let before = Before { booking, inputs };
         let outcomes = run(&self.store, &before).await.expect("a turn");
