@@ -151,7 +151,8 @@ async fn post(api: Router, path: String, user: &str, key: &str, body: Value) -> 
 }
 
 const DECIDED: &str = "decided";
-const LOST: &str = "position lost";
+/// What a turn says whose partition is another owner's.
+pub const LOST: &str = "position lost";
 
 async fn decide(handler: &Webhooks, scene: &Scene, epoch: i64) -> String {
     let run = Run::new(

@@ -19,7 +19,7 @@ mod race;
 mod ring;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use acts::Act;
 use orders::{Each, Orders, Side};
@@ -160,7 +160,11 @@ async fn try_one(ring: &Ring, pair: &Pair, orders: &mut Orders) -> (LeftBehind, 
             continue;
         }
         let mut wrongs = outcome::wrongs(ring, &scene).await;
+        wrongs.extend(stale(pair, &raced));
         wrongs.extend(raced.errors.iter().map(|code| format!("SQLSTATE {code}")));
+        if orders.strayed() {
+            wrongs.push("the same statements in the same order went another way".to_owned());
+        }
         if raced.deadlock {
             wrongs.push("each waited for a lock of the other".to_owned());
         }
@@ -173,4 +177,19 @@ async fn try_one(ring: &Ring, pair: &Pair, orders: &mut Orders) -> (LeftBehind, 
         return (left_behind, raced);
     }
     panic!("{pair:?}: the machine is too busy");
+}
+
+/// Once another owner has taken the partition over, a turn under the old epoch must find it lost, even if nothing
+/// has been decided since.
+fn stale(pair: &Pair, raced: &Raced) -> Option<String> {
+    let side = Side::BOTH.into_iter().find(|side| {
+        *pair.acts.of(*side) == Act::Confirm && *pair.acts.of(side.other()) == Act::TakeOver
+    })?;
+    let first = |side: Side, words: &str| {
+        let is = |(by, statement): &(Side, Arc<str>)| *by == side && statement.contains(words);
+        raced.statements.iter().position(is)
+    };
+    let taken = first(side.other(), "COMMIT")?;
+    let stale = taken < first(side, "consumer_positions")? && raced.answers.of(side) != acts::LOST;
+    stale.then(|| "a turn under an old epoch was not refused".to_owned())
 }

@@ -103,7 +103,12 @@ pub struct Orders {
     /// Who goes on where both can.
     first: Side,
     every_one: bool,
+    /// The order in hand is one that was tried already.
     known: bool,
+    /// The order in hand did not go as it went before.
+    strayed: bool,
+    /// How many of the moments were there when the order in hand began.
+    planned: usize,
 }
 
 impl Orders {
@@ -115,6 +120,8 @@ impl Orders {
             first: Side::Left,
             every_one: false,
             known: false,
+            strayed: false,
+            planned: 0,
         }
     }
 
@@ -141,16 +148,13 @@ impl Orders {
         } else {
             self.first.other()
         };
-        if self.known {
+        if self.known || self.strayed {
             return first;
         }
         self.at += 1;
         if let Some(moment) = self.moments.get(self.at - 1) {
-            assert_eq!(
-                moment.next, next,
-                "the same statements in the same order went another way"
-            );
-            return moment.chosen;
+            self.strayed = moment.next != next;
+            return if self.strayed { first } else { moment.chosen };
         }
         let asleep = self.moments.last().map_or_else(Each::default, |before| {
             let (_, step) = before.step();
@@ -183,15 +187,22 @@ impl Orders {
         chosen
     }
 
-    /// Whether the order in hand turned out to be one that was tried already.
-    pub const fn known(&self) -> bool {
-        self.known
+    /// Whether the same statements in the same order went another way than before: then nothing is known.
+    pub const fn strayed(&self) -> bool {
+        self.strayed
     }
 
-    /// Tries the order in hand once more.
-    pub const fn again(&mut self) {
+    /// Tries the order in hand once more, without what it has come to.
+    pub fn again(&mut self) {
+        self.moments.truncate(self.planned);
+        self.begin();
+    }
+
+    fn begin(&mut self) {
         self.at = 0;
         self.known = false;
+        self.strayed = false;
+        self.planned = self.moments.len();
     }
 
     /// Goes on to another order. `false`: all have been tried.
@@ -199,7 +210,6 @@ impl Orders {
         if !self.every_one {
             self.want_reversals();
         }
-        self.again();
         while let Some(moment) = self.moments.last_mut() {
             *moment.tried.of_mut(moment.chosen) = true;
             let left = |side: &Side| {
@@ -210,6 +220,7 @@ impl Orders {
             };
             if let Some(side) = Side::BOTH.into_iter().find(left) {
                 moment.chosen = side;
+                self.begin();
                 return true;
             }
             self.moments.pop();
