@@ -19,6 +19,7 @@ pub mod money;
 mod openapi;
 pub mod payment;
 pub mod promises;
+pub mod purse;
 pub mod refund;
 pub mod seat;
 pub mod show_cancellation;

@@ -176,7 +176,7 @@ fn told(answer: Result<RefundFact, CallError>) -> RefundAnswer {
 impl Work for RefundWork {
     type Answer = RefundAnswer;
 
-    const KINDS: &'static [TaskKind] = &[TaskKind::Refund];
+    const KINDS: &'static [TaskKind] = &[TaskKind::Refund, TaskKind::MassRefund];
 
     async fn call(&self, task: &Leased) -> RefundAnswer {
         self.make(task).await

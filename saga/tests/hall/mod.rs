@@ -6,14 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use boxoffice_saga::booking::{BookingState, CancelledBy, Contact, Terms};
 use boxoffice_saga::event::Event;
-use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference, RefundFact, RefundState};
+use boxoffice_saga::fact::{
+    DisputeFact, PaymentFact, PaymentState, Reference, RefundFact, RefundState,
+};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, ShowId, UserId};
-use boxoffice_saga::input::{CallAnswer, Input, Outcome, RefundAnswer, VoidAnswer};
+use boxoffice_saga::input::{CallAnswer, CaptureAnswer, Input, Outcome, RefundAnswer, VoidAnswer};
 use boxoffice_saga::ledger::Entry;
 use boxoffice_saga::money::{Currency, Money};
-use boxoffice_saga::payment::PaymentStanding;
-use boxoffice_saga::promises::{Books, Closed};
-use boxoffice_saga::refund::{Refund, RefundStanding};
+use boxoffice_saga::payment::{CaptureMode, DisputeStanding};
+use boxoffice_saga::promises::{Books, Closed, LONGEST_UNDECIDED};
+use boxoffice_saga::refund::{Refund, RefundCause, RefundStanding};
 use boxoffice_saga::seat::{Seat, SeatKey, SeatState};
 use boxoffice_saga::status::{self, StatusDocument};
 use boxoffice_saga::task::{Task, TaskKey, TaskKind};
@@ -30,6 +32,8 @@ pub struct Hall {
     show: ShowId,
     closed: BTreeMap<ShowId, Closed>,
     drawn: u64,
+    /// What is kept when a customer cancels, in hundredths of a percent.
+    pub cancel_fee_bp: u16,
     tasks: BTreeMap<TaskKey, Task>,
     events: Vec<Event>,
     ledger: Vec<Entry>,
@@ -44,10 +48,14 @@ fn stripe() -> GatewayAccount {
     GatewayAccount::new("stripe", "default")
 }
 
+fn opening() -> OffsetDateTime {
+    OffsetDateTime::UNIX_EPOCH + Duration::days(20_000)
+}
+
 impl Hall {
     pub fn new() -> Self {
         let show = ShowId::try_from(7_u64).expect("a show");
-        let mut world = World::new(OffsetDateTime::UNIX_EPOCH + Duration::days(20_000));
+        let mut world = World::new(opening());
         for name in SEATS {
             let key = SeatKey {
                 show,
@@ -67,6 +75,7 @@ impl Hall {
             show,
             closed: BTreeMap::new(),
             drawn: 0,
+            cancel_fee_bp: 0,
             tasks: BTreeMap::new(),
             events: Vec::new(),
             ledger: Vec::new(),
@@ -151,7 +160,10 @@ impl Hall {
             user: UserId(user.to_owned()),
             seats: seats.iter().map(|seat| (*seat).to_owned()).collect(),
             contact: Contact::default(),
-            terms: Terms::usual(inr()),
+            terms: Terms {
+                cancel_fee_bp: self.cancel_fee_bp,
+                ..Terms::usual(inr())
+            },
         };
         (BookingId::pack(self.drawn, self.show, self.drawn), input)
     }
@@ -163,6 +175,7 @@ impl Hall {
             payment,
             account: stripe(),
             terms: Terms::usual(inr()),
+            capture: CaptureMode::Automatic,
         };
         assert_eq!(self.happens(booking, input), Outcome::Done);
         payment
@@ -329,7 +342,11 @@ impl Hall {
     /// Draws something that could happen next.
     pub fn something(&mut self, rng: &mut StdRng) -> (BookingId, Input) {
         let jumps = [0, 0, 1, 30, 299, 600, 631, 4_000];
-        self.pass_seconds(jumps[rng.random_range(0..jumps.len())]);
+        let jump = jumps[rng.random_range(0..jumps.len())];
+        // No history lasts as long as what nobody works on may wait unnoticed.
+        if self.world.now + Duration::seconds(jump) - opening() < LONGEST_UNDECIDED {
+            self.pass_seconds(jump);
+        }
         let bookings: Vec<_> = self.world.bookings.keys().copied().collect();
         if bookings.is_empty() || rng.random_bool(0.15) {
             let user = ["ann", "bob"][rng.random_range(0..2)];
@@ -356,6 +373,8 @@ impl Hall {
                     payment,
                     account: stripe(),
                     terms: Terms::usual(inr()),
+                    capture: [CaptureMode::Automatic, CaptureMode::AfterSeats]
+                        [rng.random_range(0..2)],
                 }
             }
             2 if rng.random_bool(0.3) => {
@@ -389,12 +408,14 @@ impl Hall {
         let state = [
             PaymentState::Open,
             PaymentState::Processing,
+            PaymentState::Authorised,
+            PaymentState::Authorised,
             PaymentState::Failed,
             PaymentState::Cancelled,
             PaymentState::Captured,
             PaymentState::Captured,
             PaymentState::Captured,
-        ][rng.random_range(0..7)];
+        ][rng.random_range(0..9)];
         // A payment keeps its id and its amount at the gateway, whatever we are told about it.
         let known = attempt.and_then(|attempt| self.world.payments.get(&attempt));
         let id = match known {
@@ -413,7 +434,11 @@ impl Hall {
     }
 
     fn some_refund(&self, rng: &mut StdRng) -> Option<(BookingId, Input)> {
-        let refunds: Vec<_> = self.world.refunds.values().collect();
+        if rng.random_bool(0.25) {
+            return self.some_surprise(rng);
+        }
+        let asked_for = |refund: &&Refund| refund.cause != RefundCause::NotAskedFor;
+        let refunds: Vec<_> = self.world.refunds.values().filter(asked_for).collect();
         let refund = *refunds.get(rng.random_range(0..refunds.len().max(1)))?;
         let state = [
             RefundState::Pending,
@@ -456,6 +481,69 @@ impl Hall {
         ))
     }
 
+    /// What others do at the gateway without us: refunds on its dashboard, disputes. And what operators do.
+    fn some_surprise(&self, rng: &mut StdRng) -> Option<(BookingId, Input)> {
+        let payments: Vec<_> = self.world.payments.values().collect();
+        let payment = *payments.get(rng.random_range(0..payments.len().max(1)))?;
+        let whole = payment.captured.unwrap_or(payment.expected);
+        let amount = Money::new(
+            [whole.minor, whole.minor / 2, 1][rng.random_range(0..3)],
+            whole.currency,
+        );
+        let gateway_payment_id = payment.gateway_payment_id.clone()?;
+        let reference = Reference::Absent;
+        let input = match rng.random_range(0..4) {
+            0 | 1 => Input::Dispute(DisputeFact {
+                account: stripe(),
+                gateway_dispute_id: format!("dp_{gateway_payment_id}"),
+                gateway_payment_id,
+                reference,
+                standing: [
+                    DisputeStanding::Opened,
+                    DisputeStanding::Won,
+                    DisputeStanding::Lost,
+                ][rng.random_range(0..3)],
+                amount: whole,
+                live: false,
+                reason: None,
+            }),
+            2 => Input::Refund(RefundFact {
+                account: stripe(),
+                gateway_refund_id: format!("re_{gateway_payment_id}_{}", amount.minor),
+                gateway_payment_id,
+                reference,
+                refund: None,
+                state: [
+                    RefundState::Pending,
+                    RefundState::Succeeded,
+                    RefundState::Failed,
+                ][rng.random_range(0..3)],
+                amount,
+                live: false,
+                reason: None,
+            }),
+            _ => {
+                let refunds: Vec<_> = self.world.refunds.values().collect();
+                let row = *refunds.get(rng.random_range(0..refunds.len().max(1)))?;
+                let refund = row.id;
+                let input = match rng.random_range(0..4) {
+                    0 => Input::RefundRetried { refund },
+                    1 => Input::RefundOtherWay {
+                        refund,
+                        means: "bank transfer".to_owned(),
+                    },
+                    2 => Input::RefundSettledElsewhere {
+                        refund,
+                        proof: "receipt 7".to_owned(),
+                    },
+                    _ => Input::Swept,
+                };
+                return Some((row.booking, input));
+            }
+        };
+        Some((payment.booking, input))
+    }
+
     /// The answer to a task that is there.
     fn some_task(&self, rng: &mut StdRng) -> Option<(BookingId, Input)> {
         let tasks: Vec<_> = self.tasks.values().collect();
@@ -469,9 +557,13 @@ impl Hall {
             TaskKind::Verify => Input::VerifyAnswered {
                 payment,
                 generation,
-                answer: [CallAnswer::Answered, CallAnswer::Unknown { why: why() }]
-                    [rng.random_range(0..2)]
-                .clone(),
+                answer: match rng.random_range(0..3) {
+                    0 => CallAnswer::Unknown { why: why() },
+                    1 => CallAnswer::Answered { state: None },
+                    _ => CallAnswer::Answered {
+                        state: Some(PaymentState::Captured),
+                    },
+                },
             },
             TaskKind::Void => {
                 let row = &self.world.payments[&payment];
@@ -499,8 +591,35 @@ impl Hall {
                     answer,
                 }
             }
+            TaskKind::Capture => {
+                let row = &self.world.payments[&payment];
+                let id = row.gateway_payment_id.clone().unwrap_or_default();
+                let answer = match rng.random_range(0..5) {
+                    0 => CaptureAnswer::Declined { why: why() },
+                    1 => CaptureAnswer::Unknown { why: why() },
+                    2 => CaptureAnswer::RetryLater {
+                        after_ms: None,
+                        why: why(),
+                    },
+                    _ => CaptureAnswer::Taken {
+                        fact: fact(
+                            booking,
+                            Some(payment),
+                            &id,
+                            row.expected,
+                            PaymentState::Captured,
+                        ),
+                    },
+                };
+                Input::CaptureAnswered {
+                    payment,
+                    attempt: rng.random_range(1..10),
+                    answer,
+                }
+            }
             TaskKind::Trace
             | TaskKind::Refund
+            | TaskKind::MassRefund
             | TaskKind::Mail
             | TaskKind::CancelShow
             | TaskKind::CancelBooking
@@ -530,7 +649,7 @@ impl Hall {
                 match task.key.kind {
                     TaskKind::HoldTimer => self.happens(booking, Input::HoldTimer),
                     TaskKind::Verify => {
-                        let answer = CallAnswer::Answered;
+                        let answer = CallAnswer::Answered { state: None };
                         self.happens(
                             booking,
                             Input::VerifyAnswered {
@@ -552,8 +671,22 @@ impl Hall {
                             },
                         )
                     }
+                    TaskKind::Capture => {
+                        let answer = CaptureAnswer::Declined {
+                            why: "ran out".to_owned(),
+                        };
+                        self.happens(
+                            booking,
+                            Input::CaptureAnswered {
+                                payment,
+                                attempt: 1,
+                                answer,
+                            },
+                        )
+                    }
                     TaskKind::Trace
                     | TaskKind::Refund
+                    | TaskKind::MassRefund
                     | TaskKind::Mail
                     | TaskKind::CancelShow
                     | TaskKind::CancelBooking
@@ -562,6 +695,28 @@ impl Hall {
                 };
             }
             for refund in self.world.refunds.values().cloned().collect::<Vec<_>>() {
+                if refund.standing == RefundStanding::WithOperator {
+                    let refund_id = refund.id;
+                    let proof = "receipt 8".to_owned();
+                    self.happens(
+                        refund.booking,
+                        Input::RefundSettledElsewhere {
+                            refund: refund_id,
+                            proof,
+                        },
+                    );
+                    continue;
+                }
+                if refund.cause == RefundCause::NotAskedFor {
+                    let mut told = self.refund_fact(&refund, RefundState::Succeeded);
+                    told.gateway_refund_id = refund.gateway_refund_id.clone().unwrap_or_default();
+                    told.refund = None;
+                    self.happens(refund.booking, Input::Refund(told));
+                    continue;
+                }
+                if !refund.gateway_should_act() {
+                    continue;
+                }
                 self.happens(refund.booking, Input::RefundTaken { refund: refund.id });
                 let told = self.refund_fact(&refund, RefundState::Succeeded);
                 self.happens(refund.booking, Input::Refund(told));
@@ -571,7 +726,7 @@ impl Hall {
             .world
             .payments
             .values()
-            .filter(|payment| payment.standing == PaymentStanding::Open)
+            .filter(|payment| payment.undecided())
             .map(|payment| payment.id)
             .collect();
         assert!(
@@ -579,7 +734,8 @@ impl Hall {
             "still open: {open:?}, tasks {:?}",
             self.tasks.keys()
         );
-        assert!(self.books().violations().is_empty());
+        let broken = self.books().violations();
+        assert!(broken.is_empty(), "{broken:#?}");
     }
 }
 
