@@ -24,3 +24,4 @@ mod status;
 mod strays;
 mod system;
 mod tickets;
+mod turns;

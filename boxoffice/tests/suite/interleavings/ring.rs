@@ -15,6 +15,7 @@ use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, ShowId, UserId};
 use boxoffice_saga::input::{Input, Outcome};
 use boxoffice_saga::money::{Currency, Money};
+use boxoffice_saga::payment::CaptureMode;
 use boxoffice_saga::seat::SeatKey;
 use boxoffice_saga::world::World;
 use boxoffice_stream::Record;
@@ -166,6 +167,7 @@ impl Ring {
                     payment,
                     account: account.clone(),
                     terms,
+                    capture: CaptureMode::default(),
                 },
                 Input::AttemptCreated {
                     payment,
