@@ -273,6 +273,17 @@ impl Cast {
             names.push((format!("{id}{}", self.show), id.to_owned()));
         }
         let name = |text: String, (id, name): &(String, String)| text.replace(id, name);
-        names.iter().fold(text.to_owned(), name)
+        nameless(&names.iter().fold(text.to_owned(), name))
     }
+}
+
+/// What is derived from ids and has no name here.
+fn nameless(text: &str) -> String {
+    let mut words: Vec<&str> = text.split(' ').collect();
+    for word in &mut words {
+        if Uuid::try_parse(word).is_ok() {
+            *word = "derived";
+        }
+    }
+    words.join(" ")
 }

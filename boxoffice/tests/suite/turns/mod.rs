@@ -4,242 +4,263 @@
 //!
 //! What can happen is the saga's own list ([every]): nothing can be added to it without going through here.
 
+mod cases;
 mod cast;
 mod every;
 mod faulty;
 mod scene;
 mod turn;
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::sync::Arc;
 
-use boxoffice_saga::task::{Task, TaskKey, TaskKind};
 use boxoffice_turn::{TurnError, run};
-use time::OffsetDateTime;
 use tokio::sync::Notify;
 
-use cast::{Cast, Situation};
-use every::{ERRANDS, Happening};
+use cases::Case;
 use faulty::{Fault, Faulty};
 use scene::{InMemory, InPostgres, Scene};
-use turn::{Doing, Door, Turn};
+use turn::{Door, Turn};
 
-/// Something that happens in a situation: by its place in the list, for its ids are those of a scene.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Case {
-    Happens(Situation, Happening, usize),
-    Errand(TaskKind),
-}
+/// How many cases go through PostgreSQL at a time, each in a database of its own.
+const LANES: usize = 3;
 
-impl Case {
-    fn all() -> Vec<Self> {
-        let cast = Cast::of(1_u64.try_into().expect("a show"));
-        let mut all = Vec::new();
-        for situation in Situation::ALL {
-            for what in Happening::ALL {
-                let forms = what.inputs(&cast).len();
-                all.extend((0..forms).map(|form| Self::Happens(situation, *what, form)));
-            }
-        }
-        all.extend(ERRANDS.iter().map(|kind| Self::Errand(*kind)));
-        all
-    }
-
-    /// Sets the scene, and gives back the turn that is to be run in it.
-    async fn set<S: Scene>(self, scene: &S) -> Turn {
-        let cast = scene.cast();
-        let (situation, doing) = match self {
-            Self::Happens(situation, what, form) => {
-                let input = what.inputs(cast).swap_remove(form);
-                let booking = match what {
-                    Happening::Hold => cast.fresh,
-                    _ => cast.booking,
-                };
-                (situation, Doing::Happens(booking, input))
-            }
-            Self::Errand(kind) => {
-                let task = TaskKey {
-                    kind,
-                    subject: cast.booking.uuid(),
-                    generation: 1,
-                };
-                (Situation::Held, Doing::Errand(task, kind))
-            }
-        };
-        let turn = Turn::of(cast, doing);
-        let mut tasks = Vec::new();
-        if let (Door::Lease(key), Doing::Errand(..)) = (&turn.door, &turn.doing) {
-            tasks.push(Task {
-                key: key.clone(),
-                booking: Some(cast.booking),
-                due_at: OffsetDateTime::UNIX_EPOCH,
-                detail: None,
-            });
-        }
-        scene.play(situation, tasks).await;
-        if let Door::Lease(task) = &turn.door {
-            scene.lease(task).await;
-        }
-        turn
-    }
-}
-
-/// Runs the turn as its door would after it had failed: what was committed is not done again.
-async fn again<S: Scene>(scene: &S, turn: &Turn) -> Option<String> {
-    match run(scene.store(), turn).await {
-        Ok(answer) => Some(answer),
-        Err(TurnError::PositionLost { .. }) => {
-            // The consumer reads its position, and the record is behind it.
-            assert_eq!(scene.position().await, Some(1));
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
-}
-
-/// What may not change when a turn comes again. That it came is noted in the journal, where nothing keeps it from
-/// coming; that a record came under another id, in the inbox too.
-fn lasting(stands: &[String], noted: &[&str]) -> Vec<String> {
-    let lasts = |line: &&String| !noted.iter().any(|note| line.starts_with(note));
-    stands.iter().filter(lasts).cloned().collect()
-}
-
-/// What must be true after everything.
-async fn check<S: Scene>(scene: &S, case: Case, after: &str) {
-    let held = scene.held().await;
-    let broken = scene.books().await.violations();
-    assert!(
-        held.is_empty() && broken.is_empty(),
-        "{case:?}, {after}: {held:?} {broken:?}"
-    );
-}
-
-/// Runs the turn once, and then again in all ways in which it may come again. What it has come to.
-async fn undisturbed<S: Scene>(scene: &S, case: Case) -> (String, Vec<String>) {
-    let turn = case.set(scene).await;
-    let answer = run(scene.store(), &turn).await.expect("a turn");
-    check(scene, case, "once").await;
-    let stands = scene.stands().await;
-    let twice = again(scene, &turn).await;
-    check(scene, case, "twice").await;
-    match &turn.door {
-        Door::Key => assert_eq!(twice.as_ref(), Some(&answer), "{case:?}: the same answer"),
-        Door::Record { .. } => assert_eq!(twice, None, "{case:?}: its position has moved"),
-        Door::Lease(_) | Door::Open => {}
-    }
-    let after = lasting(&scene.stands().await, turn.notes());
-    assert_eq!(after, lasting(&stands, turn.notes()), "{case:?}, twice");
-    if let Door::Record { .. } = turn.door {
-        // Delivered once more: under its own id the inbox knows it, under another the saga does.
-        for (from, event) in [(1, "first"), (2, "second")] {
-            let redelivered = Turn {
-                door: Door::Record {
-                    from: Some(from),
-                    event,
-                },
-                ..turn.clone()
-            };
-            run(scene.store(), &redelivered).await.expect("a turn");
-            check(scene, case, "delivered again").await;
-            let noted = ["journal", "inbox"];
-            let after = lasting(&scene.stands().await, &noted);
-            assert_eq!(after, lasting(&stands, &noted), "{case:?}, delivered again");
-        }
-    }
-    (answer, stands)
-}
-
-/// Lets the turn fail in every way, and then runs it again.
-async fn disturbed<S: Scene>(
-    scene: &S,
+/// One case in one scene.
+struct Trial<'a, S> {
+    scene: S,
     case: Case,
-    faults: &[Fault],
-    expected: &(String, Vec<String>),
-) {
-    let turn = case.set(scene).await;
-    let before = scene.stands().await;
-    for fault in faults {
-        let crashed = Arc::new(Notify::new());
-        let store = Faulty {
-            store: scene.store(),
-            fault: *fault,
-            crashed: crashed.clone(),
-        };
-        let after = format!("{fault:?}");
-        tokio::select! {
-            told = run(&store, &turn) => {
-                assert!(!fault.crash && matches!(told, Err(TurnError::Unavailable(_))), "{case:?}, {after}: {told:?}");
-            }
-            () = crashed.notified() => assert!(fault.crash),
+    /// What was wrong, of all cases.
+    wrongs: &'a RefCell<Vec<String>>,
+}
+
+/// What a case comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Came {
+    answer: String,
+    /// How everything stood before, and how it stands then.
+    before: Vec<String>,
+    stands: Vec<String>,
+}
+
+impl<S: Scene> Trial<'_, S> {
+    /// Runs the turn once, and then again in all ways in which it may come again.
+    async fn undisturbed(&self) -> Came {
+        let turn = self.case.set(&self.scene).await;
+        let before = self.look("before").await;
+        let answer = run(self.scene.store(), &turn).await.expect("a turn");
+        let stands = self.look("once").await;
+        let twice = self.again(&turn).await;
+        match &turn.door {
+            Door::Key => self.same("the answer to the same key", &twice, &Some(answer.clone())),
+            Door::Record { .. } => self.same("its position has moved", &twice, &None),
+            Door::Lease(_) | Door::Open => {}
         }
-        check(scene, case, &after).await;
-        if !fault.commits() {
-            assert_eq!(
-                scene.stands().await,
-                before,
-                "{case:?}, {after}: nothing has happened"
-            );
+        self.lasts("twice", &stands, turn.notes()).await;
+        if let Door::Record { .. } = turn.door {
+            // Delivered once more: under its own id the inbox knows it, under another the saga does.
+            for (from, event) in [(1, "first"), (2, "second")] {
+                let from = Some(from);
+                let redelivered = Turn {
+                    door: Door::Record { from, event },
+                    ..turn.clone()
+                };
+                let told = run(self.scene.store(), &redelivered).await;
+                told.expect("a turn");
+                let notes = ["journal", "inbox"];
+                self.lasts("delivered again", &stands, &notes).await;
+            }
+        }
+        Came {
+            answer,
+            before,
+            stands,
         }
     }
-    let answer = again(scene, &turn).await;
-    check(scene, case, "after all failures").await;
-    let stands = lasting(&scene.stands().await, turn.notes());
-    let once = lasting(&expected.1, turn.notes());
-    assert_eq!(stands, once, "{case:?}, after all failures");
-    if let (Some(answer), Door::Key | Door::Record { .. }) = (answer, &turn.door) {
-        assert_eq!(answer, expected.0, "{case:?}, after all failures");
+
+    /// Lets the turn fail in all these ways, one after the other, and then runs it as its door would.
+    async fn disturbed(&self, faults: &[Fault], expected: &Came) {
+        let turn = self.case.set(&self.scene).await;
+        let before = self.look("before").await;
+        for fault in faults {
+            let crashed = Arc::new(Notify::new());
+            let store = Faulty {
+                store: self.scene.store(),
+                fault: *fault,
+                crashed: crashed.clone(),
+            };
+            tokio::select! {
+                told = run(&store, &turn) => {
+                    let unavailable = matches!(told, Err(TurnError::Unavailable(_)));
+                    assert!(unavailable && !fault.crash, "{fault:?}: {told:?}");
+                }
+                () = crashed.notified() => assert!(fault.crash, "{fault:?}"),
+            }
+            let after = format!("{fault:?}");
+            if fault.commits() {
+                self.look(&after).await;
+            } else {
+                self.lasts(&after, &before, &[]).await;
+            }
+        }
+        let answer = self.again(&turn).await;
+        let after = "after all failures";
+        self.lasts(after, &expected.stands, turn.notes()).await;
+        if let (Some(answer), Door::Key | Door::Record { .. }) = (answer, &turn.door) {
+            self.same("the answer after all failures", &answer, &expected.answer);
+        }
+    }
+
+    /// Runs the turn as its door would after it had failed: what was committed is not done again.
+    async fn again(&self, turn: &Turn) -> Option<String> {
+        match run(self.scene.store(), turn).await {
+            Ok(answer) => Some(answer),
+            Err(TurnError::PositionLost { .. }) => {
+                // The consumer reads its position, and the record is behind it.
+                let position = self.scene.position().await;
+                self.same("the position", &position, &Some(1));
+                None
+            }
+            Err(error) => panic!("{:?}: {error}", self.case),
+        }
+    }
+
+    /// How everything stands. Every promise holds, and nothing is held.
+    async fn look(&self, when: &str) -> Vec<String> {
+        let held = self.scene.held().await;
+        self.same(&format!("{when}, held"), &held, &Vec::new());
+        let books = self.scene.books().await;
+        let broken = books.violations();
+        self.same(&format!("{when}, broken"), &broken, &Vec::new());
+        self.scene.stands(&books).await
+    }
+
+    /// Everything stands as before, but for notes that the turn has come again.
+    async fn lasts(&self, when: &str, before: &[String], notes: &[&str]) {
+        let after = self.look(when).await;
+        self.stand_alike(when, &without(&after, notes), &without(before, notes));
+    }
+
+    fn stand_alike(&self, when: &str, is: &[String], should: &[String]) {
+        let (come, gone) = (beside(is, should), beside(should, is));
+        self.same(when, &(come, gone), &<_>::default());
+    }
+
+    fn same<T: PartialEq + Debug>(&self, what: &str, is: &T, should: &T) {
+        if is != should {
+            let wrong = format!("{:?}: {what}: {is:?}, and not {should:?}", self.case);
+            self.wrongs.borrow_mut().push(wrong);
+        }
     }
 }
 
-/// What each case has come to.
-type Came = BTreeMap<Case, (String, Vec<String>)>;
+/// Without the lines of these sorts.
+fn without(stands: &[String], sorts: &[&str]) -> Vec<String> {
+    let of = |line: &&String| !sorts.iter().any(|sort| line.starts_with(sort));
+    stands.iter().filter(of).cloned().collect()
+}
 
-async fn every_case<S: Scene>(scene: impl AsyncFn() -> S) -> Came {
-    // A turn that is not committed leaves its scene as it was, so all such failures share one; each of those that
-    // leave it committed needs its own.
+/// The lines of `these` that are more than those of `others`.
+fn beside(these: &[String], others: &[String]) -> Vec<String> {
+    let mut others = others.to_vec();
+    let more = |line: &&String| {
+        let same = others.iter().position(|other| other == *line);
+        same.map(|at| others.swap_remove(at)).is_none()
+    };
+    these.iter().filter(more).cloned().collect()
+}
+
+/// A turn that is not committed leaves its scene as it was, so all such failures share one; one that leaves it
+/// committed ends it.
+fn failures() -> Vec<Vec<Fault>> {
     let (committed, undone): (Vec<_>, Vec<_>) =
         Fault::all().into_iter().partition(|fault| fault.commits());
-    let mut came = Came::new();
+    let with = |last: Fault| undone.iter().copied().chain([last]).collect();
+    committed.into_iter().map(with).collect()
+}
+
+/// What each case comes to in memory.
+async fn in_memory(wrongs: &RefCell<Vec<String>>) -> BTreeMap<Case, Came> {
+    let mut all = BTreeMap::new();
     for case in Case::all() {
-        let expected = undisturbed(&scene().await, case).await;
-        for last in &committed {
-            let faults: Vec<_> = undone.iter().chain([last]).copied().collect();
-            disturbed(&scene().await, case, &faults, &expected).await;
+        let trial = async || Trial {
+            scene: InMemory::new().await,
+            case,
+            wrongs,
+        };
+        let came = trial().await.undisturbed().await;
+        for faults in failures() {
+            trial().await.disturbed(&faults, &came).await;
         }
-        came.insert(case, expected);
+        all.insert(case, came);
     }
-    came
+    all
+}
+
+/// Of the cases that write the same in memory, the first goes through PostgreSQL too. Every other of these commits
+/// in an answer that is lost, the rest in a crash.
+async fn in_postgres(memory: &BTreeMap<Case, Came>, wrongs: &RefCell<Vec<String>>) -> usize {
+    let mut seen = BTreeSet::new();
+    let different = |(_, came): &(&Case, &Came)| {
+        let (before, stands) = (&came.before, &came.stands);
+        let written = (beside(stands, before), beside(before, stands));
+        seen.insert((without(&written.0, &["journal"]), written.1))
+    };
+    let cases: Vec<_> = memory.iter().filter(different).collect();
+    let count = cases.len();
+    let queue = RefCell::new(cases.into_iter().enumerate());
+    let lane = async || {
+        let store = InPostgres::store().await;
+        loop {
+            let next = queue.borrow_mut().next();
+            let Some((nth, (case, in_memory))) = next else {
+                return;
+            };
+            let trial = async |show: usize| Trial {
+                scene: InPostgres::new(store.clone(), show as u64).await,
+                case: *case,
+                wrongs,
+            };
+            let first = trial(2 * nth + 1).await;
+            let came = first.undisturbed().await;
+            let others = "in PostgreSQL, and not in memory";
+            first.same(others, &came.answer, &in_memory.answer);
+            first.stand_alike(others, &came.stands, &in_memory.stands);
+            let faults = failures().swap_remove(nth % 2);
+            trial(2 * nth + 2).await.disturbed(&faults, &came).await;
+        }
+    };
+    futures::future::join_all((0..LANES).map(|_| lane())).await;
+    count
 }
 
 #[tokio::test]
 async fn every_turn_happens_once_however_often_it_fails_on_both_stores() {
-    let memory = every_case(InMemory::new).await;
-    let store = InPostgres::store().await;
-    let nth = std::cell::Cell::new(0);
-    let postgres = every_case(async || {
-        nth.set(nth.get() + 1);
-        InPostgres::new(store.clone(), nth.get()).await
-    });
-    let postgres = postgres.await;
+    let wrongs = RefCell::default();
+    let memory = in_memory(&wrongs).await;
+    let in_postgres = in_postgres(&memory, &wrongs).await;
+    let wrongs = wrongs.into_inner();
+    assert!(
+        wrongs.is_empty(),
+        "{} wrongs:\n{}",
+        wrongs.len(),
+        wrongs.join("\n")
+    );
     let mut done = BTreeMap::<_, (usize, usize)>::new();
     for (case, came) in &memory {
-        assert_eq!(
-            postgres[case], *came,
-            "{case:?}: in PostgreSQL and in memory"
-        );
         if let Case::Happens(_, what, _) = case {
-            let (all, some) = done.entry(*what).or_default();
+            let (all, effective) = done.entry(*what).or_default();
             *all += 1;
-            *some += usize::from(!came.0.starts_with("Refused"));
+            *effective += usize::from(!came.answer.starts_with("Refused"));
         }
     }
     for (what, (all, effective)) in &done {
         println!("{what:?}: {all} turns, {effective} of them not refused");
         assert!(*effective > 0, "{what:?} is always refused");
     }
+    let (turns, faults) = (memory.len(), Fault::all().len());
     println!(
-        "{} turns, each with {} failures on both stores",
-        memory.len(),
-        Fault::all().len()
+        "{turns} turns, each with {faults} failures; {in_postgres} different ones in PostgreSQL too"
     );
 }

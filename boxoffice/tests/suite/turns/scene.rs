@@ -55,16 +55,16 @@ pub trait Scene {
         let before = self.cast().before(situation);
         for booking in [self.cast().booking, self.cast().bobs] {
             let inputs = before.iter().filter(|(of, _)| *of == booking);
-            let inputs = inputs.map(|(_, input)| input.clone()).collect();
-            let before = Before {
+            let mut before = Before {
                 booking,
-                inputs,
-                tasks: if booking == self.cast().booking {
-                    tasks.clone()
-                } else {
-                    Vec::new()
-                },
+                inputs: inputs.map(|(_, input)| input.clone()).collect(),
+                tasks: Vec::new(),
             };
+            if booking == self.cast().booking {
+                before.tasks.clone_from(&tasks);
+            } else if before.inputs.is_empty() {
+                continue;
+            }
             let outcomes = run(self.store(), &before).await.expect("a turn");
             let refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused(_));
             assert!(!outcomes.iter().any(refused), "{situation:?}: {outcomes:?}");
@@ -73,8 +73,8 @@ pub trait Scene {
     }
 
     /// How everything stands.
-    async fn stands(&self) -> Vec<String> {
-        let mut lines = of_books(&self.books().await);
+    async fn stands(&self, books: &Books) -> Vec<String> {
+        let mut lines = of_books(books);
         lines.extend(self.rest().await);
         for line in &mut lines {
             *line = self.cast().named(line);
@@ -228,7 +228,8 @@ impl Scene for InMemory {
         let tables = self.store.tables().await;
         let mut lines = Vec::new();
         for (key, (_, lease)) in &tables.tasks {
-            let (kind, leased) = (key.kind.name(), lease.is_some());
+            let kind = key.kind.name();
+            let leased = if lease.is_some() { "leased" } else { "free" };
             lines.push(format!(
                 "task {kind} {} {} {leased}",
                 key.subject, key.generation
@@ -362,7 +363,7 @@ impl Scene for InPostgres {
     }
 
     async fn rest(&self) -> Vec<String> {
-        let rest = "select concat_ws(' ', 'task', kind, subject, generation, lease_token is not null) from tasks
+        let rest = "select concat_ws(' ', 'task', kind, subject, generation, case when lease_token is null then 'free' else 'leased' end) from tasks
             union all select concat_ws(' ', 'event', booking_id, sequence, type) from outbox
                 where booking_id = any($2) and sequence is not null
             union all select concat_ws(' ', 'journal', booking_id, input, outcome) from journal where show_id = $1

@@ -106,10 +106,10 @@ impl Turn {
         }
     }
 
-    fn event(&self, id: &str) -> EventKey {
+    fn event(id: &str) -> EventKey {
         EventKey {
             source: "stripe/default".to_owned(),
-            event_id: format!("{id} of {}", self.cast.show),
+            event_id: id.to_owned(),
         }
     }
 
@@ -201,7 +201,7 @@ impl Plan for Turn {
         match &self.door {
             Door::Key => claim.keys.push(self.key()),
             Door::Record { from, event } => {
-                claim.events.push(self.event(event));
+                claim.events.push(Self::event(event));
                 claim.positions.push(PositionClaim {
                     consumer: CONSUMER.to_owned(),
                     topic: TOPIC.to_owned(),
@@ -280,7 +280,7 @@ impl Plan for Turn {
                 if outcome == Outcome::Refused(Refusal::NoSuchBooking) {
                     appends.parked.push(self.parked());
                 } else {
-                    let event = self.event(event);
+                    let event = Self::event(event);
                     appends.inbox.push((event, InboxOutcome::Applied));
                 }
                 said(&outcome)
