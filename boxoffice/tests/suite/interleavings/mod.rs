@@ -12,6 +12,7 @@
 //! takes hours; `BOXOFFICE_INTERLEAVINGS=all:Hold,Confirm` does so for one pair.
 
 mod acts;
+mod cuts;
 mod gate;
 mod orders;
 mod outcome;

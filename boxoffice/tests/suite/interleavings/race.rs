@@ -109,6 +109,35 @@ pub async fn race(ring: &Ring, scene: &Scene, acts: &Each<Act>, orders: &mut Ord
     raced
 }
 
+/// Where a turn's session is cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    /// Before or after which of its statements, from 0.
+    pub at: usize,
+    /// After: it is done, and the answer lost.
+    pub done: bool,
+}
+
+/// Lets a turn go alone, perhaps with a cut. What it answered, and how many statements it had.
+pub async fn alone(ring: &Ring, scene: &Scene, act: Act, cut: Option<Cut>) -> (String, usize) {
+    let mut runner = Runner::ready(ring, scene, act, Side::Left).await;
+    runner.settle(ring).await;
+    let mut statements = 0;
+    while let Halt::At(_) = runner.halt {
+        match cut {
+            Some(cut) if cut.at == statements => {
+                ring.gates.left.cut(cut.done);
+                runner.settle(ring).await;
+            }
+            _ => drop(runner.step(ring).await),
+        }
+        statements += 1;
+    }
+    let answer = runner.task.await.expect("no panic");
+    ring.gates.left.errors();
+    (answer, statements)
+}
+
 impl Runner {
     async fn ready(ring: &Ring, scene: &Scene, act: Act, side: Side) -> Self {
         // Time-outs are not what is looked at here, and a busy machine could run into them.
@@ -184,7 +213,7 @@ impl Runner {
                     self.halt = Halt::At(statement);
                     return;
                 }
-                Stand::Outside if ended => {
+                Stand::Outside if ended || self.task.is_finished() => {
                     self.halt = Halt::Ended;
                     return;
                 }

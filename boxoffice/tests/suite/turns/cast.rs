@@ -39,6 +39,8 @@ pub struct Cast {
     pub payment: PaymentId,
     /// Another one.
     pub second: PaymentId,
+    /// What the ids of the scene are called.
+    names: Vec<(String, String)>,
 }
 
 /// What has happened before the turn.
@@ -91,14 +93,17 @@ impl Cast {
     pub fn of(show: ShowId) -> Self {
         let payment =
             |nth: u128| PaymentId::from(Uuid::from_u128(u128::from(show.number()) << 8 | nth));
-        Self {
+        let mut cast = Self {
             show,
             booking: BookingId::pack(1, show, 1),
             fresh: BookingId::pack(2, show, 2),
             bobs: BookingId::pack(3, show, 3),
             payment: payment(1),
             second: payment(2),
-        }
+            names: Vec::new(),
+        };
+        cast.names = cast.names();
+        cast
     }
 
     pub fn ann(&self) -> UserId {
@@ -245,35 +250,40 @@ impl Cast {
 
     /// Ids in `text` by the names that they have here, so that scenes can be compared.
     pub fn named(&self, text: &str) -> String {
-        let account = self.account();
-        let other = PaymentId::of_unseen(&account, &format!("pi_other_{}", self.show));
+        let name = |text: String, (id, name): &(String, String)| {
+            if text.contains(id) {
+                text.replace(id, name)
+            } else {
+                text
+            }
+        };
+        nameless(&self.names.iter().fold(text.to_owned(), name))
+    }
+
+    fn names(&self) -> Vec<(String, String)> {
+        let other = format!("pi_other_{}", self.show);
+        let other = PaymentId::of_unseen(&self.account(), &other);
         let mut names = vec![
             (self.booking.to_string(), "ann's".to_owned()),
             (self.fresh.to_string(), "fresh".to_owned()),
             (self.bobs.to_string(), "bob's".to_owned()),
         ];
-        for (payment, name) in [
+        let payments = [
             (self.payment, "first"),
             (self.second, "second"),
             (other, "other"),
-        ] {
+        ];
+        for (payment, name) in payments {
             names.push((payment.to_string(), name.to_owned()));
             for nth in 1..=4 {
                 let refund = RefundId::of(payment, nth);
                 names.push((refund.to_string(), format!("refund {nth} of {name}")));
             }
-            let gateway_refund_id = format!("re_dashboard_{}", self.show);
-            let theirs = RefundId::not_asked_for(payment, &gateway_refund_id);
-            names.push((
-                theirs.to_string(),
-                format!("refund at the gateway of {name}"),
-            ));
         }
         for id in ["pi_", "pi_other_", "re_", "re_dashboard_", "dp_"] {
             names.push((format!("{id}{}", self.show), id.to_owned()));
         }
-        let name = |text: String, (id, name): &(String, String)| text.replace(id, name);
-        nameless(&names.iter().fold(text.to_owned(), name))
+        names
     }
 }
 

@@ -74,8 +74,8 @@ impl<S: Scene> Trial<'_, S> {
         }
         Came {
             answer,
-            before,
-            stands,
+            before: self.named(&before),
+            stands: self.named(&stands),
         }
     }
 
@@ -105,8 +105,8 @@ impl<S: Scene> Trial<'_, S> {
             }
         }
         let answer = self.again(&turn).await;
-        let after = "after all failures";
-        self.lasts(after, &expected.stands, turn.notes()).await;
+        let after = self.named(&self.look("after all failures").await);
+        self.stand_alike("after all failures", &after, &expected.stands, turn.notes());
         if let (Some(answer), Door::Key | Door::Record { .. }) = (answer, &turn.door) {
             self.same("the answer after all failures", &answer, &expected.answer);
         }
@@ -139,12 +139,19 @@ impl<S: Scene> Trial<'_, S> {
     /// Everything stands as before, but for notes that the turn has come again.
     async fn lasts(&self, when: &str, before: &[String], notes: &[&str]) {
         let after = self.look(when).await;
-        self.stand_alike(when, &without(&after, notes), &without(before, notes));
+        self.stand_alike(when, &after, before, notes);
     }
 
-    fn stand_alike(&self, when: &str, is: &[String], should: &[String]) {
-        let (come, gone) = (beside(is, should), beside(should, is));
+    fn stand_alike(&self, when: &str, is: &[String], should: &[String], notes: &[&str]) {
+        let (is, should) = (without(is, notes), without(should, notes));
+        let (come, gone) = (beside(&is, &should), beside(&should, &is));
         self.same(when, &(come, gone), &<_>::default());
+    }
+
+    /// The same in every scene.
+    fn named(&self, stands: &[String]) -> Vec<String> {
+        let named = |line: &String| self.scene.cast().named(line);
+        stands.iter().map(named).collect()
     }
 
     fn same<T: PartialEq + Debug>(&self, what: &str, is: &T, should: &T) {
@@ -226,7 +233,7 @@ async fn in_postgres(memory: &BTreeMap<Case, Came>, wrongs: &RefCell<Vec<String>
             let came = first.undisturbed().await;
             let others = "in PostgreSQL, and not in memory";
             first.same(others, &came.answer, &in_memory.answer);
-            first.stand_alike(others, &came.stands, &in_memory.stands);
+            first.stand_alike(others, &came.stands, &in_memory.stands, &[]);
             let faults = failures().swap_remove(nth % 2);
             trial(2 * nth + 2).await.disturbed(&faults, &came).await;
         }
@@ -238,8 +245,12 @@ async fn in_postgres(memory: &BTreeMap<Case, Came>, wrongs: &RefCell<Vec<String>
 #[tokio::test]
 async fn every_turn_happens_once_however_often_it_fails_on_both_stores() {
     let wrongs = RefCell::default();
+    let t = std::time::Instant::now();
     let memory = in_memory(&wrongs).await;
+    println!("MEM {:?}", t.elapsed());
+    let t = std::time::Instant::now();
     let in_postgres = in_postgres(&memory, &wrongs).await;
+    println!("PG {:?}", t.elapsed());
     let wrongs = wrongs.into_inner();
     assert!(
         wrongs.is_empty(),

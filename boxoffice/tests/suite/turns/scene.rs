@@ -76,10 +76,6 @@ pub trait Scene {
     async fn stands(&self, books: &Books) -> Vec<String> {
         let mut lines = of_books(books);
         lines.extend(self.rest().await);
-        for line in &mut lines {
-            *line = self.cast().named(line);
-        }
-        lines.sort();
         lines
     }
 }
