@@ -31,7 +31,7 @@ use ring::{Ring, Standing};
 const RINGS: usize = 3;
 
 /// How often a race is run again whose turns were given up because the machine is too busy.
-const AGAIN: u32 = 5;
+const AGAIN: u32 = 20;
 
 /// Two turns, and how Ann's booking stands before them.
 #[derive(Clone, Debug, PartialEq, Eq)]
