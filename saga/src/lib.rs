@@ -25,5 +25,6 @@ pub mod seat;
 pub mod show_cancellation;
 pub mod status;
 mod steps;
+pub mod table;
 pub mod task;
 pub mod world;

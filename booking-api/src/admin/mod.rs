@@ -2,13 +2,19 @@
 //! why, in the transaction that does it.
 
 mod acts;
+mod attention;
 mod bookings;
 mod cancel;
+mod dead_letters;
+mod mass_refunds;
 mod new_shows;
+mod paging;
+mod parked;
 mod remove;
 mod sale;
 mod several;
 mod show;
+mod stories;
 
 use std::sync::Arc;
 
@@ -29,5 +35,17 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(sale::unblock))
         .routes(routes!(sale::change))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(mass_refunds::progress))
+        .routes(routes!(mass_refunds::pause))
+        .routes(routes!(mass_refunds::resume))
         .routes(routes!(bookings::cancel))
+        .routes(routes!(stories::waiting))
+        .routes(routes!(stories::story))
+        .routes(routes!(stories::retry))
+        .routes(routes!(attention::list))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::open))
+        .routes(routes!(dead_letters::redrive))
+        .routes(routes!(parked::list))
+        .routes(routes!(parked::retry))
 }

@@ -3,7 +3,6 @@
 //! Every [`Act`] is one transaction with the record of who did it and why. A show's row is locked first, so acts
 //! on one show come one after another; turns never lock it, for its seats decide.
 
-mod act;
 mod block;
 mod cancel;
 mod catalogue;
@@ -15,11 +14,13 @@ mod import;
 mod new_show;
 mod on_sale;
 mod overview;
+mod pause_refunds;
+mod refund_progress;
 mod remove;
 mod row;
 mod seat_map;
 
-pub use act::{Act, Acted, Order, act};
+pub use crate::operators::{Act, Acted, Order, act};
 pub use block::{BlockSeats, Blocked, UnblockSeats};
 pub use cancel::{CancelShow, Cancelled};
 pub use catalogue::{Catalogue, Show, ShowStatus};
@@ -32,6 +33,8 @@ pub(crate) use new_show::seat_name;
 pub use new_show::{GivenTerms, InvalidShow, MOST_SEATS, NewSeat, NewShow};
 pub use on_sale::{OnSale, PutOnSale, put_on_sale};
 pub use overview::{Overview, overview};
+pub use pause_refunds::{PauseRefunds, Paused, ResumeRefunds};
+pub use refund_progress::{InState, MassRefundState, Pause, RefundProgress, refund_progress};
 pub use remove::{Kept, Removal, remove_old};
 pub(crate) use seat_map::SeatMaps;
 

@@ -1,18 +1,25 @@
 //! boxoffice on real Kafka and real PostgreSQL. One binary, so that tests share the servers that stay up.
 
 mod analytics;
+mod audience;
 mod conformance;
+mod dead_letters;
 mod doors;
 mod failpoints;
 mod fuzzed;
+mod gateway_down;
 mod hot_show;
 mod interleavings;
+mod kafka_record;
 mod limits;
 mod locks;
 mod lost_answers;
 mod mail_server;
+mod mass_refunds;
 mod messages;
+mod money;
 mod operator;
+mod operators_lists;
 mod outages;
 mod outsider;
 mod relay;
@@ -21,7 +28,9 @@ mod servers;
 mod show_cancelled;
 mod shows;
 mod status;
+mod stories;
 mod strays;
+mod sweep;
 mod system;
 mod tickets;
 mod turns;

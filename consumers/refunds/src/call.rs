@@ -1,5 +1,6 @@
 //! Making a refund at the gateway, and never twice.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use boxoffice_gateways::{CallError, GatewayClient, Gateways, RefundOrder};
@@ -10,10 +11,12 @@ use boxoffice_saga::payment::Payment;
 use boxoffice_saga::refund::Refund;
 use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
-use boxoffice_tasks::{EarlierAttempt, Leased, Work};
+use boxoffice_tasks::{EarlierAttempt, HeldBack, Leased, Work};
 use boxoffice_turn::Appends;
 use boxoffice_turn::postgres::PgStore;
 use time::Duration;
+
+use crate::lane::Lane;
 
 /// Gateways forget idempotency keys after a day (Stripe keeps them at least 24 hours): an older key is not
 /// used again.
@@ -23,16 +26,21 @@ const KEY_LIVES: Duration = Duration::hours(23);
 /// a first answer even if that was a 500.
 const KEY_TRIES: usize = 2;
 
-/// The refund worker's tasks.
-pub struct RefundWork {
+/// The refund worker's tasks of one lane.
+pub struct RefundWork<L> {
     store: PgStore,
     gateways: Arc<Gateways>,
+    lane: PhantomData<L>,
 }
 
-impl RefundWork {
+impl<L: Lane> RefundWork<L> {
     /// Work over `store` and `gateways`.
     pub const fn new(store: PgStore, gateways: Arc<Gateways>) -> Self {
-        Self { store, gateways }
+        Self {
+            store,
+            gateways,
+            lane: PhantomData,
+        }
     }
 
     async fn rows(&self, task: &Leased) -> Result<(Refund, Payment, BookingState), String> {
@@ -56,19 +64,21 @@ impl RefundWork {
         Ok((refund, payment, case.booking.state))
     }
 
-    async fn make(&self, task: &Leased) -> RefundAnswer {
+    async fn make(&self, task: &Leased) -> Result<RefundAnswer, HeldBack> {
         let (refund, payment, booking) = match self.rows(task).await {
             Ok(rows) => rows,
-            Err(why) => return RefundAnswer::Unknown { why },
+            Err(why) => return Ok(RefundAnswer::Unknown { why }),
         };
-        let declined = |why: &str| RefundAnswer::Declined {
-            why: why.to_owned(),
+        let declined = |why: &str| {
+            Ok(RefundAnswer::Declined {
+                why: why.to_owned(),
+            })
         };
         // The fence: a refund is carried out only while the decision that caused it stands.
         if !refund.stands(&payment, booking) {
             return declined("the decision behind this refund does not stand");
         }
-        let Some(client) = self.gateways.client(&payment.account) else {
+        let Some(client) = L::client(&self.gateways, &payment.account) else {
             return declined("boxoffice cannot make refunds at this gateway");
         };
         let Some(gateway_payment_id) = &payment.gateway_payment_id else {
@@ -80,9 +90,9 @@ impl RefundWork {
         if task.has_doubtful_attempts() {
             match self
                 .look_up(&**client, gateway_payment_id, &refund, task)
-                .await
+                .await?
             {
-                Lookup::Answer(answer) => return answer,
+                Lookup::Answer(answer) => return Ok(answer),
                 Lookup::Repeat => {}
             }
         }
@@ -106,10 +116,10 @@ impl RefundWork {
         gateway_payment_id: &str,
         refund: &Refund,
         task: &Leased,
-    ) -> Lookup {
+    ) -> Result<Lookup, HeldBack> {
         let all = match client.refunds_of(gateway_payment_id).await {
             Ok(all) => all,
-            Err(error) => return Lookup::Answer(told(Err(error))),
+            Err(error) => return told(Err(error)).map(Lookup::Answer),
         };
         let mut ours: Vec<RefundFact> = all
             .into_iter()
@@ -118,20 +128,20 @@ impl RefundWork {
         // One that is alive says more than one that failed.
         ours.sort_by_key(|fact| fact.state == RefundState::Failed);
         if let Some(fact) = ours.into_iter().next() {
-            return Lookup::Answer(RefundAnswer::Told { fact });
+            return Ok(Lookup::Answer(RefundAnswer::Told { fact }));
         }
         if !task.earlier_deadlines_passed() {
             let why = "an earlier request may still be on its way".to_owned();
-            return Lookup::Answer(RefundAnswer::RetryLater {
+            return Ok(Lookup::Answer(RefundAnswer::RetryLater {
                 after_ms: Some(5_000),
                 why,
-            });
+            }));
         }
-        if key_is_spent(task) {
+        Ok(if key_is_spent(task) {
             Lookup::Answer(RefundAnswer::NothingAlive)
         } else {
             Lookup::Repeat
-        }
+        })
     }
 }
 
@@ -159,26 +169,34 @@ fn key_is_spent(task: &Leased) -> bool {
         || mine().filter(doubtful).count() >= KEY_TRIES
 }
 
-fn told(answer: Result<RefundFact, CallError>) -> RefundAnswer {
-    match answer {
+/// What an answer of the gateway means; or that it was not asked.
+fn told(answer: Result<RefundFact, CallError>) -> Result<RefundAnswer, HeldBack> {
+    if let Some(after) = answer.as_ref().err().and_then(CallError::held_back) {
+        return Err(HeldBack { after });
+    }
+    Ok(match answer {
         Ok(fact) => RefundAnswer::Told { fact },
         Err(error @ (CallError::Declined { .. } | CallError::NotFound)) => RefundAnswer::Declined {
             why: error.to_string(),
         },
-        Err(CallError::RetryLater { after, why }) => RefundAnswer::RetryLater {
+        Err(CallError::RetryLater { after, why, .. }) => RefundAnswer::RetryLater {
             after_ms: after.map(|after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX)),
             why,
         },
         Err(CallError::Unknown { why }) => RefundAnswer::Unknown { why },
-    }
+    })
 }
 
-impl Work for RefundWork {
+impl<L: Lane> Work for RefundWork<L> {
     type Answer = RefundAnswer;
 
-    const KINDS: &'static [TaskKind] = &[TaskKind::Refund, TaskKind::MassRefund];
+    const KINDS: &'static [TaskKind] = L::KINDS;
 
-    async fn call(&self, task: &Leased) -> RefundAnswer {
+    fn held(&self) -> Vec<String> {
+        self.gateways.shut().map(ToString::to_string).collect()
+    }
+
+    async fn call(&self, task: &Leased) -> Result<RefundAnswer, HeldBack> {
         self.make(task).await
     }
 
@@ -192,7 +210,8 @@ impl Work for RefundWork {
     ) -> String {
         let recorded = match answer {
             RefundAnswer::Told { fact } => {
-                format!("{:?}: {}", fact.state, fact.gateway_refund_id).to_lowercase()
+                let state = format!("{:?}", fact.state).to_lowercase();
+                format!("{state}: {}", fact.gateway_refund_id)
             }
             RefundAnswer::Declined { why } => format!("declined: {why}"),
             RefundAnswer::RetryLater { why, .. } => format!("not now: {why}"),

@@ -19,7 +19,7 @@ use crate::world::World;
 /// says later.
 const WINDOW: Duration = Duration::minutes(5);
 /// After this many tries without an answer a person is told; the tries go on.
-const PATIENCE: u32 = 6;
+pub const PATIENCE: u32 = 6;
 
 /// The bank has reserved the money. It is taken if the seats are the customer's or free, else given up.
 ///

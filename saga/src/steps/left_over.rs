@@ -3,6 +3,7 @@
 
 use crate::attention::{Attention, AttentionKind};
 use crate::booking::BookingState;
+use crate::event::EventBody;
 use crate::identity::{PaymentId, RefundId};
 use crate::ledger::Account;
 use crate::money::Money;
@@ -45,16 +46,23 @@ pub fn look_after(world: &mut World, payment: PaymentId) {
         requested_at: world.now,
         done_at: None,
     });
-    let _ = world.booking_mut(booking);
+    let reason = "money came back from a refund or a dispute, and its booking is gone";
+    world.emit(
+        booking,
+        EventBody::RefundFailed {
+            refund_id: id,
+            payment_id: payment,
+            amount,
+            reason: reason.to_owned(),
+        },
+    );
     world.call_person(Attention {
         kind: AttentionKind::RefundCameBack,
         subject: id.uuid(),
         booking: Some(booking),
         payment: Some(payment),
         amount: Some(amount),
-        reason: "money came back from a refund or a dispute, and its booking is gone; \
-                 return it: refund retry, other-way or settled-elsewhere"
-            .to_owned(),
+        reason: format!("{reason}; return it: refund retry, other-way or settled-elsewhere"),
         at: world.now,
     });
 }

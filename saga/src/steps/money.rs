@@ -12,7 +12,7 @@ use crate::money::Money;
 use crate::payment::{CaptureMode, Payment, PaymentStanding, Verdict};
 use crate::refund::{Refund, RefundCause, RefundStanding};
 use crate::seat::{SeatKey, SeatState};
-use crate::steps::{capture, hold_over, verify, void};
+use crate::steps::{capture, hold_over, refund, verify, void};
 use crate::task::TaskKind;
 use crate::world::World;
 
@@ -50,23 +50,38 @@ pub fn told(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Outcom
     }
 }
 
-/// Finds the payment that a fact is about: by the gateway's id, by our attempt's id, or else it is one that
-/// we never opened and that is written down now.
-fn recognise(world: &mut World, booking: BookingId, fact: &PaymentFact) -> PaymentId {
+/// Finds the payment that a fact is about: by the gateway's id, or by our attempt's.
+pub fn find(world: &World, booking: BookingId, fact: &PaymentFact) -> Option<PaymentId> {
     if let Some(known) = world.payment_at_gateway(&fact.account, &fact.gateway_payment_id) {
-        return known;
+        return Some(known);
     }
-    if let Reference::Booking {
+    let Reference::Booking {
         payment: Some(attempt),
         ..
     } = &fact.reference
-        && let Some(row) = world.payments.get(attempt)
-        && row.booking == booking
-        && row.account == fact.account
-        && row.gateway_payment_id.is_none()
-    {
-        let id = row.id;
-        if let Some(row) = world.payment_mut(id) {
+    else {
+        return None;
+    };
+    world
+        .payments
+        .get(attempt)
+        .filter(|row| {
+            row.booking == booking
+                && row.account == fact.account
+                && row.gateway_payment_id.is_none()
+        })
+        .map(|row| row.id)
+}
+
+/// The payment that a fact is about, with its gateway's id; or else it is one that we never opened, and that is
+/// written down now.
+fn recognise(world: &mut World, booking: BookingId, fact: &PaymentFact) -> PaymentId {
+    if let Some(id) = find(world, booking, fact) {
+        let nameless = world
+            .payments
+            .get(&id)
+            .is_some_and(|row| row.gateway_payment_id.is_none());
+        if nameless && let Some(row) = world.payment_mut(id) {
             row.gateway_payment_id = Some(fact.gateway_payment_id.clone());
         }
         return id;
@@ -183,6 +198,8 @@ fn captured(
         }
         Some(money) => world.emit(booking, EventBody::PaymentRejectedInitiateRefund { money }),
     }
+    // A bank that took it back before we heard of it has returned it already.
+    refund::cover_loss(world, payment);
     Outcome::Decided {
         verdict,
         seats_lost,

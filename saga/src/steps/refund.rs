@@ -14,7 +14,7 @@ use crate::task::{Task, TaskKey, retry_at};
 use crate::world::World;
 
 /// After this many tries without an answer a person is told; the tries go on.
-const PATIENCE: u32 = 8;
+pub const PATIENCE: u32 = 8;
 /// Seconds between looks at a refund that the gateway has accepted and not finished, times the tries.
 const LOOK_AGAIN_S: i64 = 60;
 /// A refund that the gateway has not finished after this time is shown to a person. Banks take days.
@@ -94,8 +94,7 @@ pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome
         // It bears our name and is not what we asked for: the money that moved is counted, and ours is not made.
         let outcome = foreign_refund::told(world, booking, fact);
         if refund_can_fail(world, id) {
-            let why = format!("the gateway made it for {} instead", fact.amount);
-            failed(world, id, None, &why);
+            withdraw(world, id);
         }
         return outcome;
     }
@@ -127,7 +126,7 @@ fn refund_can_fail(world: &World, id: RefundId) -> bool {
 
 /// Which of our refunds a fact is about: by our id, by the gateway's, or one whose form says that it takes the
 /// place of one that nobody makes at the moment.
-fn recognise(world: &World, booking: BookingId, fact: &RefundFact) -> Option<RefundId> {
+pub fn recognise(world: &World, booking: BookingId, fact: &RefundFact) -> Option<RefundId> {
     let by_name = fact.refund.filter(|id| {
         world.refunds.get(id).is_some_and(|refund| {
             refund.booking == booking && refund.cause != RefundCause::NotAskedFor
@@ -264,8 +263,8 @@ pub fn failed(
         return Outcome::AlreadyKnown;
     }
     let came_back = standing == RefundStanding::Done;
-    // What went out beyond what was captured went out instead of this refund.
-    if -world.purse(payment).balance(Account::Loss) >= amount.minor {
+    // What went out beyond what was captured went out instead of this refund; a rest is left over.
+    if world.purse(payment).balance(Account::Loss) < 0 {
         withdraw(world, id);
         return Outcome::Done;
     }
@@ -379,7 +378,9 @@ pub fn answered(
     match answer {
         RefundAnswer::Told { fact } => {
             let outcome = told(world, booking, fact);
-            if fact.state == RefundState::Pending {
+            if finished {
+                world.remove_task(key.kind, key.subject, key.generation);
+            } else if fact.state == RefundState::Pending {
                 let wait = LOOK_AGAIN_S * i64::from(attempt.min(60));
                 let until = world.now + Duration::seconds(wait);
                 world.postpone_task(key, until);

@@ -11,7 +11,7 @@ use crate::task::{Task, TaskKey, TaskKind, retry_at};
 use crate::world::World;
 
 /// After this many tries without an answer a person is told; the tries go on.
-const PATIENCE: u32 = 6;
+pub const PATIENCE: u32 = 6;
 
 /// Has every attempt of `booking` that the customer could still pay cancelled at its gateway, a declined
 /// one included: at most gateways its page can still be paid with another card.

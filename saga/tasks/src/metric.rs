@@ -11,6 +11,9 @@ pub const TAKEN_OVER: &str = "boxoffice_tasks_taken_over_total";
 /// Answers whose turn failed and is tried again, by executor.
 pub const ANSWER_RETRIES: &str = "boxoffice_task_answer_retries_total";
 
+/// Tasks given back because their call was held back, by kind.
+pub const HELD_BACK: &str = "boxoffice_tasks_held_back_total";
+
 /// Describes the metrics to the recorder.
 pub fn describe() {
     describe_counter!(CALLS, Unit::Count, "Calls made for tasks, by kind.");
@@ -23,6 +26,11 @@ pub fn describe() {
         TAKEN_OVER,
         Unit::Count,
         "Tasks leased again after an earlier lease ran out, by kind."
+    );
+    describe_counter!(
+        HELD_BACK,
+        Unit::Count,
+        "Tasks given back because their call was not made, by kind."
     );
     describe_counter!(
         ANSWER_RETRIES,

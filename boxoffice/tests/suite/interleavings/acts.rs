@@ -14,7 +14,7 @@ use boxoffice_coordinator::{CONSUMER, WEBHOOKS};
 use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
 use boxoffice_stream::{Assignment, Batch, Handler, Partition, Run, TurnFailed};
-use boxoffice_tasks::{ExecutorOptions, Leased, Work};
+use boxoffice_tasks::{ExecutorOptions, HeldBack, Leased, Work};
 use boxoffice_turn::postgres::PgStore;
 use boxoffice_turn::{Appends, Door};
 use serde_json::{Value, json};
@@ -212,7 +212,7 @@ impl Work for Timer {
 
     const KINDS: &'static [TaskKind] = &[TaskKind::HoldTimer];
 
-    async fn call(&self, task: &Leased) -> Answer {
+    async fn call(&self, task: &Leased) -> Result<Answer, HeldBack> {
         self.once.cancel();
         self.leased.notify_one();
         self.go.notified().await;

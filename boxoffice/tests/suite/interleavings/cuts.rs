@@ -17,6 +17,7 @@ async fn cut_and_again(ring: &Ring, scene: &Scene, act: Act, cut: Cut) -> String
     }
 }
 
+/// How many cuts it had.
 async fn try_all(ring: &Ring, standing: Standing, act: Act) -> usize {
     let scene = ring.scene(standing).await;
     let (answer, statements) = alone(ring, &scene, act, None).await;
@@ -39,7 +40,6 @@ async fn try_all(ring: &Ring, standing: Standing, act: Act) -> usize {
             }
         }
     }
-    println!("{standing:?}: {act:?}: cut at each of {statements} statements");
     2 * statements
 }
 

@@ -71,6 +71,8 @@ struct Tried {
     /// Those in which a statement had to wait for a lock.
     waited: usize,
     statements: usize,
+    /// The same for each pair.
+    told: Vec<String>,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,7 +104,10 @@ async fn two_turns_at_once_come_to_what_one_after_the_other_comes_to() {
         sum.orders += tried.orders;
         sum.waited += tried.waited;
         sum.statements += tried.statements;
+        sum.told.extend(tried.told);
     }
+    sum.told.sort();
+    println!("{}", sum.told.join("\n"));
     println!(
         "{} pairs of turns in {} orders, {} of them with a wait for a lock; {} statements",
         sum.pairs, sum.orders, sum.waited, sum.statements
@@ -138,14 +143,14 @@ async fn try_all(ring: &Ring, pair: &Pair, every_one: bool, tried: &mut Tried) {
         }
     }
     tried.pairs += 1;
-    println!(
+    tried.told.push(format!(
         "{:?}: {:?} and {:?}: {} orders, {} outcomes",
         pair.standing,
         pair.acts.left,
         pair.acts.right,
         tried.orders - before,
         seen.len()
-    );
+    ));
 }
 
 /// How everything stands, and what the turns answered.

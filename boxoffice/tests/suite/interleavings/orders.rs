@@ -286,11 +286,11 @@ mod tests {
         touches
     }
 
-    /// What an order comes to: who of each pair that meets went first.
-    fn meetings(
-        order: &[(Side, usize)],
-        turns: &Each<Vec<Touches>>,
-    ) -> BTreeSet<(usize, usize, bool)> {
+    /// Who of each pair of statements that meet went first.
+    type Meetings = BTreeSet<(usize, usize, bool)>;
+
+    /// What an order comes to.
+    fn meetings(order: &[(Side, usize)], turns: &Each<Vec<Touches>>) -> Meetings {
         let mut met = BTreeSet::new();
         for (first, (side, at)) in order.iter().enumerate() {
             for (other, then) in &order[first + 1..] {
@@ -307,10 +307,7 @@ mod tests {
         met
     }
 
-    fn tried(
-        mut orders: Orders,
-        turns: &Each<Vec<Touches>>,
-    ) -> (usize, BTreeSet<BTreeSet<(usize, usize, bool)>>) {
+    fn tried(mut orders: Orders, turns: &Each<Vec<Touches>>) -> (usize, BTreeSet<Meetings>) {
         let (mut count, mut seen) = (0, BTreeSet::new());
         loop {
             let mut at = Each { left: 0, right: 0 };

@@ -46,7 +46,7 @@ impl Case {
                     Happening::Hold => cast.fresh,
                     _ => cast.booking,
                 };
-                Doing::Happens(booking, input)
+                Doing::Happens(booking, Box::new(input))
             }
             Self::Errand(kind) => {
                 let task = TaskKey {

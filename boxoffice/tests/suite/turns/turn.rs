@@ -25,7 +25,7 @@ pub const LEASE: Uuid = Uuid::from_u128(7);
 #[derive(Clone, Debug)]
 pub enum Doing {
     /// Something happens to a booking.
-    Happens(BookingId, Input),
+    Happens(BookingId, Box<Input>),
     /// An answer is brought to a task that is no input of the saga's, or that leads to one.
     Errand(TaskKey, TaskKind),
 }
@@ -65,7 +65,7 @@ impl Turn {
         };
         let door = match &doing {
             Doing::Errand(task, _) => Door::Lease(task.clone()),
-            Doing::Happens(booking, input) => match input {
+            Doing::Happens(booking, input) => match &**input {
                 Input::Hold { .. }
                 | Input::Release
                 | Input::Cancel { .. }
@@ -129,7 +129,7 @@ impl Turn {
     fn bring(&self, held: bool, world: &mut World, appends: &mut Appends) -> Option<Outcome> {
         match &self.doing {
             Doing::Happens(booking, input) => {
-                (held || settles(input)).then(|| world.apply(*booking, input.clone()))
+                (held || settles(input)).then(|| world.apply(*booking, (**input).clone()))
             }
             Doing::Errand(..) if !held => None,
             Doing::Errand(task, kind) => {
@@ -222,16 +222,19 @@ impl Plan for Turn {
             return wanted;
         }
         wanted.seats_of_bookings = true;
+        let show = self.cast.show;
         match &self.doing {
-            Doing::Happens(booking, Input::Hold { user, seats, .. }) => {
-                let show = self.cast.show;
-                wanted.slots.insert((show, user.clone()), *booking);
-                wanted.seats.extend(seats.iter().map(|seat| SeatKey {
-                    show,
-                    seat: seat.clone(),
-                }));
+            Doing::Happens(booking, input) => {
+                if let Input::Hold { user, seats, .. } = &**input {
+                    wanted.slots.insert((show, user.clone()), *booking);
+                    let seats = seats.iter().cloned();
+                    wanted
+                        .seats
+                        .extend(seats.map(|seat| SeatKey { show, seat }));
+                } else {
+                    wanted.bookings.insert(*booking);
+                }
             }
-            Doing::Happens(booking, _) => drop(wanted.bookings.insert(*booking)),
             Doing::Errand(..) => drop(wanted.bookings.insert(self.cast.booking)),
         }
         if let Door::Lease(task) = &self.door {
@@ -261,7 +264,7 @@ impl Plan for Turn {
                 if let Some(KeyState::Answered { body, .. }) = claimed.keys.first() {
                     return String::from_utf8_lossy(body).into_owned();
                 }
-                let outcome = world.apply(*booking, input.clone());
+                let outcome = world.apply(*booking, (**input).clone());
                 let said = said(&outcome);
                 if !matches!(outcome, Outcome::Refused(_)) {
                     let answer = KeptAnswer::Answer {
@@ -276,7 +279,7 @@ impl Plan for Turn {
                 if !claimed.known.is_empty() {
                     return "a duplicate".to_owned();
                 }
-                let outcome = world.apply(*booking, input.clone());
+                let outcome = world.apply(*booking, (**input).clone());
                 if outcome == Outcome::Refused(Refusal::NoSuchBooking) {
                     appends.parked.push(self.parked());
                 } else {
@@ -286,7 +289,7 @@ impl Plan for Turn {
                 said(&outcome)
             }
             (Door::Open, Doing::Happens(booking, input)) => {
-                said(&world.apply(*booking, input.clone()))
+                said(&world.apply(*booking, (**input).clone()))
             }
             (_, Doing::Errand(..)) => String::new(),
         }
