@@ -89,13 +89,13 @@ enum Command {
     /// Create and import shows, put them on sale, block seats, change and cancel them
     #[command(subcommand)]
     Show(shows::ShowCommand),
-    /// Pause and resume the refunds of a cancelled show, and see how far they are
+    /// See to refunds that wait for a person; pause and resume those of a cancelled show, and see how far they are
     #[command(subcommand)]
     Refund(refunds::RefundCommand),
     /// Tell a booking's story, list what is stuck and for whom it waits, try it again
     #[command(subcommand)]
     Saga(operators::saga::SagaCommand),
-    /// List what waits for a person
+    /// List what waits for a person, take items off the list
     #[command(subcommand)]
     Attention(operators::attention::AttentionCommand),
     /// List, show and redrive dead letters; list and retry parked records

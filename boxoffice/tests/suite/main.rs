@@ -22,6 +22,7 @@ mod operator;
 mod operators_lists;
 mod outages;
 mod outsider;
+mod refund_verbs;
 mod relay;
 mod scenes;
 mod servers;
