@@ -13,6 +13,7 @@ mod operators;
 mod orders;
 mod probe;
 mod refunds;
+pub mod replay;
 mod report;
 pub mod roles;
 pub mod schema;

@@ -109,7 +109,8 @@ impl<S: Reads, L: Lane> RefundWork<S, L> {
         if let Some(known) = &refund.gateway_refund_id {
             return told(client.fetch_refund(known).await);
         }
-        if task.has_doubtful_attempts() {
+        // What was made under an earlier key may have been done, or undone, without our knowing.
+        if task.key.generation > 1 || task.has_doubtful_attempts() {
             match self
                 .look_up(&**client, gateway_payment_id, &refund, task)
                 .await?
@@ -155,6 +156,8 @@ impl<S: Reads, L: Lane> RefundWork<S, L> {
         let mut ours: Vec<RefundFact> = all
             .into_iter()
             .filter(|fact| fact.refund == Some(refund.id))
+            // One that failed was told before, unless a try of this generation may have made it.
+            .filter(|fact| fact.state != RefundState::Failed || in_doubt(task))
             .collect();
         // One that is alive says more than one that failed.
         ours.sort_by_key(|fact| fact.state == RefundState::Failed);
@@ -183,21 +186,28 @@ enum Lookup {
     Repeat,
 }
 
+/// Tries of this task's own generation.
+fn of_its_own(task: &Leased) -> impl Iterator<Item = &EarlierAttempt> {
+    task.earlier
+        .iter()
+        .filter(|attempt| attempt.generation == task.key.generation)
+}
+
+/// Whether a try of this generation was made of whose outcome nothing certain is known.
+fn in_doubt(task: &Leased) -> bool {
+    of_its_own(task).any(EarlierAttempt::is_doubtful)
+}
+
 /// Whether this generation's key must not be used again.
 fn key_is_spent(task: &Leased) -> bool {
-    let mine = || {
-        task.earlier
-            .iter()
-            .filter(|attempt| attempt.generation == task.key.generation)
-    };
     let doubtful = |attempt: &&EarlierAttempt| {
         attempt
             .answer
             .as_deref()
             .is_some_and(|answer| answer.starts_with("unknown"))
     };
-    mine().any(|attempt| task.now - attempt.started_at > KEY_LIVES)
-        || mine().filter(doubtful).count() >= KEY_TRIES
+    of_its_own(task).any(|attempt| task.now - attempt.started_at > KEY_LIVES)
+        || of_its_own(task).filter(doubtful).count() >= KEY_TRIES
 }
 
 /// What an answer of the gateway means; or that it was not asked.

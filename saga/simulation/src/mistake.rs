@@ -143,11 +143,11 @@ impl Mistake {
         let Answer::Voided(voided) = answer else {
             return;
         };
-        let wrong = match (self, &*voided) {
+        let wrong = matches!(
+            (self, &*voided),
             (Self::SilenceIsSuccess, VoidAnswer::Unknown { .. })
-            | (Self::VoidsAreNotBelieved, VoidAnswer::AlreadyPaid { .. }) => true,
-            _ => false,
-        };
+                | (Self::VoidsAreNotBelieved, VoidAnswer::AlreadyPaid { .. })
+        );
         if wrong {
             *voided = VoidAnswer::NothingTaken;
         }

@@ -156,7 +156,7 @@ impl Outbox {
                 .filter_map(|record| record.booking.as_ref())
                 .all(|id| first(id, begun))
         });
-        let mut position = match ahead {
+        let first_position = match ahead {
             Some(begun) if records.len() < 60 => begun.position,
             _ => {
                 let position = self.last_drawn + 1;
@@ -168,7 +168,7 @@ impl Outbox {
             Some(begun) => begun.xact,
             None => self.give_id(),
         };
-        for record in records {
+        for (position, record) in (first_position..).zip(records) {
             if let Some(booking) = record.booking {
                 self.last_commit.insert(booking, commits);
             }
@@ -177,7 +177,6 @@ impl Outbox {
                 xact,
                 record,
             });
-            position += 1;
         }
         self.complete(xact);
     }

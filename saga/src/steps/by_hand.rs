@@ -8,7 +8,8 @@ use crate::refund::{Refund, RefundStanding};
 use crate::steps::refund;
 use crate::world::World;
 
-/// Has it made at the gateway again. The worker looks first what became of the earlier tries.
+/// Has it made at the gateway again, under a fresh key: under the old one the gateway would repeat its old answer. The
+/// worker looks first what became of the earlier tries.
 pub fn retry(world: &mut World, booking: BookingId, id: RefundId) -> Outcome {
     let row = match with_operator(world, booking, id) {
         Ok(row) => row,
@@ -22,6 +23,7 @@ pub fn retry(world: &mut World, booking: BookingId, id: RefundId) -> Outcome {
     let (payment, amount) = (row.payment, row.amount);
     if let Some(row) = world.refund_mut(id) {
         row.standing = RefundStanding::Requested;
+        row.generation += 1;
         row.gateway_refund_id = None;
     }
     refund::dismiss(world, id);

@@ -229,6 +229,9 @@ fn pending(world: &mut World, id: RefundId, gateway_refund_id: &str) -> Outcome 
         return Outcome::AlreadyKnown;
     }
     let taken_on = refund.standing == RefundStanding::UnderWay;
+    if !taken_on && refund.gateway_refund_id.as_deref() == Some(gateway_refund_id) {
+        return Outcome::AlreadyKnown;
+    }
     if let Some(refund) = world.refund_mut(id) {
         refund.gateway_refund_id = Some(gateway_refund_id.to_owned());
         if taken_on {
