@@ -35,7 +35,8 @@ pub const fn commands(kind: AttentionKind) -> &'static [&'static str] {
         | AttentionKind::UnknownBooking
         | AttentionKind::ForgedRecord
         | AttentionKind::DeadLetter
-        | AttentionKind::MailNotDelivered => &[],
+        | AttentionKind::MailNotDelivered
+        | AttentionKind::PromiseBroken => &[],
     }
 }
 
