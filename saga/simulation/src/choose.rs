@@ -23,6 +23,10 @@ pub(crate) struct Chooser {
     faults: Faults,
     /// Little time passes: what is on its way meets what follows it.
     hurry: bool,
+    /// Choices to begin with, the last one first.
+    first: Vec<Act>,
+    /// Only what concerns refunds happens: the deepest of the paths, and the one that costs money.
+    drill: bool,
 }
 
 /// A choice with the weight that it has.
@@ -75,7 +79,29 @@ impl Chooser {
             }
         }
         let hurry = rng.random_bool(0.3);
-        Self { rng, faults, hurry }
+        let drill = rng.random_bool(0.25) && allowed.has(Fault::PaidElsewhere);
+        if drill {
+            for fault in [
+                Fault::AnswerLost,
+                Fault::RequestLost,
+                Fault::RequestLate,
+                Fault::GatewayBreaks,
+                Fault::Asleep,
+                Fault::Crash,
+            ] {
+                if allowed.has(fault) {
+                    faults.add(fault);
+                }
+            }
+        }
+        let first = if drill { refund_at_hand() } else { Vec::new() };
+        Self {
+            rng,
+            faults,
+            hurry,
+            first,
+            drill,
+        }
     }
 
     /// What holds for the whole history.
@@ -94,7 +120,13 @@ impl Chooser {
 
     /// The next choice. One whose fault this history does not have is drawn again.
     pub fn next(&mut self, system: &System) -> Act {
-        let weighed = weigh(system);
+        if let Some(act) = self.first.pop() {
+            return act;
+        }
+        let mut weighed = weigh(system);
+        if self.drill {
+            weighed.retain(|(_, kind)| kind.concerns_refunds());
+        }
         let total: u32 = weighed.iter().map(|(weight, _)| weight).sum();
         for _ in 0..20 {
             let mut left = self.rng.random_range(0..total.max(1));
@@ -156,6 +188,8 @@ impl Chooser {
             Kind::Pass => Act::Pass {
                 seconds: if self.hurry {
                     self.one(&TIMES[..3])
+                } else if self.drill {
+                    self.one(&[1, 2, 31, 31, 90_000])
                 } else {
                     self.one(&TIMES)
                 },
@@ -324,6 +358,59 @@ impl Chooser {
             Kind::Begins => Act::Begins,
         }
     }
+}
+
+impl Kind {
+    const fn concerns_refunds(self) -> bool {
+        matches!(
+            self,
+            Self::Pass
+                | Self::Exchange
+                | Self::Lease(Role::Refunds)
+                | Self::Poll(Role::Refunds)
+                | Self::Bring(Role::Refunds)
+                | Self::Dies
+        )
+    }
+}
+
+/// A customer has paid too little, and the refund worker has taken that on. The last choice first.
+fn refund_at_hand() -> Vec<Act> {
+    let end = End::Well;
+    let relay = Act::Relay {
+        member: 0,
+        dies: false,
+    };
+    let consume = |role, member| Act::Consume {
+        role,
+        member,
+        limit: 5,
+        end,
+    };
+    vec![
+        consume(Role::Refunds, 1),
+        consume(Role::Refunds, 0),
+        relay,
+        relay,
+        relay,
+        relay,
+        consume(Role::Coordinator, 1),
+        consume(Role::Coordinator, 0),
+        Act::Webhook {
+            nth: 0,
+            fate: Delivery::Delivered,
+        },
+        Act::PaysElsewhere {
+            booking: 0,
+            no_api: false,
+            how: Sum::TooLittle,
+        },
+        Act::Hold {
+            user: 0,
+            show: 0,
+            seats: 1,
+        },
+    ]
 }
 
 /// What can happen, by how often it should.
