@@ -16,7 +16,7 @@ use crate::roles::{self, Role};
 use crate::supervisor::{Ending, Stage, Supervisor};
 use crate::{
     audit, bench, demo, dev, extent, operators, probe, refunds, replay, report, schema, shows,
-    terminal, tickets,
+    simulate, terminal, tickets,
 };
 
 /// Drives ticket bookings from seat hold to paid ticket, and gets the money right when things go wrong.
@@ -119,6 +119,10 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make random histories of the whole system with every fault, in one process, and check every promise
+    ///
+    /// Needs no server. Exit status 1 if a promise is broken; the history is then reduced and left in a file.
+    Simulate(simulate::SimulateArguments),
     /// Measure, on real servers in a temporary place
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -208,6 +212,12 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Audit(arguments) => examine(file, arguments).await,
         Command::Replay { all, json } => again(file, all, json).await,
+        Command::Simulate(arguments) => {
+            // It keeps every processor busy and waits for nothing.
+            tokio::task::spawn_blocking(move || simulate::run(&arguments))
+                .await
+                .map_err(|error| Failure::because("the simulation ended early", &error))?
+        }
         Command::Bench(command) => bench::run(command).await,
         Command::GatewaySim => simulate(file).await,
         Command::Failpoints => {

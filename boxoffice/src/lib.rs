@@ -18,6 +18,7 @@ mod report;
 pub mod roles;
 pub mod schema;
 mod shows;
+mod simulate;
 pub mod supervisor;
 mod terminal;
 mod tickets;

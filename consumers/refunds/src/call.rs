@@ -12,9 +12,8 @@ use boxoffice_saga::refund::Refund;
 use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
 use boxoffice_tasks::{EarlierAttempt, HeldBack, Leased, Work};
-use boxoffice_turn::Appends;
-use boxoffice_turn::postgres::PgStore;
-use time::Duration;
+use boxoffice_turn::{Appends, Reads};
+use time::{Duration, OffsetDateTime};
 
 use crate::lane::Lane;
 
@@ -27,15 +26,15 @@ const KEY_LIVES: Duration = Duration::hours(23);
 const KEY_TRIES: usize = 2;
 
 /// The refund worker's tasks of one lane.
-pub struct RefundWork<L> {
-    store: PgStore,
+pub struct RefundWork<S, L> {
+    store: S,
     gateways: Arc<Gateways>,
     lane: PhantomData<L>,
 }
 
-impl<L: Lane> RefundWork<L> {
+impl<S: Reads, L: Lane> RefundWork<S, L> {
     /// Work over `store` and `gateways`.
-    pub const fn new(store: PgStore, gateways: Arc<Gateways>) -> Self {
+    pub const fn new(store: S, gateways: Arc<Gateways>) -> Self {
         Self {
             store,
             gateways,
@@ -43,9 +42,12 @@ impl<L: Lane> RefundWork<L> {
         }
     }
 
-    async fn rows(&self, task: &Leased) -> Result<(Refund, Payment, BookingState), String> {
+    async fn rows(
+        &self,
+        task: &Leased,
+    ) -> Result<(OffsetDateTime, Refund, Payment, BookingState), String> {
         let booking = task.booking.ok_or("the task names no booking")?;
-        let (_, mut cases) = self
+        let (now, mut cases) = self
             .store
             .cases(&[booking])
             .await
@@ -61,23 +63,43 @@ impl<L: Lane> RefundWork<L> {
             .into_iter()
             .find(|payment| payment.id == refund.payment)
             .ok_or("the refund's payment is not there")?;
-        Ok((refund, payment, case.booking.state))
+        Ok((now, refund, payment, case.booking.state))
+    }
+
+    /// The fence, right before something is asked for: the refund with its payment, if the decision that caused it
+    /// stands, and this try is still the one to make it.
+    ///
+    /// A process may have slept since it leased the task, for hours. Others have gone on by then: they counted on
+    /// it that nothing of this try leaves after its deadline.
+    async fn fenced(&self, task: &Leased) -> Result<(Refund, Payment), RefundAnswer> {
+        let (now, refund, payment, booking) = self
+            .rows(task)
+            .await
+            .map_err(|why| RefundAnswer::Unknown { why })?;
+        if !refund.stands(&payment, booking) {
+            let why = "the decision behind this refund does not stand".to_owned();
+            return Err(RefundAnswer::Declined { why });
+        }
+        if now >= task.deadline || refund.generation != task.key.generation {
+            let why = "this try is too old: it has asked for nothing".to_owned();
+            return Err(RefundAnswer::RetryLater {
+                after_ms: None,
+                why,
+            });
+        }
+        Ok((refund, payment))
     }
 
     async fn make(&self, task: &Leased) -> Result<RefundAnswer, HeldBack> {
-        let (refund, payment, booking) = match self.rows(task).await {
+        let (refund, payment) = match self.fenced(task).await {
             Ok(rows) => rows,
-            Err(why) => return Ok(RefundAnswer::Unknown { why }),
+            Err(answer) => return Ok(answer),
         };
         let declined = |why: &str| {
             Ok(RefundAnswer::Declined {
                 why: why.to_owned(),
             })
         };
-        // The fence: a refund is carried out only while the decision that caused it stands.
-        if !refund.stands(&payment, booking) {
-            return declined("the decision behind this refund does not stand");
-        }
         let Some(client) = L::client(&self.gateways, &payment.account) else {
             return declined("boxoffice cannot make refunds at this gateway");
         };
@@ -95,6 +117,15 @@ impl<L: Lane> RefundWork<L> {
             {
                 Lookup::Answer(answer) => return Ok(answer),
                 Lookup::Repeat => {}
+            }
+            // The look took its time.
+            match self.fenced(task).await {
+                Ok((refund, _)) => {
+                    if let Some(known) = &refund.gateway_refund_id {
+                        return told(client.fetch_refund(known).await);
+                    }
+                }
+                Err(answer) => return Ok(answer),
             }
         }
         let order = RefundOrder {
@@ -197,7 +228,7 @@ fn told(answer: Result<RefundFact, CallError>) -> Result<RefundAnswer, HeldBack>
     })
 }
 
-impl<L: Lane> Work for RefundWork<L> {
+impl<S: Reads, L: Lane> Work for RefundWork<S, L> {
     type Answer = RefundAnswer;
 
     const KINDS: &'static [TaskKind] = L::KINDS;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 
+use crate::progress::Progress;
 use crate::stop::{RelayError, Stop};
 use crate::window::{Frontier, Snapshot, Window};
 
@@ -18,13 +19,7 @@ pub(crate) struct Cursor {
     /// Measured by our own monotonic clock from before the renewal was sent: a process that was stopped learns
     /// here that it may publish nothing more.
     deadline: Instant,
-    from: Frontier,
-    window: Option<Window>,
-    last_position: i64,
-    /// The last drawn position, as read last.
-    seen: i64,
-    /// What `seen` was before our last commit.
-    witnessed: i64,
+    progress: Progress,
 }
 
 /// What came of asking for the cursor.
@@ -131,11 +126,7 @@ impl Cursor {
             epoch: row.epoch,
             lease,
             deadline,
-            from,
-            window,
-            last_position: row.last_position,
-            seen: drawn,
-            witnessed: drawn,
+            progress: Progress::claimed(from, window, row.last_position, drawn),
         })))
     }
 
@@ -155,19 +146,17 @@ impl Cursor {
 
     /// The window in hand, and where in it to go on.
     pub fn window(&self) -> Option<(&Window, i64)> {
-        self.window
-            .as_ref()
-            .map(|window| (window, window.start().max(self.last_position)))
+        self.progress.window()
     }
 
     /// At or below this position everything is published.
     pub fn floor(&self) -> i64 {
-        self.from.floor()
+        self.progress.floor()
     }
 
     /// Positions drawn since this one.
     pub const fn drawn_since(&self, position: i64) -> i64 {
-        self.seen - position
+        self.progress.drawn_since(position)
     }
 
     /// Looks whether there may be anything to publish. A read of one row, no table.
@@ -178,15 +167,13 @@ impl Cursor {
                from outbox_position"#
         );
         let row = answered(self.lease, look.fetch_one(&mut self.db)).await?;
-        self.seen = row.drawn;
         let now: Snapshot = row.snapshot.parse()?;
-        Ok(self.from.may_have_news(&now, self.seen))
+        Ok(self.progress.looked(row.drawn, &now))
     }
 
     /// Takes S2 and writes it down. What is read afterwards sees at least as much.
     pub async fn open(&mut self) -> Result<(), Stop> {
-        // The lesser, for a sequence that was set back since.
-        let drawn = self.witnessed.min(self.seen);
+        let drawn = self.progress.drawn();
         let deadline = Instant::now() + self.lease;
         let open = sqlx::query_scalar!(
             r#"update relay_cursor
@@ -199,10 +186,9 @@ impl Cursor {
             self.lease.as_secs_f64(),
         );
         let s2 = answered(self.lease, open.fetch_optional(&mut self.db)).await?;
-        self.committed(deadline, s2.is_some())?;
         let s2 = s2.ok_or(Stop::LeaseLost)?.parse()?;
-        self.window = Some(Window::new(&self.from, s2, drawn));
-        self.last_position = 0;
+        self.deadline = deadline;
+        self.progress.opened(s2, drawn);
         Ok(())
     }
 
@@ -219,17 +205,16 @@ impl Cursor {
             self.lease.as_secs_f64(),
         );
         let done = answered(self.lease, advance.execute(&mut self.db)).await?;
-        self.committed(deadline, done.rows_affected() == 1)?;
-        self.last_position = position;
+        self.ours(deadline, done.rows_affected() == 1)?;
+        self.progress.advanced(position);
         Ok(())
     }
 
     /// The window in hand is published: S2 takes S1's place.
     pub async fn finish(&mut self) -> Result<(), Stop> {
-        let Some(window) = &self.window else {
+        let Some(from) = self.progress.finishes_at() else {
             return Ok(());
         };
-        let from = window.to().clone();
         let deadline = Instant::now() + self.lease;
         let finish = sqlx::query!(
             "update relay_cursor
@@ -244,17 +229,15 @@ impl Cursor {
             self.lease.as_secs_f64(),
         );
         let done = answered(self.lease, finish.execute(&mut self.db)).await?;
-        self.committed(deadline, done.rows_affected() == 1)?;
-        self.from = from;
-        self.window = None;
-        self.last_position = 0;
+        self.ours(deadline, done.rows_affected() == 1)?;
+        self.progress.finished();
         Ok(())
     }
 
     /// Keeps the cursor for another lease.
     pub async fn renew(&mut self) -> Result<(), Stop> {
         let seen = last_drawn(&mut self.db, self.lease).await?;
-        self.seen = seen;
+        self.progress.saw(seen);
         let deadline = Instant::now() + self.lease;
         let renew = sqlx::query!(
             "update relay_cursor
@@ -264,7 +247,9 @@ impl Cursor {
             self.lease.as_secs_f64(),
         );
         let done = answered(self.lease, renew.execute(&mut self.db)).await?;
-        self.committed(deadline, done.rows_affected() == 1)
+        self.ours(deadline, done.rows_affected() == 1)?;
+        self.progress.committed();
+        Ok(())
     }
 
     /// Gives the cursor up, so that nobody has to wait for the lease to end. What cannot be said is left.
@@ -279,12 +264,11 @@ impl Cursor {
         }
     }
 
-    fn committed(&mut self, deadline: Instant, ours: bool) -> Result<(), Stop> {
+    fn ours(&mut self, deadline: Instant, ours: bool) -> Result<(), Stop> {
         if !ours {
             return Err(Stop::LeaseLost);
         }
         self.deadline = deadline;
-        self.witnessed = self.seen;
         Ok(())
     }
 }

@@ -19,6 +19,7 @@ mod cursor;
 mod metric;
 mod options;
 mod page;
+pub mod progress;
 mod publish;
 mod readopt;
 mod recycle;

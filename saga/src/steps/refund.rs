@@ -160,11 +160,11 @@ fn made_by_hand(world: &World, booking: BookingId, fact: &RefundFact) -> Option<
             refund.payment == payment
                 && refund.amount == fact.amount
                 && refund.gateway_refund_id.is_none()
-                && match refund.standing {
-                    RefundStanding::WithOperator => true,
-                    RefundStanding::Requested => fact.state != RefundState::Failed,
-                    _ => false,
-                }
+                && fact.state != RefundState::Failed
+                && matches!(
+                    refund.standing,
+                    RefundStanding::WithOperator | RefundStanding::Requested
+                )
         })
         .map(|refund| refund.id)
 }
@@ -174,7 +174,10 @@ fn done(world: &mut World, id: RefundId, gateway_refund_id: &str) -> Outcome {
     let Some(refund) = world.refunds.get(&id) else {
         return Outcome::AlreadyKnown;
     };
-    if refund.standing == RefundStanding::Done {
+    // A failure is final at the gateway: that the same one had succeeded is older news.
+    let failed_since = refund.standing == RefundStanding::WithOperator
+        && refund.gateway_refund_id.as_deref() == Some(gateway_refund_id);
+    if refund.standing == RefundStanding::Done || failed_since {
         return Outcome::AlreadyKnown;
     }
     let (booking, payment, amount) = (refund.booking, refund.payment, refund.amount);
@@ -272,9 +275,8 @@ pub fn failed(
     if let Some(refund) = world.refund_mut(id) {
         refund.standing = RefundStanding::WithOperator;
         refund.done_at = None;
-        if let Some(gateway_refund_id) = gateway_refund_id {
-            refund.gateway_refund_id = Some(gateway_refund_id.to_owned());
-        }
+        // The one that is known to have failed; where the gateway knows of none, none.
+        refund.gateway_refund_id = gateway_refund_id.map(str::to_owned);
     }
     world.emit(
         booking,

@@ -153,7 +153,7 @@ const DECIDED: &str = "decided";
 /// What a turn says whose partition is another owner's.
 pub const LOST: &str = "position lost";
 
-async fn decide(handler: &Webhooks, scene: &Scene, epoch: i64) -> String {
+async fn decide(handler: &Webhooks<PgStore>, scene: &Scene, epoch: i64) -> String {
     let run = Run::new(
         Partition::new(WEBHOOKS, partition(scene.show)),
         Assignment::new(1),
@@ -201,7 +201,7 @@ async fn expire(ring: &Ring, store: PgStore) -> Turn {
 
 /// The coordinator's work on timers, once.
 struct Timer {
-    work: CoordinatorWork,
+    work: CoordinatorWork<PgStore>,
     leased: Arc<Notify>,
     go: Arc<Notify>,
     once: CancellationToken,

@@ -245,12 +245,8 @@ async fn in_postgres(memory: &BTreeMap<Case, Came>, wrongs: &RefCell<Vec<String>
 #[tokio::test]
 async fn every_turn_happens_once_however_often_it_fails_on_both_stores() {
     let wrongs = RefCell::default();
-    let t = std::time::Instant::now();
     let memory = in_memory(&wrongs).await;
-    println!("MEM {:?}", t.elapsed());
-    let t = std::time::Instant::now();
     let in_postgres = in_postgres(&memory, &wrongs).await;
-    println!("PG {:?}", t.elapsed());
     let wrongs = wrongs.into_inner();
     assert!(
         wrongs.is_empty(),
@@ -263,12 +259,12 @@ async fn every_turn_happens_once_however_often_it_fails_on_both_stores() {
         if let Case::Happens(_, what, _) = case {
             let (all, effective) = done.entry(*what).or_default();
             *all += 1;
-            *effective += usize::from(!came.answer.starts_with("Refused"));
+            *effective += usize::from(came.before != came.stands);
         }
     }
     for (what, (all, effective)) in &done {
-        println!("{what:?}: {all} turns, {effective} of them not refused");
-        assert!(*effective > 0, "{what:?} is always refused");
+        println!("{what:?}: {all} turns, {effective} of them change something");
+        assert!(*effective > 0, "{what:?} never changes anything");
     }
     let (turns, faults) = (memory.len(), Fault::all().len());
     println!(

@@ -206,8 +206,9 @@ impl Scene for InMemory {
 
     async fn lease(&self, task: &TaskKey) {
         let mut tables = self.store.tables().await;
-        if let Some((_, lease)) = tables.tasks.get_mut(task) {
-            *lease = Some(LEASE);
+        let until = tables.now.expect("a clock") + time::Duration::hours(1);
+        if let Some(row) = tables.tasks.get_mut(task) {
+            row.lease = Some((LEASE, until));
         }
     }
 
@@ -223,9 +224,9 @@ impl Scene for InMemory {
     async fn rest(&self) -> Vec<String> {
         let tables = self.store.tables().await;
         let mut lines = Vec::new();
-        for (key, (_, lease)) in &tables.tasks {
+        for (key, row) in &tables.tasks {
             let kind = key.kind.name();
-            let leased = if lease.is_some() { "leased" } else { "free" };
+            let leased = if row.lease.is_some() { "leased" } else { "free" };
             lines.push(format!(
                 "task {kind} {} {} {leased}",
                 key.subject, key.generation

@@ -16,6 +16,7 @@ mod journal;
 mod load;
 mod positions;
 pub mod read;
+mod reads;
 mod rows;
 
 use std::sync::Arc;

@@ -12,17 +12,7 @@ use uuid::Uuid;
 
 use super::rows::{BookingRow, PaymentRow, RefundRow};
 use crate::error::TurnError;
-
-/// A booking with its money, as of one moment.
-#[derive(Clone, Debug)]
-pub struct Case {
-    /// The booking.
-    pub booking: Booking,
-    /// Its payments.
-    pub payments: Vec<Payment>,
-    /// Its refunds.
-    pub refunds: Vec<Refund>,
-}
+pub use crate::reads::Case;
 
 /// Begins a read of one snapshot. A transaction of sqlx's, so that a reader who goes away in the middle does
 /// not leave it open on a connection that a turn gets next.
