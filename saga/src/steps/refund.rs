@@ -146,16 +146,20 @@ pub fn recognise(world: &World, booking: BookingId, fact: &RefundFact) -> Option
             .find(|refund| refund.gateway_refund_id.as_deref() == Some(&fact.gateway_refund_id))
             .map(|refund| refund.id)
     };
-    let counted_by_itself = world.refunds_of(booking).any(|refund| {
-        refund.cause == RefundCause::NotAskedFor
-            && refund.gateway_refund_id.as_deref() == Some(&fact.gateway_refund_id)
-    });
-    if counted_by_itself {
+    if counted_by_itself(world, booking, fact) {
         return None;
     }
     by_name
         .or_else(by_gateway)
         .or_else(|| made_by_hand(world, booking, fact))
+}
+
+/// Whether the gateway's refund has a row of its own: nobody asked for it in this form, or it failed.
+fn counted_by_itself(world: &World, booking: BookingId, fact: &RefundFact) -> bool {
+    world.refunds_of(booking).any(|refund| {
+        refund.cause == RefundCause::NotAskedFor
+            && refund.gateway_refund_id.as_deref() == Some(&fact.gateway_refund_id)
+    })
 }
 
 /// A refund that a person makes at the gateway for one that nobody makes at the moment, because no worker has
@@ -182,10 +186,7 @@ fn done(world: &mut World, id: RefundId, gateway_refund_id: &str) -> Outcome {
     let Some(refund) = world.refunds.get(&id) else {
         return Outcome::AlreadyKnown;
     };
-    // A failure is final at the gateway: that the same one had succeeded is older news.
-    let failed_since = refund.standing == RefundStanding::WithOperator
-        && refund.gateway_refund_id.as_deref() == Some(gateway_refund_id);
-    if refund.standing == RefundStanding::Done || failed_since {
+    if refund.standing == RefundStanding::Done {
         return Outcome::AlreadyKnown;
     }
     let (booking, payment, amount) = (refund.booking, refund.payment, refund.amount);
@@ -274,6 +275,9 @@ pub fn failed(
         return Outcome::AlreadyKnown;
     }
     let came_back = standing == RefundStanding::Done;
+    if let Some(gateway_refund_id) = gateway_refund_id {
+        remember_failure(world, id, gateway_refund_id);
+    }
     // What went out beyond what was captured went out instead of this refund; a rest is left over.
     if world.purse(payment).balance(Account::Loss) < 0 {
         withdraw(world, id);
@@ -283,8 +287,7 @@ pub fn failed(
     if let Some(refund) = world.refund_mut(id) {
         refund.standing = RefundStanding::WithOperator;
         refund.done_at = None;
-        // The one that is known to have failed; where the gateway knows of none, none.
-        refund.gateway_refund_id = gateway_refund_id.map(str::to_owned);
+        refund.gateway_refund_id = None;
     }
     world.emit(
         booking,
@@ -312,6 +315,29 @@ pub fn failed(
         at: world.now,
     });
     Outcome::NeedsPerson
+}
+
+/// The gateway's refund is dead, and stays so: that it had succeeded is older news, which may still come, from a
+/// webhook or from a call whose answer was slow, and by then ours may be made anew.
+fn remember_failure(world: &mut World, id: RefundId, gateway_refund_id: &str) {
+    let Some(refund) = world.refund_mut(id) else {
+        return;
+    };
+    refund.gateway_refund_id = None;
+    let dead = Refund {
+        id: RefundId::not_asked_for(refund.payment, gateway_refund_id),
+        cause: RefundCause::NotAskedFor,
+        standing: RefundStanding::Withdrawn,
+        generation: 1,
+        gateway_refund_id: Some(gateway_refund_id.to_owned()),
+        other_way: None,
+        proof: None,
+        done_at: None,
+        ..refund.clone()
+    };
+    if !world.refunds.contains_key(&dead.id) {
+        world.add_refund(dead);
+    }
 }
 
 /// The customer has the money by another way: this refund is not made.
