@@ -86,6 +86,8 @@ pub(crate) struct Returned {
     pub payment: String,
     /// Ours, as its metadata says. `None`: somebody made it on the dashboard.
     pub refund: Option<RefundId>,
+    /// Which go at it, as its metadata says.
+    pub generation: Option<u32>,
     pub amount: Money,
     pub state: RefundState,
 }
@@ -301,7 +303,7 @@ impl Gateway {
         };
         let id = self.returns(
             &order.gateway_payment_id,
-            Some(order.refund),
+            Some((order.refund, order.generation)),
             order.amount,
             state,
         );
@@ -361,6 +363,7 @@ impl Gateway {
                 _ => Reference::Absent,
             },
             refund: row.refund,
+            generation: row.generation,
             state: row.state,
             amount: row.amount,
             live: paid.live,
@@ -550,14 +553,15 @@ impl Gateway {
     pub fn returns(
         &mut self,
         payment: &str,
-        refund: Option<RefundId>,
+        ours: Option<(RefundId, u32)>,
         amount: Money,
         state: RefundState,
     ) -> String {
         let id = self.id("re");
         let row = Returned {
             payment: payment.to_owned(),
-            refund,
+            refund: ours.map(|(refund, _)| refund),
+            generation: ours.map(|(_, generation)| generation),
             amount,
             state,
         };

@@ -90,6 +90,14 @@ pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome
     let Some(refund) = world.refunds.get(&id) else {
         return Outcome::AlreadyKnown;
     };
+    // That an earlier go at it failed is why there is this one.
+    if fact.state == RefundState::Failed
+        && fact
+            .generation
+            .is_some_and(|generation| generation < refund.generation)
+    {
+        return Outcome::AlreadyKnown;
+    }
     if fact.amount != refund.amount {
         // It bears our name and is not what we asked for: the money that moved is counted, and ours is not made.
         let outcome = foreign_refund::told(world, booking, fact);

@@ -251,6 +251,7 @@ impl Hall {
                 payment: None,
             },
             refund: Some(refund.id),
+            generation: Some(refund.generation),
             state,
             amount: refund.amount,
             live: false,

@@ -226,7 +226,11 @@ impl Scene for InMemory {
         let mut lines = Vec::new();
         for (key, row) in &tables.tasks {
             let kind = key.kind.name();
-            let leased = if row.lease.is_some() { "leased" } else { "free" };
+            let leased = if row.lease.is_some() {
+                "leased"
+            } else {
+                "free"
+            };
             lines.push(format!(
                 "task {kind} {} {} {leased}",
                 key.subject, key.generation
