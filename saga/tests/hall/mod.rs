@@ -244,7 +244,7 @@ impl Hall {
         let payment = &self.world.payments[&refund.payment];
         RefundFact {
             account: stripe(),
-            gateway_refund_id: format!("re_{}", refund.id),
+            gateway_refund_id: format!("re_{}_{}", refund.id, refund.generation),
             gateway_payment_id: payment.gateway_payment_id.clone().unwrap_or_default(),
             reference: Reference::Booking {
                 booking: refund.booking,
