@@ -110,6 +110,14 @@ pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome
         // The customer has it by another way: what the gateway does now is money of its own.
         return foreign_refund::told(world, booking, fact);
     }
+    let another = refund
+        .gateway_refund_id
+        .as_ref()
+        .is_some_and(|known| *known != fact.gateway_refund_id);
+    if refund.standing == RefundStanding::Done && another {
+        // Ours is done, and the gateway has a second one of its name: money of its own, and a person must know.
+        return foreign_refund::told(world, booking, fact);
+    }
     match fact.state {
         RefundState::Succeeded => done(world, id, &fact.gateway_refund_id),
         RefundState::Pending => pending(world, id, &fact.gateway_refund_id),
