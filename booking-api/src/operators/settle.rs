@@ -27,7 +27,6 @@ pub const fn commands(kind: AttentionKind) -> &'static [&'static str] {
         AttentionKind::RefundStuck | AttentionKind::RefundSlow | AttentionKind::PaymentUnknown => {
             &["saga retry"]
         }
-        AttentionKind::PromiseBroken => &["audit"],
         AttentionKind::DisputeOpened
         | AttentionKind::DisputeLost
         | AttentionKind::ForeignRefund
@@ -35,7 +34,8 @@ pub const fn commands(kind: AttentionKind) -> &'static [&'static str] {
         | AttentionKind::UnknownBooking
         | AttentionKind::ForgedRecord
         | AttentionKind::DeadLetter
-        | AttentionKind::MailNotDelivered => &[],
+        | AttentionKind::MailNotDelivered
+        | AttentionKind::PromiseBroken => &[],
     }
 }
 

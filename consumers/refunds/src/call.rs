@@ -115,7 +115,7 @@ impl<S: Reads, L: Lane> RefundWork<S, L> {
                 .look_up(&**client, gateway_payment_id, &refund, task)
                 .await?
             {
-                Lookup::Answer(answer) => return Ok(answer),
+                Lookup::Answer(answer) => return Ok(*answer),
                 Lookup::Repeat => {}
             }
             // The look took its time.
@@ -151,28 +151,34 @@ impl<S: Reads, L: Lane> RefundWork<S, L> {
     ) -> Result<Lookup, HeldBack> {
         let all = match client.refunds_of(gateway_payment_id).await {
             Ok(all) => all,
-            Err(error) => return told(Err(error)).map(Lookup::Answer),
+            Err(error) => return told(Err(error)).map(Lookup::answer),
         };
         let mut ours: Vec<RefundFact> = all
             .into_iter()
             .filter(|fact| fact.refund == Some(refund.id))
             // One that failed was told before, unless a try of this generation may have made it.
-            .filter(|fact| fact.state != RefundState::Failed || in_doubt(task))
+            .filter(|fact| {
+                fact.state != RefundState::Failed
+                    || (in_doubt(task)
+                        && fact
+                            .generation
+                            .is_none_or(|made| made >= task.key.generation))
+            })
             .collect();
         // One that is alive says more than one that failed.
         ours.sort_by_key(|fact| fact.state == RefundState::Failed);
         if let Some(fact) = ours.into_iter().next() {
-            return Ok(Lookup::Answer(RefundAnswer::Told { fact }));
+            return Ok(Lookup::answer(RefundAnswer::Told { fact }));
         }
         if !task.earlier_deadlines_passed() {
             let why = "an earlier request may still be on its way".to_owned();
-            return Ok(Lookup::Answer(RefundAnswer::RetryLater {
+            return Ok(Lookup::answer(RefundAnswer::RetryLater {
                 after_ms: Some(5_000),
                 why,
             }));
         }
         Ok(if key_is_spent(task) {
-            Lookup::Answer(RefundAnswer::NothingAlive)
+            Lookup::answer(RefundAnswer::NothingAlive)
         } else {
             Lookup::Repeat
         })
@@ -181,9 +187,15 @@ impl<S: Reads, L: Lane> RefundWork<S, L> {
 
 enum Lookup {
     /// The look-up is the answer.
-    Answer(RefundAnswer),
+    Answer(Box<RefundAnswer>),
     /// Nothing of it is at the gateway: the same request under the same key is safe.
     Repeat,
+}
+
+impl Lookup {
+    fn answer(answer: RefundAnswer) -> Self {
+        Self::Answer(Box::new(answer))
+    }
 }
 
 /// Tries of this task's own generation.

@@ -90,6 +90,8 @@ pub(crate) struct Returned {
     pub payment: String,
     /// Ours, as its metadata says. `None`: somebody made it on the dashboard.
     pub refund: Option<RefundId>,
+    /// Which go at it, as its metadata says.
+    pub generation: Option<u32>,
     pub amount: Money,
     pub state: RefundState,
 }
@@ -305,7 +307,7 @@ impl Gateway {
         };
         let id = self.returns(
             &order.gateway_payment_id,
-            Some(order.refund),
+            Some((order.refund, order.generation)),
             order.amount,
             state,
         );
@@ -368,6 +370,7 @@ impl Gateway {
                 _ => Reference::Absent,
             },
             refund: row.refund,
+            generation: row.generation,
             state: row.state,
             amount: row.amount,
             live: paid.live,
@@ -567,7 +570,7 @@ impl Gateway {
     pub fn returns(
         &mut self,
         payment: &str,
-        refund: Option<RefundId>,
+        ours: Option<(RefundId, u32)>,
         amount: Money,
         state: RefundState,
     ) -> String {
@@ -575,7 +578,8 @@ impl Gateway {
         let row = Returned {
             ours: false,
             payment: payment.to_owned(),
-            refund,
+            refund: ours.map(|(refund, _)| refund),
+            generation: ours.map(|(_, generation)| generation),
             amount,
             state,
         };

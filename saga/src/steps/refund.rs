@@ -90,6 +90,14 @@ pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome
     let Some(refund) = world.refunds.get(&id) else {
         return Outcome::AlreadyKnown;
     };
+    // That an earlier go at it failed is why there is this one.
+    if fact.state == RefundState::Failed
+        && fact
+            .generation
+            .is_some_and(|generation| generation < refund.generation)
+    {
+        return Outcome::AlreadyKnown;
+    }
     if fact.amount != refund.amount {
         // It bears our name and is not what we asked for: the money that moved is counted, and ours is not made.
         let outcome = foreign_refund::told(world, booking, fact);
@@ -100,6 +108,14 @@ pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome
     }
     if refund.proof.is_some() || refund.standing == RefundStanding::Withdrawn {
         // The customer has it by another way: what the gateway does now is money of its own.
+        return foreign_refund::told(world, booking, fact);
+    }
+    let another = refund
+        .gateway_refund_id
+        .as_ref()
+        .is_some_and(|known| *known != fact.gateway_refund_id);
+    if refund.standing == RefundStanding::Done && another {
+        // Ours is done, and the gateway has a second one of its name: money of its own, and a person must know.
         return foreign_refund::told(world, booking, fact);
     }
     match fact.state {

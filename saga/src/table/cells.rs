@@ -175,6 +175,9 @@ cells! {
         PaidToldAgainAfterReturn:
             "this payment is decided, and its money is on its way back or there"
             => "known: it is not returned twice",
+        ToldOfAnothersPayment:
+            "the gateway's payment is another booking's"
+            => "a person compares with the gateway",
         PaidToldWithOtherAmount:
             "this payment is decided, and was of another amount"
             => "a person compares with the gateway",

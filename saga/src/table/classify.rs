@@ -207,6 +207,14 @@ impl Here<'_> {
     }
 
     fn payment(&self, fact: &PaymentFact) -> Cell {
+        let of_another = self
+            .world
+            .payment_at_gateway(&fact.account, &fact.gateway_payment_id)
+            .and_then(|id| self.world.payments.get(&id))
+            .is_some_and(|row| row.booking != self.row.id);
+        if of_another {
+            return Cell::ToldOfAnothersPayment;
+        }
         let known = self.known(fact);
         let standing = known.map(|payment| payment.standing);
         let paid = standing == Some(PaymentStanding::Captured);
@@ -446,6 +454,12 @@ impl Here<'_> {
         else {
             return self.foreign(fact);
         };
+        let earlier = fact
+            .generation
+            .is_some_and(|generation| generation < row.generation);
+        if fact.state == RefundState::Failed && earlier {
+            return Cell::RefundToldAgain;
+        }
         if fact.amount != row.amount {
             return Cell::RefundOfOtherAmount;
         }
@@ -455,9 +469,19 @@ impl Here<'_> {
         {
             return Cell::RefundAfterAll;
         }
+        let another = row
+            .gateway_refund_id
+            .as_ref()
+            .is_some_and(|known| *known != fact.gateway_refund_id);
+        if row.standing == RefundStanding::Done && another {
+            return self.foreign(fact);
+        }
         let by_hand = fact.refund.is_none() && row.gateway_refund_id.is_none();
+        let same = row.gateway_refund_id.as_ref() == Some(&fact.gateway_refund_id);
         match (fact.state, row.standing) {
             (RefundState::Succeeded, RefundStanding::Done) => Cell::RefundToldAgain,
+            (RefundState::Succeeded, RefundStanding::WithOperator) if same => Cell::RefundToldAgain,
+            (RefundState::Pending, RefundStanding::Requested) if same => Cell::RefundToldAgain,
             (RefundState::Succeeded, _) if by_hand => Cell::RefundMadeByHand,
             (RefundState::Succeeded, _) => Cell::RefundDone,
             (RefundState::Pending, RefundStanding::Requested | RefundStanding::UnderWay) => {

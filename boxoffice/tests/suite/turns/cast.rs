@@ -147,6 +147,7 @@ impl Cast {
                 payment: None,
             },
             refund: Some(RefundId::of(self.payment, 1)),
+            generation: None,
             state,
             amount,
             live: false,
