@@ -283,7 +283,7 @@ impl System {
         };
         let half = Money::new(amount.minor / 2, amount.currency);
         let state = RefundState::Succeeded;
-        self.gateway.returns(&payment, Some(refund), half, state);
+        self.gateway.returns(&payment, Some((refund, 1)), half, state);
         true
     }
 
