@@ -220,13 +220,18 @@ uuid_id! {
 impl PaymentId {
     /// The id of a payment that we never opened ourselves: a gateway reports money for a booking of ours
     /// under a payment id that we have not seen. Derived, so that a redelivery finds the same payment.
-    pub fn of_unseen(account: &GatewayAccount, gateway_payment_id: &str) -> Self {
-        let name = format!("{account}\n{gateway_payment_id}");
-        Self(Uuid::new_v5(&UNSEEN_PAYMENTS, name.as_bytes()))
+    ///
+    /// It is derived from the booking too. Where somebody has changed the reference at the gateway, two bookings are
+    /// told of one payment: the second must not write the row of the first, whose booking it has not locked.
+    pub fn of_unseen(
+        booking: BookingId,
+        account: &GatewayAccount,
+        gateway_payment_id: &str,
+    ) -> Self {
+        let name = format!("payment/{account}\n{gateway_payment_id}");
+        Self(Uuid::new_v5(&booking.uuid(), name.as_bytes()))
     }
 }
-
-const UNSEEN_PAYMENTS: Uuid = Uuid::from_u128(0x6a1f_2f0d_9a6c_4a3b_8e0e_5d1b_7a54_c0de);
 
 impl RefundId {
     /// The id of the `nth` refund of `payment`, counted from 1.
@@ -326,7 +331,7 @@ mod tests {
         assert!(ShowId::try_from(0_u64).is_err());
         assert!(ShowId::try_from(ShowId::MAX + 1).is_err());
         assert!(
-            Uuid::new_v5(&UNSEEN_PAYMENTS, b"x")
+            Uuid::new_v5(&Uuid::NAMESPACE_OID, b"x")
                 .to_string()
                 .parse::<BookingId>()
                 .is_err()

@@ -286,6 +286,8 @@ pub enum Strange {
     Contradiction,
     /// A refund that bears the name of one of ours, of another amount.
     OtherRefund,
+    /// A payment of ours whose reference names another booking.
+    OthersPayment,
 }
 
 /// What becomes of a webhook.

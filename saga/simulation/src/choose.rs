@@ -82,9 +82,13 @@ impl Chooser {
         let hurry = rng.random_bool(0.3);
         let drill = match rng.random_range(0..100) {
             0..24 if allowed.has(Fault::PaidElsewhere) => Some(Role::Refunds),
-            24..28 => Some(Role::Coordinator),
+            24..29 => Some(Role::Coordinator),
             _ => None,
         };
+        let with_person = drill.is_none()
+            && allowed.has(Fault::PaidElsewhere)
+            && allowed.has(Fault::GatewayDeclines)
+            && rng.random_bool(0.2);
         if drill.is_some() {
             for fault in [
                 Fault::AnswerLost,
@@ -102,8 +106,16 @@ impl Chooser {
         let first = match drill {
             Some(Role::Refunds) => refund_at_hand(),
             Some(_) => capture_at_hand(),
+            None if with_person => refund_with_person(),
             None => Vec::new(),
         };
+        if with_person {
+            for fault in [Fault::Operator, Fault::Dashboard, Fault::Strangers] {
+                if allowed.has(fault) {
+                    faults.add(fault);
+                }
+            }
+        }
         Self {
             rng,
             faults,
@@ -169,6 +181,9 @@ impl Chooser {
     }
 
     fn member(&mut self) -> u8 {
+        if self.drill.is_some() && self.rng.random_bool(0.7) {
+            return 0;
+        }
         self.rng.random_range(0..2)
     }
 
@@ -284,8 +299,8 @@ impl Chooser {
             },
             Kind::Stranger => {
                 use Strange::{
-                    Contradiction, Forged, Malformed, OtherAmount, OtherRefund, SomebodyElses,
-                    TestMode, UnknownBooking, Unreadable,
+                    Contradiction, Forged, Malformed, OtherAmount, OtherRefund, OthersPayment,
+                    SomebodyElses, TestMode, UnknownBooking, Unreadable,
                 };
                 Act::Stranger {
                     how: self.one(&[
@@ -298,6 +313,9 @@ impl Chooser {
                         OtherAmount,
                         Contradiction,
                         OtherRefund,
+                        OtherRefund,
+                        OthersPayment,
+                        OthersPayment,
                     ]),
                 }
             }
@@ -329,7 +347,11 @@ impl Chooser {
                 };
                 Act::Exchange {
                     nth: self.any(),
-                    fate: if self.rng.random_bool(0.6) {
+                    fate: if self.rng.random_bool(match self.drill {
+                        Some(Role::Coordinator) => 0.1,
+                        Some(_) => 0.45,
+                        None => 0.6,
+                    }) {
                         Answered
                     } else {
                         self.one(&[
@@ -441,6 +463,32 @@ fn capture_at_hand() -> Vec<Act> {
             seats: 1,
         },
     ]
+}
+
+/// The gateway has refused the refund of a customer who has paid too little. The last choice first.
+fn refund_with_person() -> Vec<Act> {
+    let (role, member, end) = (Role::Refunds, 1, End::Well);
+    let poll = Act::Poll {
+        role,
+        member,
+        nth: 0,
+    };
+    let mut acts = vec![
+        Act::Bring { role, member, end },
+        poll,
+        Act::Exchange {
+            nth: 0,
+            fate: Fate::Declined,
+        },
+        poll,
+        Act::Lease {
+            role,
+            member,
+            limit: 1,
+        },
+    ];
+    acts.extend(refund_at_hand());
+    acts
 }
 
 /// A customer has paid too little, and the refund worker has taken that on. The last choice first.
@@ -566,13 +614,13 @@ fn weigh(system: &System) -> Vec<Weighed> {
             when(3, !system.gateway.disputes.is_empty()),
             Kind::DisputeEnds,
         ),
-        (when(4, with_operator), Kind::ByHand),
+        (when(10, with_operator), Kind::ByHand),
         (when(1, some), Kind::Sweeps),
         (
             when(3, some && system.gateway.payments.len() < 10),
             Kind::PaysElsewhere,
         ),
-        (2, Kind::Stranger),
+        (2 + when(4, with_operator), Kind::Stranger),
         (when(2, captured) + when(8, other_way), Kind::Dashboard),
         (when(3, pending), Kind::RefundEnds),
         (when(12, !system.gateway.notices.is_empty()), Kind::Webhook),

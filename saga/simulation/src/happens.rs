@@ -218,6 +218,7 @@ impl System {
             }
             Strange::OtherAmount | Strange::Contradiction => return self.contradicts(how),
             Strange::OtherRefund => return self.other_refund(),
+            Strange::OthersPayment => return self.others_payment(),
             Strange::SomebodyElses => Reference::Absent,
             Strange::Malformed => Reference::Malformed {
                 found: "42".to_owned(),
@@ -261,10 +262,36 @@ impl System {
         };
         match how {
             Strange::OtherAmount => fact.amount.minor += 1,
-            _ if self.drawn % 2 == 0 => fact.state = PaymentState::Failed,
+            _ if self.drawn.is_multiple_of(2) => fact.state = PaymentState::Failed,
             _ => fact.state = PaymentState::Cancelled,
         }
         self.gateway.tell(Fact::Payment(fact));
+        true
+    }
+
+    /// Somebody has changed a payment's reference at the gateway: it names another booking now.
+    fn others_payment(&mut self) -> bool {
+        let tables = self.database.tables();
+        let known = tables
+            .payments
+            .values()
+            .filter(|row| row.captured.is_some())
+            .find_map(|row| Some((row.booking, row.gateway_payment_id.clone()?)));
+        let Some((owner, id)) = known else {
+            return false;
+        };
+        let other = tables.bookings.keys().find(|id| **id != owner).copied();
+        drop(tables);
+        let (Some(other), Some(fact)) = (other, self.gateway.payment_fact(&id)) else {
+            return false;
+        };
+        let mut changed = fact.clone();
+        changed.reference = Reference::Booking {
+            booking: other,
+            payment: None,
+        };
+        self.gateway.tell(Fact::Payment(fact));
+        self.gateway.tell(Fact::Payment(changed));
         true
     }
 
@@ -275,7 +302,7 @@ impl System {
             let payment = tables.payments.get(&row.payment)?;
             let id = payment.gateway_payment_id.clone()?;
             (row.standing == RefundStanding::WithOperator && row.amount.minor > 1)
-                .then(|| (row.id, id, row.amount))
+                .then_some((row.id, id, row.amount))
         });
         drop(tables);
         let Some((refund, payment, amount)) = waiting else {
@@ -283,7 +310,8 @@ impl System {
         };
         let half = Money::new(amount.minor / 2, amount.currency);
         let state = RefundState::Succeeded;
-        self.gateway.returns(&payment, Some((refund, 1)), half, state);
+        self.gateway
+            .returns(&payment, Some((refund, 1)), half, state);
         true
     }
 
@@ -539,13 +567,10 @@ impl System {
             Role::Coordinator => self.coordinators[member].polls(nth),
             Role::Refunds => self.refunds[member].polls(nth),
         };
-        if let Some(mistake) = self.mistake {
-            if let Some((_, answer)) = self.coordinators[member].answers.last_mut() {
-                mistake.in_asking(answer);
-            }
-            if let Some((_, answer)) = self.refunds[member].answers.last_mut() {
-                mistake.in_refunding(answer);
-            }
+        if let Some(mistake) = self.mistake
+            && let Some((_, answer)) = self.coordinators[member].answers.last_mut()
+        {
+            mistake.in_asking(answer);
         }
         true
     }

@@ -5,14 +5,13 @@
 //! what a call asks and answers, what the relay reads), so that the product knows nothing of them.
 
 use boxoffice_coordinator::work::Answer;
-use boxoffice_saga::input::{RefundAnswer, VoidAnswer};
+use boxoffice_saga::input::VoidAnswer;
 use boxoffice_saga::seat::{SeatState, Standing};
 use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
 use boxoffice_tasks::Leased;
 use boxoffice_turn::Appends;
 use serde::{Deserialize, Serialize};
-use time::{Duration, OffsetDateTime};
 
 macro_rules! mistakes {
     ($($(#[$doc:meta])* $name:ident = $sentence:literal,)*) => {
@@ -39,7 +38,6 @@ macro_rules! mistakes {
 
 mistakes! {
     HoldsEndWithoutVoid = "A hold ends, and what its customer could still pay is not cancelled.",
-    AttemptsAreNotAskedAbout = "Nobody asks the gateway how an attempt stands.",
     HoldsHaveNoTimer = "A hold has no timer.",
     RefundsHaveNoTask = "A refund is taken on, and no task is written for it.",
     NobodyIsCalled = "A person is needed, and nobody is called.",
@@ -51,11 +49,8 @@ mistakes! {
     SeatsAreNotLooked = "Money confirms a booking without a look at who has the seats.",
     PositionsMoveFirst = "A position is moved before its turn, and the turn does not happen.",
     NoLookUp = "A refund is repeated without a look at what became of the earlier try.",
-    DeadlinesAreIgnored = "A refund gets a new key while an earlier request may still arrive.",
-    SleepersGoOn = "A worker that has slept since it leased a refund goes on as if nothing had happened.",
     RepeatsBlindly = "A refund is repeated under another key each time, without a look at the earlier try.",
     SilenceIsSuccess = "A request to cancel that is not answered counts as done.",
-    SilenceIsNothing = "A refund that is not answered counts as not made, and gets a new key.",
     CancelledIsNotReturned = "The refund worker passes over the refunds of cancelled bookings.",
     RelayGoesByPosition = "The relay publishes what lies behind the last position.",
     RelayNotesFirst = "The relay notes a page as published, and then publishes it.",
@@ -73,7 +68,6 @@ impl Mistake {
         let changes = &mut world.changes;
         let forgets = |kind: TaskKind| match self {
             Self::HoldsEndWithoutVoid => kind == TaskKind::Void,
-            Self::AttemptsAreNotAskedAbout => kind == TaskKind::Verify,
             Self::HoldsHaveNoTimer => kind == TaskKind::HoldTimer,
             Self::RefundsHaveNoTask => matches!(kind, TaskKind::Refund | TaskKind::MassRefund),
             Self::NothingIsParked => kind == TaskKind::Trace,
@@ -119,22 +113,8 @@ impl Mistake {
 
     /// What a worker is told of earlier tries.
     pub(crate) fn in_leasing(self, task: &mut Leased) {
-        match self {
-            Self::NoLookUp | Self::RepeatsBlindly => task.earlier.clear(),
-            Self::DeadlinesAreIgnored => {
-                for attempt in &mut task.earlier {
-                    attempt.deadline = OffsetDateTime::UNIX_EPOCH;
-                }
-            }
-            Self::SleepersGoOn => task.deadline += Duration::days(365),
-            _ => {}
-        }
-    }
-
-    /// What an answer about a refund is taken for.
-    pub(crate) fn in_refunding(self, answer: &mut RefundAnswer) {
-        if self == Self::SilenceIsNothing && matches!(answer, RefundAnswer::Unknown { .. }) {
-            *answer = RefundAnswer::NothingAlive;
+        if matches!(self, Self::NoLookUp | Self::RepeatsBlindly) {
+            task.earlier.clear();
         }
     }
 

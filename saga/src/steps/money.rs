@@ -117,7 +117,7 @@ fn recognise(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Payme
         }
         return id;
     }
-    let id = PaymentId::of_unseen(&fact.account, &fact.gateway_payment_id);
+    let id = PaymentId::of_unseen(booking, &fact.account, &fact.gateway_payment_id);
     let now = world.now;
     world.payments.entry(id).or_insert_with(|| Payment {
         id,

@@ -437,6 +437,15 @@ pub fn answered(
                          we keep looking, ask the gateway",
                     );
                 }
+            } else if current
+                && world
+                    .refunds
+                    .get(&id)
+                    .is_some_and(Refund::gateway_should_act)
+            {
+                // Asked again, it would say the same again.
+                let why = "the gateway answers with another refund under this name";
+                return failed(world, id, None, why);
             }
             outcome
         }

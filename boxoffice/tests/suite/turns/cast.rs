@@ -263,7 +263,7 @@ impl Cast {
 
     fn names(&self) -> Vec<(String, String)> {
         let other = format!("pi_other_{}", self.show);
-        let other = PaymentId::of_unseen(&self.account(), &other);
+        let other = PaymentId::of_unseen(self.booking, &self.account(), &other);
         let mut names = vec![
             (self.booking.to_string(), "ann's".to_owned()),
             (self.fresh.to_string(), "fresh".to_owned()),
