@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::act::{Act, ByHand, Delivery, End, Fate, Fault, Faults, Role, Strange, Sum};
+use crate::beginnings::{capture_at_hand, refund_at_hand, refund_with_person};
 use crate::hall::{SEATS, SHOWS, UNKNOWN, USERS};
 use crate::system::{Coordinator, Refunds, Setting, System};
 
@@ -420,114 +421,6 @@ impl Kind {
             _ => false,
         }
     }
-}
-
-/// A customer's bank has reserved the money, and the coordinator is to take it. The last choice first.
-fn capture_at_hand() -> Vec<Act> {
-    let (role, end) = (Role::Coordinator, End::Well);
-    let consume = |member| Act::Consume {
-        role,
-        member,
-        limit: 5,
-        end,
-    };
-    let poll = Act::Poll {
-        role: Role::Api,
-        member: 0,
-        nth: 0,
-    };
-    vec![
-        consume(1),
-        consume(0),
-        Act::Webhook {
-            nth: 0,
-            fate: Delivery::Delivered,
-        },
-        Act::Pays {
-            payment: 0,
-            how: Sum::Right,
-        },
-        poll,
-        Act::Exchange {
-            nth: 0,
-            fate: Fate::Answered,
-        },
-        poll,
-        Act::Open {
-            booking: 0,
-            after_seats: true,
-        },
-        Act::Hold {
-            user: 0,
-            show: 0,
-            seats: 1,
-        },
-    ]
-}
-
-/// The gateway has refused the refund of a customer who has paid too little. The last choice first.
-fn refund_with_person() -> Vec<Act> {
-    let (role, member, end) = (Role::Refunds, 1, End::Well);
-    let poll = Act::Poll {
-        role,
-        member,
-        nth: 0,
-    };
-    let mut acts = vec![
-        Act::Bring { role, member, end },
-        poll,
-        Act::Exchange {
-            nth: 0,
-            fate: Fate::Declined,
-        },
-        poll,
-        Act::Lease {
-            role,
-            member,
-            limit: 1,
-        },
-    ];
-    acts.extend(refund_at_hand());
-    acts
-}
-
-/// A customer has paid too little, and the refund worker has taken that on. The last choice first.
-fn refund_at_hand() -> Vec<Act> {
-    let end = End::Well;
-    let relay = Act::Relay {
-        member: 0,
-        dies: false,
-    };
-    let consume = |role, member| Act::Consume {
-        role,
-        member,
-        limit: 5,
-        end,
-    };
-    vec![
-        consume(Role::Refunds, 1),
-        consume(Role::Refunds, 0),
-        relay,
-        relay,
-        relay,
-        relay,
-        consume(Role::Coordinator, 1),
-        consume(Role::Coordinator, 0),
-        Act::Webhook {
-            nth: 0,
-            fate: Delivery::Delivered,
-        },
-        Act::PaysElsewhere {
-            booking: 0,
-            no_api: false,
-            how: Sum::TooLittle,
-        },
-        Act::Hold {
-            user: 0,
-            show: 0,
-            seats: 1,
-        },
-    ]
 }
 
 /// What can happen, by how often it should.

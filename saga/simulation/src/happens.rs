@@ -2,26 +2,22 @@
 
 use boxoffice_coordinator::WEBHOOKS;
 use boxoffice_gateways::{CallError, WebhookRecord, kafka_key};
-use boxoffice_saga::fact::{Fact, PaymentFact, PaymentState, Reference, RefundState};
+use boxoffice_saga::fact::{Fact, Reference, RefundState};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId};
 use boxoffice_saga::money::Money;
 use boxoffice_saga::payment::DisputeStanding;
-use boxoffice_saga::refund::RefundStanding;
 use bytes::Bytes;
 use http::HeaderMap;
 use time::{Duration, OffsetDateTime};
 
-use crate::act::{Act, Delivery, End, Fate, Role, Strange, Sum};
+use crate::act::{Act, Delivery, Fate, Role, Sum};
 use crate::door;
 use crate::gateway::{Mood, Notice, attempt_of};
 use crate::hall;
-use crate::kafka::PARTITIONS;
-use crate::store::Link;
 use crate::system::System;
-use crate::worker::Consumed;
 
 /// The `nth` of so many, round and round.
-fn among(nth: u8, count: usize) -> Option<usize> {
+pub(crate) fn among(nth: u8, count: usize) -> Option<usize> {
     usize::from(nth).checked_rem(count)
 }
 
@@ -204,152 +200,6 @@ impl System {
         self.gateway.captures(&id, hall::paid(how, asked))
     }
 
-    fn stranger(&mut self, how: Strange) -> bool {
-        let Some(currency) = hall::currency("INR") else {
-            return false;
-        };
-        let amount = Money::new(700, currency);
-        let reference = match how {
-            Strange::Forged => return self.forges(amount),
-            Strange::Unreadable => {
-                let (headers, body) = door::gibberish(self.now);
-                self.ingress(hall::asked(), &headers, body);
-                return true;
-            }
-            Strange::OtherAmount | Strange::Contradiction => return self.contradicts(how),
-            Strange::OtherRefund => return self.other_refund(),
-            Strange::OthersPayment => return self.others_payment(),
-            Strange::SomebodyElses => Reference::Absent,
-            Strange::Malformed => Reference::Malformed {
-                found: "42".to_owned(),
-            },
-            Strange::UnknownBooking | Strange::TestMode => {
-                let random = self.draw();
-                let Some(show) = hall::show(0) else {
-                    return false;
-                };
-                let unknown = BookingId::pack(1, show, random);
-                let booking = match how {
-                    Strange::TestMode => self.bookings.last().copied().unwrap_or(unknown),
-                    _ => unknown,
-                };
-                Reference::Booking {
-                    booking,
-                    payment: None,
-                }
-            }
-        };
-        let id = self.gateway.opens(&hall::asked(), reference, amount);
-        if how == Strange::TestMode
-            && let Some(paid) = self.gateway.payments.get_mut(&id)
-        {
-            paid.live = false;
-        }
-        self.gateway.captures(&id, amount)
-    }
-
-    /// The gateway tells of money that our books have, and not what they have.
-    fn contradicts(&mut self, how: Strange) -> bool {
-        let tables = self.database.tables();
-        let known = tables
-            .payments
-            .values()
-            .filter(|row| row.captured.is_some())
-            .find_map(|row| row.gateway_payment_id.clone());
-        drop(tables);
-        let Some(mut fact) = known.and_then(|id| self.gateway.payment_fact(&id)) else {
-            return false;
-        };
-        match how {
-            Strange::OtherAmount => fact.amount.minor += 1,
-            _ if self.drawn.is_multiple_of(2) => fact.state = PaymentState::Failed,
-            _ => fact.state = PaymentState::Cancelled,
-        }
-        self.gateway.tell(Fact::Payment(fact));
-        true
-    }
-
-    /// Somebody has changed a payment's reference at the gateway: it names another booking now.
-    fn others_payment(&mut self) -> bool {
-        let tables = self.database.tables();
-        let known = tables
-            .payments
-            .values()
-            .filter(|row| row.captured.is_some())
-            .find_map(|row| Some((row.booking, row.gateway_payment_id.clone()?)));
-        let Some((owner, id)) = known else {
-            return false;
-        };
-        let other = tables.bookings.keys().find(|id| **id != owner).copied();
-        drop(tables);
-        let (Some(other), Some(fact)) = (other, self.gateway.payment_fact(&id)) else {
-            return false;
-        };
-        let mut changed = fact.clone();
-        changed.reference = Reference::Booking {
-            booking: other,
-            payment: None,
-        };
-        self.gateway.tell(Fact::Payment(fact));
-        self.gateway.tell(Fact::Payment(changed));
-        true
-    }
-
-    /// Part of what an operator is to return is returned at the gateway, under our refund's name.
-    fn other_refund(&mut self) -> bool {
-        let tables = self.database.tables();
-        let waiting = tables.refunds.values().find_map(|row| {
-            let payment = tables.payments.get(&row.payment)?;
-            let id = payment.gateway_payment_id.clone()?;
-            (row.standing == RefundStanding::WithOperator && row.amount.minor > 1)
-                .then_some((row.id, id, row.amount))
-        });
-        drop(tables);
-        let Some((refund, payment, amount)) = waiting else {
-            return false;
-        };
-        let half = Money::new(amount.minor / 2, amount.currency);
-        let state = RefundState::Succeeded;
-        self.gateway
-            .returns(&payment, Some((refund, 1)), half, state);
-        true
-    }
-
-    /// Somebody writes the topic who does not hold the gateway's seal: money that nobody has paid.
-    fn forges(&mut self, amount: Money) -> bool {
-        let Some(booking) = self.bookings.last().copied() else {
-            return false;
-        };
-        let fact = Fact::Payment(PaymentFact {
-            account: hall::asked(),
-            gateway_payment_id: format!("pi_forged_{}", self.draw()),
-            reference: Reference::Booking {
-                booking,
-                payment: None,
-            },
-            state: PaymentState::Captured,
-            amount,
-            live: true,
-            reason: None,
-        });
-        let (mut headers, body) = door::post("evt_forged", &fact, self.now);
-        headers.clear();
-        let record = WebhookRecord {
-            account: hall::asked(),
-            source: boxoffice_gateways::Source::Webhook,
-            event_id: "evt_forged".to_owned(),
-            kind: "simulated".to_owned(),
-            received_at: self.now,
-            headers,
-            traceparent: None,
-            body,
-        };
-        let key = booking.show().kafka_key();
-        self.kafka
-            .append(WEBHOOKS, &key, record.to_headers(), record.body.to_vec());
-        true
-    }
-
     fn dashboard(&mut self, payment: u8, part: bool, slow: bool) -> bool {
         let Some(id) = self.payment_there(payment) else {
             return false;
@@ -466,7 +316,7 @@ impl System {
     }
 
     /// The ingress: verify, read, write to Kafka, 200.
-    fn ingress(&mut self, account: GatewayAccount, headers: &HeaderMap, body: Bytes) {
+    pub fn ingress(&mut self, account: GatewayAccount, headers: &HeaderMap, body: Bytes) {
         let now: OffsetDateTime = self.now;
         let Some(door) = self.gateways.door(&account) else {
             return;
@@ -535,155 +385,6 @@ impl System {
             exchange.answer = Some(answer);
         }
         wire.sweep();
-        true
-    }
-
-    fn leases(&mut self, role: Role, member: u8, limit: u8) -> bool {
-        let (token, member, limit) = (self.uuid(), usize::from(member % 2), usize::from(limit));
-        let leased = match role {
-            Role::Api => 0,
-            Role::Coordinator => {
-                self.coordinators[member].leases(&self.database, limit.max(1), token, self.mistake)
-            }
-            Role::Refunds => {
-                self.refunds[member].leases(&self.database, limit.max(1), token, self.mistake)
-            }
-        };
-        leased > 0
-    }
-
-    fn polls(&mut self, role: Role, member: u8, nth: u8) -> bool {
-        let member = usize::from(member % 2);
-        let count = match role {
-            Role::Api => self.paying.len(),
-            Role::Coordinator => self.coordinators[member].calls.len(),
-            Role::Refunds => self.refunds[member].calls.len(),
-        };
-        let Some(nth) = among(nth, count) else {
-            return false;
-        };
-        match role {
-            Role::Api => self.pays_on(nth),
-            Role::Coordinator => self.coordinators[member].polls(nth),
-            Role::Refunds => self.refunds[member].polls(nth),
-        };
-        if let Some(mistake) = self.mistake
-            && let Some((_, answer)) = self.coordinators[member].answers.last_mut()
-        {
-            mistake.in_asking(answer);
-        }
-        true
-    }
-
-    /// Makes a turn over a link that may break. Whether the process lives on.
-    fn over(&mut self, end: End, turn: impl FnOnce(&mut Self)) -> bool {
-        self.database.link(match end {
-            End::Well | End::DiesAfter => Link::Whole,
-            End::DatabaseAway | End::DiesBefore => Link::Down,
-            End::AnswerLost => Link::AnswerLost,
-        });
-        turn(self);
-        self.database.link(Link::Whole);
-        matches!(end, End::Well | End::DatabaseAway | End::AnswerLost)
-    }
-
-    fn brings(&mut self, role: Role, member: u8, end: End) -> bool {
-        let nth = usize::from(member % 2);
-        let count = match role {
-            Role::Api => 0,
-            Role::Coordinator => self.coordinators[nth].answers.len(),
-            Role::Refunds => self.refunds[nth].answers.len(),
-        };
-        if count == 0 {
-            return false;
-        }
-        let lives = self.over(end, |system| {
-            // What fails is tried again.
-            let _ = match role {
-                Role::Api => Ok(()),
-                Role::Coordinator => system.coordinators[nth].brings(&system.database),
-                Role::Refunds => system.refunds[nth].brings(&system.database),
-            };
-        });
-        if !lives {
-            self.dies(role, member);
-        }
-        true
-    }
-
-    fn consumes(&mut self, role: Role, member: u8, limit: u8, end: End) -> bool {
-        let (nth, limit) = (usize::from(member % 2), usize::from(limit.max(1)));
-        let mut consumed = Consumed::Nothing;
-        let lives = self.over(end, |system| {
-            consumed = match role {
-                Role::Api => Consumed::Nothing,
-                Role::Coordinator => {
-                    system.coordinators[nth].consume(&system.database, &system.kafka, limit)
-                }
-                Role::Refunds => {
-                    system.refunds[nth].consume(&system.database, &system.kafka, limit)
-                }
-            };
-        });
-        if consumed == Consumed::Nothing {
-            return false;
-        }
-        if !lives {
-            self.dies(role, member);
-        }
-        true
-    }
-
-    fn rebalances(&mut self, role: Role, partition: u8, hears: bool) -> bool {
-        let number = i32::from(partition) % PARTITIONS;
-        let slot = usize::try_from(number).unwrap_or(0);
-        let generation = self.generation + 1;
-        match role {
-            Role::Api => return false,
-            Role::Coordinator => {
-                let from = self.owners[0][slot];
-                self.coordinators[from].revoked(number, hears);
-                self.coordinators[1 - from].assigned(number, generation);
-                self.owners[0][slot] = 1 - from;
-            }
-            Role::Refunds => {
-                let from = self.owners[1][slot];
-                self.refunds[from].revoked(number, hears);
-                self.refunds[1 - from].assigned(number, generation);
-                self.owners[1][slot] = 1 - from;
-            }
-        }
-        self.generation = generation;
-        true
-    }
-
-    /// A process dies and starts again; its partitions go to the other one.
-    fn dies(&mut self, role: Role, member: u8) -> bool {
-        let nth = usize::from(member % 2);
-        match role {
-            Role::Api => {
-                self.paying.clear();
-                return true;
-            }
-            Role::Coordinator => self.coordinators[nth].dies(),
-            Role::Refunds => self.refunds[nth].dies(),
-        }
-        let group = usize::from(role == Role::Refunds);
-        for number in 0..PARTITIONS {
-            let slot = usize::try_from(number).unwrap_or(0);
-            if self.owners[group][slot] != nth {
-                continue;
-            }
-            self.generation += 1;
-            self.owners[group][slot] = 1 - nth;
-            match role {
-                Role::Api => {}
-                Role::Coordinator => {
-                    self.coordinators[1 - nth].assigned(number, self.generation);
-                }
-                Role::Refunds => self.refunds[1 - nth].assigned(number, self.generation),
-            }
-        }
         true
     }
 }

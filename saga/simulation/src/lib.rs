@@ -10,6 +10,8 @@
 //! [reduced](shrink) to the choices that it takes, and can be replayed.
 
 pub mod act;
+mod asked;
+mod beginnings;
 mod choose;
 pub mod coverage;
 mod customers;
@@ -21,10 +23,12 @@ mod happens;
 pub mod history;
 mod kafka;
 pub mod mistake;
+mod processes;
 mod relay;
 mod settle;
 pub mod shrink;
 mod store;
+mod strangers;
 mod system;
 mod wire;
 mod worker;
