@@ -47,6 +47,11 @@ pub enum Act {
         /// The money is only taken when the seats are theirs.
         after_seats: bool,
     },
+    /// A customer asks once more, under the same idempotency key, to pay as they had begun to.
+    OpenAgain {
+        /// Which payment of ours.
+        payment: u8,
+    },
     /// The browser says that it has paid.
     Hint {
         /// Which payment of ours.
@@ -125,6 +130,8 @@ pub enum Act {
         payment: u8,
         /// Part of it only.
         part: bool,
+        /// It is begun, and not done.
+        slow: bool,
     },
     /// The gateway brings a pending refund to its end, or takes back a finished one.
     RefundEnds {
@@ -273,6 +280,12 @@ pub enum Strange {
     Unreadable,
     /// A payment in the gateway's test mode.
     TestMode,
+    /// The gateway tells of another amount than it told of before.
+    OtherAmount,
+    /// The gateway tells that money failed, which it had told of before and has.
+    Contradiction,
+    /// A refund that bears the name of one of ours, of another amount.
+    OtherRefund,
 }
 
 /// What becomes of a webhook.

@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::act::{Act, ByHand, Delivery, End, Fate, Fault, Faults, Role, Strange, Sum};
-use crate::hall::{SEATS, SHOWS, USERS};
+use crate::hall::{SEATS, SHOWS, UNKNOWN, USERS};
 use crate::system::{Coordinator, Refunds, Setting, System};
 
 /// How much time may pass at once, in seconds: the moments at which something becomes due, and around them.
@@ -26,7 +26,7 @@ pub(crate) struct Chooser {
     /// Choices to begin with, the last one first.
     first: Vec<Act>,
     /// Only what concerns refunds happens: the deepest of the paths, and the one that costs money.
-    drill: bool,
+    drill: Option<Role>,
 }
 
 /// A choice with the weight that it has.
@@ -41,6 +41,7 @@ enum Kind {
     CancelShow,
     Open,
     Hint,
+    OpenAgain,
     Pays,
     Declined,
     Processing,
@@ -79,8 +80,12 @@ impl Chooser {
             }
         }
         let hurry = rng.random_bool(0.3);
-        let drill = rng.random_bool(0.25) && allowed.has(Fault::PaidElsewhere);
-        if drill {
+        let drill = match rng.random_range(0..100) {
+            0..24 if allowed.has(Fault::PaidElsewhere) => Some(Role::Refunds),
+            24..28 => Some(Role::Coordinator),
+            _ => None,
+        };
+        if drill.is_some() {
             for fault in [
                 Fault::AnswerLost,
                 Fault::RequestLost,
@@ -94,7 +99,11 @@ impl Chooser {
                 }
             }
         }
-        let first = if drill { refund_at_hand() } else { Vec::new() };
+        let first = match drill {
+            Some(Role::Refunds) => refund_at_hand(),
+            Some(_) => capture_at_hand(),
+            None => Vec::new(),
+        };
         Self {
             rng,
             faults,
@@ -124,8 +133,8 @@ impl Chooser {
             return act;
         }
         let mut weighed = weigh(system);
-        if self.drill {
-            weighed.retain(|(_, kind)| kind.concerns_refunds());
+        if let Some(role) = self.drill {
+            weighed.retain(|(_, kind)| kind.concerns_calls_of(role));
         }
         let total: u32 = weighed.iter().map(|(weight, _)| weight).sum();
         for _ in 0..20 {
@@ -148,6 +157,15 @@ impl Chooser {
 
     fn any(&mut self) -> u8 {
         self.rng.random_range(0..60)
+    }
+
+    /// Now and then one that does not exist.
+    fn any_booking(&mut self) -> u8 {
+        if self.rng.random_bool(0.03) {
+            u8::MAX
+        } else {
+            self.any()
+        }
     }
 
     fn member(&mut self) -> u8 {
@@ -188,7 +206,7 @@ impl Chooser {
             Kind::Pass => Act::Pass {
                 seconds: if self.hurry {
                     self.one(&TIMES[..3])
-                } else if self.drill {
+                } else if self.drill.is_some() {
                     self.one(&[1, 2, 31, 31, 90_000])
                 } else {
                     self.one(&TIMES)
@@ -197,13 +215,17 @@ impl Chooser {
             Kind::Hold => Act::Hold {
                 user: self.rng.random_range(0..USERS),
                 show: self.rng.random_range(0..SHOWS),
-                seats: self.rng.random_range(1..1 << SEATS),
+                seats: if self.rng.random_bool(0.03) {
+                    UNKNOWN
+                } else {
+                    self.rng.random_range(1..1 << SEATS)
+                },
             },
             Kind::Release => Act::Release {
-                booking: self.any(),
+                booking: self.any_booking(),
             },
             Kind::Cancel => Act::Cancel {
-                booking: self.any(),
+                booking: self.any_booking(),
                 operator: self.rng.random_bool(0.5),
             },
             Kind::CancelShow => Act::CancelShow {
@@ -239,6 +261,9 @@ impl Chooser {
             Kind::Sweeps => Act::Sweeps {
                 booking: self.any(),
             },
+            Kind::OpenAgain => Act::OpenAgain {
+                payment: self.any(),
+            },
             Kind::Hint => Act::Hint {
                 payment: self.any(),
             },
@@ -259,7 +284,8 @@ impl Chooser {
             },
             Kind::Stranger => {
                 use Strange::{
-                    Forged, Malformed, SomebodyElses, TestMode, UnknownBooking, Unreadable,
+                    Contradiction, Forged, Malformed, OtherAmount, OtherRefund, SomebodyElses,
+                    TestMode, UnknownBooking, Unreadable,
                 };
                 Act::Stranger {
                     how: self.one(&[
@@ -269,12 +295,16 @@ impl Chooser {
                         Forged,
                         Unreadable,
                         TestMode,
+                        OtherAmount,
+                        Contradiction,
+                        OtherRefund,
                     ]),
                 }
             }
             Kind::Dashboard => Act::Dashboard {
                 payment: self.any(),
                 part: self.rng.random_bool(0.5),
+                slow: self.rng.random_bool(0.3),
             },
             Kind::RefundEnds => Act::RefundEnds {
                 refund: self.any(),
@@ -361,17 +391,56 @@ impl Chooser {
 }
 
 impl Kind {
-    const fn concerns_refunds(self) -> bool {
-        matches!(
-            self,
-            Self::Pass
-                | Self::Exchange
-                | Self::Lease(Role::Refunds)
-                | Self::Poll(Role::Refunds)
-                | Self::Bring(Role::Refunds)
-                | Self::Dies
-        )
+    fn concerns_calls_of(self, role: Role) -> bool {
+        match self {
+            Self::Pass | Self::Exchange | Self::Dies => true,
+            Self::Lease(other) | Self::Poll(other) | Self::Bring(other) => other == role,
+            _ => false,
+        }
     }
+}
+
+/// A customer's bank has reserved the money, and the coordinator is to take it. The last choice first.
+fn capture_at_hand() -> Vec<Act> {
+    let (role, end) = (Role::Coordinator, End::Well);
+    let consume = |member| Act::Consume {
+        role,
+        member,
+        limit: 5,
+        end,
+    };
+    let poll = Act::Poll {
+        role: Role::Api,
+        member: 0,
+        nth: 0,
+    };
+    vec![
+        consume(1),
+        consume(0),
+        Act::Webhook {
+            nth: 0,
+            fate: Delivery::Delivered,
+        },
+        Act::Pays {
+            payment: 0,
+            how: Sum::Right,
+        },
+        poll,
+        Act::Exchange {
+            nth: 0,
+            fate: Fate::Answered,
+        },
+        poll,
+        Act::Open {
+            booking: 0,
+            after_seats: true,
+        },
+        Act::Hold {
+            user: 0,
+            show: 0,
+            seats: 1,
+        },
+    ]
 }
 
 /// A customer has paid too little, and the refund worker has taken that on. The last choice first.
@@ -441,6 +510,7 @@ fn weigh(system: &System) -> Vec<Weighed> {
         .refunds
         .values()
         .any(|row| row.standing == RefundStanding::WithOperator);
+    let other_way = tables.refunds.values().any(|row| row.other_way.is_some());
     let wire = system.network.wire();
     let sent = wire.exchanges.values().any(|exchange| exchange.on_the_way);
     drop(wire);
@@ -485,6 +555,7 @@ fn weigh(system: &System) -> Vec<Weighed> {
         (when(1, some), Kind::CancelShow),
         (when(8, held > 0 && tables.payments.len() < 8), Kind::Open),
         (when(1, !tables.payments.is_empty()), Kind::Hint),
+        (when(1, !tables.payments.is_empty()), Kind::OpenAgain),
         (when(8, payable), Kind::Pays),
         (when(2, payable), Kind::Declined),
         (when(1, payable), Kind::Processing),
@@ -501,8 +572,8 @@ fn weigh(system: &System) -> Vec<Weighed> {
             when(3, some && system.gateway.payments.len() < 10),
             Kind::PaysElsewhere,
         ),
-        (1, Kind::Stranger),
-        (when(2, captured), Kind::Dashboard),
+        (2, Kind::Stranger),
+        (when(2, captured) + when(8, other_way), Kind::Dashboard),
         (when(3, pending), Kind::RefundEnds),
         (when(12, !system.gateway.notices.is_empty()), Kind::Webhook),
         (when(12, sent), Kind::Exchange),

@@ -8,7 +8,7 @@ use boxoffice_gateways::{CallError, CreatePayment, Created};
 use boxoffice_saga::booking::{CancelledBy, Contact};
 use boxoffice_saga::identity::{BookingId, PaymentId, SeatName, ShowId, UserId};
 use boxoffice_saga::input::{Input, Outcome, VoidAnswer};
-use boxoffice_saga::payment::CaptureMode;
+use boxoffice_saga::payment::{CaptureMode, PaymentStanding};
 use boxoffice_saga::promises::Closed;
 use boxoffice_saga::refund::RefundStanding;
 use boxoffice_saga::seat::{SeatKey, SeatState};
@@ -27,6 +27,8 @@ use crate::system::System;
 pub(crate) struct Paying {
     booking: BookingId,
     payment: PaymentId,
+    /// Another call for the attempt was made before.
+    again: bool,
     call: Pin<Box<dyn Future<Output = Result<Created, CallError>> + Send>>,
 }
 
@@ -209,6 +211,44 @@ impl System {
         self.paying.push(Paying {
             booking,
             payment,
+            again: false,
+            call,
+        });
+        true
+    }
+
+    /// The same request again, under the same idempotency key: the attempt that it began is gone on with.
+    pub fn opens_again(&mut self, payment: PaymentId) -> bool {
+        let tables = self.database.tables();
+        let row = tables.payments.get(&payment).cloned();
+        let alive = row.as_ref().is_some_and(|row| {
+            let booking = tables.bookings.get(&row.booking);
+            row.standing == PaymentStanding::Open
+                && booking.is_some_and(|booking| booking.hold_alive(self.now))
+        });
+        drop(tables);
+        let (Some(row), true) = (row, alive) else {
+            return false;
+        };
+        let (Some(client), Some(terms)) = (
+            self.gateways.client(&row.account).cloned(),
+            hall::terms(self.setting.fee_bp),
+        ) else {
+            return false;
+        };
+        let input = Input::OpenAttempt {
+            payment,
+            account: row.account.clone(),
+            terms,
+            capture: row.capture,
+        };
+        self.asks(row.booking, input);
+        let order = CreatePayment::new(payment, row.booking, row.expected, row.capture);
+        let call = Box::pin(async move { client.create_payment(&order).await });
+        self.paying.push(Paying {
+            booking: row.booking,
+            payment,
+            again: true,
             call,
         });
         true
@@ -224,13 +264,18 @@ impl System {
             return false;
         };
         let Paying {
-            booking, payment, ..
+            booking,
+            payment,
+            again,
+            ..
         } = self.paying.remove(nth);
         let input = match answer {
             Ok(created) => Input::AttemptCreated {
                 payment,
                 gateway_payment_id: created.gateway_payment_id,
             },
+            // An earlier call may have opened it.
+            Err(CallError::RetryLater { .. }) if again => return true,
             Err(CallError::Declined { .. } | CallError::RetryLater { .. }) => Input::VoidAnswered {
                 payment,
                 generation: 1,

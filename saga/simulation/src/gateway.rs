@@ -75,6 +75,8 @@ pub(crate) struct Paid {
 /// A dispute in its books.
 #[derive(Clone, Debug)]
 pub(crate) struct Disputed {
+    /// It bears our reference.
+    pub named: bool,
     pub payment: String,
     pub amount: Money,
     pub standing: DisputeStanding,
@@ -83,6 +85,8 @@ pub(crate) struct Disputed {
 /// A refund in its books.
 #[derive(Clone, Debug)]
 pub(crate) struct Returned {
+    /// We asked for it.
+    pub ours: bool,
     pub payment: String,
     /// Ours, as its metadata says. `None`: somebody made it on the dashboard.
     pub refund: Option<RefundId>,
@@ -307,6 +311,9 @@ impl Gateway {
             order.amount,
             state,
         );
+        if let Some(row) = self.refunds.get_mut(&id) {
+            row.ours = true;
+        }
         if mood.breaks == Some(true) {
             self.keys
                 .insert(order.key.clone(), (now, Remembered::Error));
@@ -393,6 +400,9 @@ impl Gateway {
     pub fn tells_again(&mut self, fact: Fact) {
         let now = match &fact {
             Fact::Refund(fact) => self.refund_fact(&fact.gateway_refund_id).map(Fact::Refund),
+            Fact::Dispute(fact) => self
+                .dispute_fact(&fact.gateway_dispute_id)
+                .map(Fact::Dispute),
             _ => None,
         };
         self.tell(now.unwrap_or(fact));
@@ -467,7 +477,9 @@ impl Gateway {
     /// A bank disputes a payment.
     pub fn disputed(&mut self, payment: &str, amount: Money) -> bool {
         let id = self.id("dp");
+        let named = self.given.is_multiple_of(3);
         let row = Disputed {
+            named,
             payment: payment.to_owned(),
             amount,
             standing: DisputeStanding::Opened,
@@ -477,12 +489,16 @@ impl Gateway {
         true
     }
 
-    /// The `nth` of the open disputes ends.
-    pub fn dispute_ends(&mut self, nth: usize, won: bool) -> bool {
+    /// The `nth` of the open disputes ends; those that we know to be `lost` have a second instance.
+    pub fn dispute_ends(&mut self, nth: usize, won: bool, lost: &[String]) -> bool {
         let open: Vec<String> = self
             .disputes
             .iter()
-            .filter(|(_, row)| row.standing == DisputeStanding::Opened)
+            .filter(|(id, row)| match row.standing {
+                DisputeStanding::Opened => true,
+                DisputeStanding::Lost => won && lost.contains(id),
+                DisputeStanding::Won => false,
+            })
             .map(|(id, _)| id.clone())
             .collect();
         let Some(id) = nth.checked_rem(open.len()).and_then(|nth| open.get(nth)) else {
@@ -499,21 +515,26 @@ impl Gateway {
         true
     }
 
+    fn dispute_fact(&self, id: &str) -> Option<DisputeFact> {
+        let row = self.disputes.get(id)?;
+        let paid = self.payments.get(&row.payment)?;
+        Some(DisputeFact {
+            account: paid.account.clone(),
+            gateway_dispute_id: id.to_owned(),
+            gateway_payment_id: row.payment.clone(),
+            reference: match row.named {
+                true => paid.reference.clone(),
+                false => Reference::Absent,
+            },
+            standing: row.standing,
+            amount: row.amount,
+            live: paid.live,
+            reason: None,
+        })
+    }
+
     fn tell_dispute(&mut self, id: &str) {
-        let fact = self.disputes.get(id).and_then(|row| {
-            let paid = self.payments.get(&row.payment)?;
-            Some(DisputeFact {
-                account: paid.account.clone(),
-                gateway_dispute_id: id.to_owned(),
-                gateway_payment_id: row.payment.clone(),
-                reference: Reference::Absent,
-                standing: row.standing,
-                amount: row.amount,
-                live: paid.live,
-                reason: None,
-            })
-        });
-        if let Some(fact) = fact {
+        if let Some(fact) = self.dispute_fact(id) {
             self.tell(Fact::Dispute(fact));
         }
     }
@@ -555,6 +576,7 @@ impl Gateway {
     ) -> String {
         let id = self.id("re");
         let row = Returned {
+            ours: false,
             payment: payment.to_owned(),
             refund: ours.map(|(refund, _)| refund),
             generation: ours.map(|(_, generation)| generation),
@@ -615,11 +637,13 @@ pub(crate) fn attempt_of(reference: &Reference) -> Option<(BookingId, Option<Pay
 }
 
 impl Gateway {
-    /// Refunds of ours that were made more than once.
+    /// Refunds of ours that were made more than once, by us.
     pub fn refunded_twice(&self) -> Vec<String> {
         let mut alive: BTreeMap<RefundId, Vec<&str>> = BTreeMap::new();
         for (id, row) in &self.refunds {
-            if let (Some(refund), true) = (row.refund, row.state != RefundState::Failed) {
+            if let (Some(refund), true, true) =
+                (row.refund, row.ours, row.state != RefundState::Failed)
+            {
                 alive.entry(refund).or_default().push(id);
             }
         }

@@ -11,6 +11,8 @@ use time::OffsetDateTime;
 pub(crate) const SHOWS: u8 = 2;
 /// Seats of each.
 pub(crate) const SEATS: u8 = 3;
+/// With this bit, one of the seats is none of the show's.
+pub(crate) const UNKNOWN: u8 = 128;
 /// Customers.
 pub(crate) const USERS: u8 = 3;
 /// What a seat costs, in minor units.
@@ -29,6 +31,9 @@ pub(crate) fn user(nth: u8) -> UserId {
 
 /// The seats that the bits name; at least one.
 pub(crate) fn seats(bits: u8) -> Vec<SeatName> {
+    if bits & UNKNOWN != 0 {
+        return vec![seat(0), seat(SEATS)];
+    }
     let mut names: Vec<_> = (0..SEATS)
         .filter(|nth| bits & (1 << nth) != 0)
         .map(seat)

@@ -5,6 +5,8 @@ use boxoffice_gateways::{CallError, WebhookRecord, kafka_key};
 use boxoffice_saga::fact::{Fact, PaymentFact, PaymentState, Reference, RefundState};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId};
 use boxoffice_saga::money::Money;
+use boxoffice_saga::payment::DisputeStanding;
+use boxoffice_saga::refund::RefundStanding;
 use bytes::Bytes;
 use http::HeaderMap;
 use time::{Duration, OffsetDateTime};
@@ -57,6 +59,9 @@ impl System {
             } => self
                 .booking(booking)
                 .is_some_and(|booking| self.opens(booking, after_seats)),
+            Act::OpenAgain { payment } => self
+                .payment(payment)
+                .is_some_and(|payment| self.opens_again(payment)),
             Act::Hint { payment } => self
                 .payment(payment)
                 .is_some_and(|payment| self.hints(payment)),
@@ -71,7 +76,7 @@ impl System {
                 .payment_there(payment)
                 .is_some_and(|id| self.gateway.lapses(&id)),
             Act::Disputes { payment, part } => self.disputes(payment, part),
-            Act::DisputeEnds { dispute, won } => self.gateway.dispute_ends(dispute.into(), won),
+            Act::DisputeEnds { dispute, won } => self.dispute_ends(dispute, won),
             Act::ByHand { refund, how } => self.by_hand(refund, how),
             Act::Sweeps { booking } => self
                 .booking(booking)
@@ -85,7 +90,11 @@ impl System {
                 how,
             } => self.pays_elsewhere(booking, no_api, how),
             Act::Stranger { how } => self.stranger(how),
-            Act::Dashboard { payment, part } => self.dashboard(payment, part),
+            Act::Dashboard {
+                payment,
+                part,
+                slow,
+            } => self.dashboard(payment, part, slow),
             Act::RefundEnds { refund, well } => self.refund_ends(refund, well),
             Act::Webhook { nth, fate } => self.webhook(nth, fate),
             Act::Exchange { nth, fate } => self.exchange(nth, fate),
@@ -130,6 +139,9 @@ impl System {
     }
 
     fn booking(&self, nth: u8) -> Option<BookingId> {
+        if nth == u8::MAX {
+            return hall::show(0).map(|show| BookingId::pack(1, show, 0));
+        }
         among(nth, self.bookings.len()).and_then(|nth| self.bookings.get(nth).copied())
     }
 
@@ -204,6 +216,8 @@ impl System {
                 self.ingress(hall::asked(), &headers, body);
                 return true;
             }
+            Strange::OtherAmount | Strange::Contradiction => return self.contradicts(how),
+            Strange::OtherRefund => return self.other_refund(),
             Strange::SomebodyElses => Reference::Absent,
             Strange::Malformed => Reference::Malformed {
                 found: "42".to_owned(),
@@ -231,6 +245,46 @@ impl System {
             paid.live = false;
         }
         self.gateway.captures(&id, amount)
+    }
+
+    /// The gateway tells of money that our books have, and not what they have.
+    fn contradicts(&mut self, how: Strange) -> bool {
+        let tables = self.database.tables();
+        let known = tables
+            .payments
+            .values()
+            .filter(|row| row.captured.is_some())
+            .find_map(|row| row.gateway_payment_id.clone());
+        drop(tables);
+        let Some(mut fact) = known.and_then(|id| self.gateway.payment_fact(&id)) else {
+            return false;
+        };
+        match how {
+            Strange::OtherAmount => fact.amount.minor += 1,
+            _ if self.drawn % 2 == 0 => fact.state = PaymentState::Failed,
+            _ => fact.state = PaymentState::Cancelled,
+        }
+        self.gateway.tell(Fact::Payment(fact));
+        true
+    }
+
+    /// Part of what an operator is to return is returned at the gateway, under our refund's name.
+    fn other_refund(&mut self) -> bool {
+        let tables = self.database.tables();
+        let waiting = tables.refunds.values().find_map(|row| {
+            let payment = tables.payments.get(&row.payment)?;
+            let id = payment.gateway_payment_id.clone()?;
+            (row.standing == RefundStanding::WithOperator && row.amount.minor > 1)
+                .then(|| (row.id, id, row.amount))
+        });
+        drop(tables);
+        let Some((refund, payment, amount)) = waiting else {
+            return false;
+        };
+        let half = Money::new(amount.minor / 2, amount.currency);
+        let state = RefundState::Succeeded;
+        self.gateway.returns(&payment, Some((refund, 1)), half, state);
+        true
     }
 
     /// Somebody writes the topic who does not hold the gateway's seal: money that nobody has paid.
@@ -268,7 +322,7 @@ impl System {
         true
     }
 
-    fn dashboard(&mut self, payment: u8, part: bool) -> bool {
+    fn dashboard(&mut self, payment: u8, part: bool, slow: bool) -> bool {
         let Some(id) = self.payment_there(payment) else {
             return false;
         };
@@ -286,8 +340,12 @@ impl System {
             return false;
         }
         let amount = Money::new(minor, captured.currency);
-        self.gateway
-            .returns(&id, None, amount, RefundState::Succeeded);
+        let state = if slow {
+            RefundState::Pending
+        } else {
+            RefundState::Succeeded
+        };
+        self.gateway.returns(&id, None, amount, state);
         true
     }
 
@@ -310,6 +368,20 @@ impl System {
         };
         self.gateway
             .disputed(&id, Money::new(minor, captured.currency))
+    }
+
+    /// A dispute ends; one that our books have as lost may still be won.
+    fn dispute_ends(&mut self, dispute: u8, won: bool) -> bool {
+        let tables = self.database.tables();
+        let lost: Vec<String> = tables
+            .payments
+            .values()
+            .flat_map(|row| &row.disputes)
+            .filter(|dispute| dispute.standing == DisputeStanding::Lost)
+            .map(|dispute| dispute.gateway_dispute_id.clone())
+            .collect();
+        drop(tables);
+        self.gateway.dispute_ends(dispute.into(), won, &lost)
     }
 
     fn refund_ends(&mut self, refund: u8, well: bool) -> bool {
