@@ -476,6 +476,13 @@ pub fn answered(
     }
 }
 
+/// It has waited for long, whatever for.
+pub fn call_by_age(world: &mut World, id: RefundId) {
+    let reason = "this refund has waited for half a day without an answer of the gateway; see whether the gateway is \
+                  called at all (its circuit, its rate), and its dashboard";
+    call(world, id, AttentionKind::RefundStuck, reason);
+}
+
 fn impatient(world: &mut World, id: RefundId, attempt: u32, why: &str) -> Option<Outcome> {
     (attempt >= PATIENCE).then(|| {
         let reason = format!(

@@ -165,7 +165,12 @@ async fn read(db: &mut PgConnection, whose: Whose<'_>) -> Result<(Books, Vec<Uui
     .map(Entry::try_from)
     .collect::<Result<_, _>>()?;
     let with_person = sqlx::query_scalar!(
-        "select subject from attention where booking_id = any($1) and closed_at is null",
+        r#"select subject as "subject!" from attention where booking_id = any($1) and closed_at is null
+           union all
+           -- Who has paused a show's refunds knows of them.
+           select refund_id from refunds
+           where booking_id = any($1) and cause = 'SHOW_CANCELLED'
+             and show_id in (select show_id from refund_pauses)"#,
         &ids
     )
     .fetch_all(&mut *db)
