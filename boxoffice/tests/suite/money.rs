@@ -61,7 +61,10 @@ async fn money_is_taken_after_the_seats() {
     };
     let system = System::start_with(&kafka.bootstrap(), &database, setup).await;
     let stage = stage(&system).await;
-    let show = stage.show("After the seats", 1_500).await.expect("a show");
+    let show = stage
+        .show("After the seats", 600_000)
+        .await
+        .expect("a show");
     let ann = stage.customer("ann").await.expect("a customer");
     let bob = stage.customer("bob").await.expect("a customer");
 
@@ -81,24 +84,15 @@ async fn money_is_taken_after_the_seats() {
         ("succeeded".to_owned(), 45_000, 0)
     );
 
-    // The bank reserves it, but by the time that we hear of it the seat is Ann's.
-    let bobs = bob.hold(show, &["A-2"]).await.expect("a hold");
+    // The bank reserves it, and nobody hears of it before the hold is over: the reservation is given up.
+    let short = stage.show("Too late", 1_500).await.expect("a show");
+    let bobs = bob.hold(short, &["A-2"]).await.expect("a hold");
     stage
         .tell_gateway(&bobs, json!({ "webhook": { "lose": true } }))
         .await
         .expect("the simulator listens");
     let attempt = bob.open_payment(&bobs).await.expect("an attempt");
-    let again = ann
-        .hold_when_free(show, &["A-2"])
-        .await
-        .expect("the seat is free once the hold is over");
-    let attempt_of_ann = ann.open_payment(&again).await.expect("an attempt");
-    ann.pay(&attempt_of_ann)
-        .await
-        .expect("the bank reserves it");
-    ann.wait_for(&again, "CONFIRMED").await.expect("confirmed");
-    // His hold's end has cancelled the attempt at the gateway meanwhile, or he is too late with it: either way
-    // nothing is taken.
+    // On a busy machine he may be too late with it: either way nothing is taken.
     let _ = bob.pay(&attempt).await;
     bob.wait_for(&bobs, "EXPIRED").await.expect("expired");
     let (status, captured, refunded) = at_gateway(&stage, &bobs).await;
