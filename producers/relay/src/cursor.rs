@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 
+use crate::reach::Reach;
 use crate::stop::{RelayError, Stop};
-use crate::window::{Frontier, Snapshot, Window};
+use crate::window::{Frontier, Window};
 
 /// The cursor, as this process holds it.
 pub(crate) struct Cursor {
@@ -18,13 +19,7 @@ pub(crate) struct Cursor {
     /// Measured by our own monotonic clock from before the renewal was sent: a process that was stopped learns
     /// here that it may publish nothing more.
     deadline: Instant,
-    from: Frontier,
-    window: Option<Window>,
-    last_position: i64,
-    /// The last drawn position, as read last.
-    seen: i64,
-    /// What `seen` was before our last commit.
-    witnessed: i64,
+    reach: Reach,
 }
 
 /// What came of asking for the cursor.
@@ -122,8 +117,8 @@ impl Cursor {
             drawn: row.s1_drawn,
             floors: row.s1_floors,
         };
-        let window = match (row.s2, row.s2_drawn) {
-            (Some(s2), Some(drawn)) => Some(Window::new(&from, s2.parse()?, drawn)),
+        let in_hand = match (row.s2, row.s2_drawn) {
+            (Some(s2), Some(drawn)) => Some((s2.parse()?, drawn)),
             _ => None,
         };
         Ok(Claim::Ours(Box::new(Self {
@@ -131,11 +126,7 @@ impl Cursor {
             epoch: row.epoch,
             lease,
             deadline,
-            from,
-            window,
-            last_position: row.last_position,
-            seen: drawn,
-            witnessed: drawn,
+            reach: Reach::claimed(from, in_hand, row.last_position, drawn),
         })))
     }
 
@@ -155,19 +146,17 @@ impl Cursor {
 
     /// The window in hand, and where in it to go on.
     pub fn window(&self) -> Option<(&Window, i64)> {
-        self.window
-            .as_ref()
-            .map(|window| (window, window.start().max(self.last_position)))
+        self.reach.window()
     }
 
     /// At or below this position everything is published.
     pub fn floor(&self) -> i64 {
-        self.from.floor()
+        self.reach.floor()
     }
 
     /// Positions drawn since this one.
     pub const fn drawn_since(&self, position: i64) -> i64 {
-        self.seen - position
+        self.reach.drawn_since(position)
     }
 
     /// Looks whether there may be anything to publish. A read of one row, no table.
@@ -178,15 +167,12 @@ impl Cursor {
                from outbox_position"#
         );
         let row = answered(self.lease, look.fetch_one(&mut self.db)).await?;
-        self.seen = row.drawn;
-        let now: Snapshot = row.snapshot.parse()?;
-        Ok(self.from.may_have_news(&now, self.seen))
+        Ok(self.reach.looked(&row.snapshot.parse()?, row.drawn))
     }
 
     /// Takes S2 and writes it down. What is read afterwards sees at least as much.
     pub async fn open(&mut self) -> Result<(), Stop> {
-        // The lesser, for a sequence that was set back since.
-        let drawn = self.witnessed.min(self.seen);
+        let drawn = self.reach.drawn_before();
         let deadline = Instant::now() + self.lease;
         let open = sqlx::query_scalar!(
             r#"update relay_cursor
@@ -201,8 +187,7 @@ impl Cursor {
         let s2 = answered(self.lease, open.fetch_optional(&mut self.db)).await?;
         self.committed(deadline, s2.is_some())?;
         let s2 = s2.ok_or(Stop::LeaseLost)?.parse()?;
-        self.window = Some(Window::new(&self.from, s2, drawn));
-        self.last_position = 0;
+        self.reach.opened(s2, drawn);
         Ok(())
     }
 
@@ -220,16 +205,15 @@ impl Cursor {
         );
         let done = answered(self.lease, advance.execute(&mut self.db)).await?;
         self.committed(deadline, done.rows_affected() == 1)?;
-        self.last_position = position;
+        self.reach.advanced(position);
         Ok(())
     }
 
     /// The window in hand is published: S2 takes S1's place.
     pub async fn finish(&mut self) -> Result<(), Stop> {
-        let Some(window) = &self.window else {
+        let Some(from) = self.reach.next().cloned() else {
             return Ok(());
         };
-        let from = window.to().clone();
         let deadline = Instant::now() + self.lease;
         let finish = sqlx::query!(
             "update relay_cursor
@@ -245,16 +229,14 @@ impl Cursor {
         );
         let done = answered(self.lease, finish.execute(&mut self.db)).await?;
         self.committed(deadline, done.rows_affected() == 1)?;
-        self.from = from;
-        self.window = None;
-        self.last_position = 0;
+        self.reach.finished();
         Ok(())
     }
 
     /// Keeps the cursor for another lease.
     pub async fn renew(&mut self) -> Result<(), Stop> {
-        let seen = last_drawn(&mut self.db, self.lease).await?;
-        self.seen = seen;
+        let drawn = last_drawn(&mut self.db, self.lease).await?;
+        self.reach.saw(drawn);
         let deadline = Instant::now() + self.lease;
         let renew = sqlx::query!(
             "update relay_cursor
@@ -284,7 +266,7 @@ impl Cursor {
             return Err(Stop::LeaseLost);
         }
         self.deadline = deadline;
-        self.witnessed = self.seen;
+        self.reach.committed();
         Ok(())
     }
 }

@@ -20,6 +20,7 @@ mod metric;
 mod options;
 mod page;
 mod publish;
+pub mod reach;
 mod readopt;
 mod recycle;
 mod run;
