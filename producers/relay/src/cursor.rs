@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 
-use crate::reach::Reach;
+use crate::progress::Progress;
 use crate::stop::{RelayError, Stop};
-use crate::window::{Frontier, Window};
+use crate::window::{Frontier, Snapshot, Window};
 
 /// The cursor, as this process holds it.
 pub(crate) struct Cursor {
@@ -19,7 +19,7 @@ pub(crate) struct Cursor {
     /// Measured by our own monotonic clock from before the renewal was sent: a process that was stopped learns
     /// here that it may publish nothing more.
     deadline: Instant,
-    reach: Reach,
+    progress: Progress,
 }
 
 /// What came of asking for the cursor.
@@ -117,8 +117,8 @@ impl Cursor {
             drawn: row.s1_drawn,
             floors: row.s1_floors,
         };
-        let in_hand = match (row.s2, row.s2_drawn) {
-            (Some(s2), Some(drawn)) => Some((s2.parse()?, drawn)),
+        let window = match (row.s2, row.s2_drawn) {
+            (Some(s2), Some(drawn)) => Some(Window::new(&from, s2.parse()?, drawn)),
             _ => None,
         };
         Ok(Claim::Ours(Box::new(Self {
@@ -126,7 +126,7 @@ impl Cursor {
             epoch: row.epoch,
             lease,
             deadline,
-            reach: Reach::claimed(from, in_hand, row.last_position, drawn),
+            progress: Progress::claimed(from, window, row.last_position, drawn),
         })))
     }
 
@@ -146,17 +146,17 @@ impl Cursor {
 
     /// The window in hand, and where in it to go on.
     pub fn window(&self) -> Option<(&Window, i64)> {
-        self.reach.window()
+        self.progress.window()
     }
 
     /// At or below this position everything is published.
     pub fn floor(&self) -> i64 {
-        self.reach.floor()
+        self.progress.floor()
     }
 
     /// Positions drawn since this one.
     pub const fn drawn_since(&self, position: i64) -> i64 {
-        self.reach.drawn_since(position)
+        self.progress.drawn_since(position)
     }
 
     /// Looks whether there may be anything to publish. A read of one row, no table.
@@ -167,12 +167,13 @@ impl Cursor {
                from outbox_position"#
         );
         let row = answered(self.lease, look.fetch_one(&mut self.db)).await?;
-        Ok(self.reach.looked(&row.snapshot.parse()?, row.drawn))
+        let now: Snapshot = row.snapshot.parse()?;
+        Ok(self.progress.looked(row.drawn, &now))
     }
 
     /// Takes S2 and writes it down. What is read afterwards sees at least as much.
     pub async fn open(&mut self) -> Result<(), Stop> {
-        let drawn = self.reach.drawn_before();
+        let drawn = self.progress.drawn();
         let deadline = Instant::now() + self.lease;
         let open = sqlx::query_scalar!(
             r#"update relay_cursor
@@ -185,9 +186,9 @@ impl Cursor {
             self.lease.as_secs_f64(),
         );
         let s2 = answered(self.lease, open.fetch_optional(&mut self.db)).await?;
-        self.committed(deadline, s2.is_some())?;
         let s2 = s2.ok_or(Stop::LeaseLost)?.parse()?;
-        self.reach.opened(s2, drawn);
+        self.deadline = deadline;
+        self.progress.opened(s2, drawn);
         Ok(())
     }
 
@@ -204,14 +205,14 @@ impl Cursor {
             self.lease.as_secs_f64(),
         );
         let done = answered(self.lease, advance.execute(&mut self.db)).await?;
-        self.committed(deadline, done.rows_affected() == 1)?;
-        self.reach.advanced(position);
+        self.ours(deadline, done.rows_affected() == 1)?;
+        self.progress.advanced(position);
         Ok(())
     }
 
     /// The window in hand is published: S2 takes S1's place.
     pub async fn finish(&mut self) -> Result<(), Stop> {
-        let Some(from) = self.reach.next().cloned() else {
+        let Some(from) = self.progress.finishes_at() else {
             return Ok(());
         };
         let deadline = Instant::now() + self.lease;
@@ -228,15 +229,15 @@ impl Cursor {
             self.lease.as_secs_f64(),
         );
         let done = answered(self.lease, finish.execute(&mut self.db)).await?;
-        self.committed(deadline, done.rows_affected() == 1)?;
-        self.reach.finished();
+        self.ours(deadline, done.rows_affected() == 1)?;
+        self.progress.finished();
         Ok(())
     }
 
     /// Keeps the cursor for another lease.
     pub async fn renew(&mut self) -> Result<(), Stop> {
-        let drawn = last_drawn(&mut self.db, self.lease).await?;
-        self.reach.saw(drawn);
+        let seen = last_drawn(&mut self.db, self.lease).await?;
+        self.progress.saw(seen);
         let deadline = Instant::now() + self.lease;
         let renew = sqlx::query!(
             "update relay_cursor
@@ -246,7 +247,9 @@ impl Cursor {
             self.lease.as_secs_f64(),
         );
         let done = answered(self.lease, renew.execute(&mut self.db)).await?;
-        self.committed(deadline, done.rows_affected() == 1)
+        self.ours(deadline, done.rows_affected() == 1)?;
+        self.progress.committed();
+        Ok(())
     }
 
     /// Gives the cursor up, so that nobody has to wait for the lease to end. What cannot be said is left.
@@ -261,12 +264,11 @@ impl Cursor {
         }
     }
 
-    fn committed(&mut self, deadline: Instant, ours: bool) -> Result<(), Stop> {
+    fn ours(&mut self, deadline: Instant, ours: bool) -> Result<(), Stop> {
         if !ours {
             return Err(Stop::LeaseLost);
         }
         self.deadline = deadline;
-        self.reach.committed();
         Ok(())
     }
 }

@@ -14,6 +14,7 @@ use crate::cursor::{Claim, Cursor, answered, is_free};
 use crate::metric;
 use crate::options::RelayOptions;
 use crate::page::Page;
+use crate::progress::{Next, after_page};
 use crate::publish::publish;
 use crate::recycle::recycle;
 use crate::stop::{RelayError, Stop};
@@ -187,8 +188,8 @@ async fn one_page(
     if let (Some(first), Some(last)) = (page.rows.first(), page.rows.last()) {
         metric::show_backlog(cursor.drawn_since(first.position - 1), first.age_seconds);
         publish(cursor, producer, &page, drain, shutdown).await?;
-        if page.has_more {
-            cursor.advance(last.position).await?;
+        if let Next::Advance(position) = after_page(Some(last.position), page.has_more) {
+            cursor.advance(position).await?;
             hit(Failpoint::RelayAfterCursor);
             return Ok(());
         }

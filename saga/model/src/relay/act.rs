@@ -1,6 +1,7 @@
 //! What can happen, and what comes of it.
 
-use boxoffice_relay::reach::Reach;
+use boxoffice_relay::progress::{Next, Progress, after_page};
+use boxoffice_relay::window::Window;
 
 use super::{Fate, Hold, Relay, Row, Rule, Sent, Stage, State, WriterStep};
 
@@ -100,7 +101,7 @@ impl Relay {
                         }
                     }
                     Stage::Ready
-                        if hold.reach.window().is_some() || !self.keeps(Rule::Visibility) =>
+                        if hold.progress.window().is_some() || !self.keeps(Rule::Visibility) =>
                     {
                         actions.push(Action::Read(nth));
                     }
@@ -182,7 +183,7 @@ impl Relay {
             Action::Look(nth) => {
                 let (now, drawn) = (state.db.snapshot(), state.db.drawn);
                 if let Some(hold) = &mut state.processes[nth].hold
-                    && hold.reach.looked(&now, drawn)
+                    && hold.progress.looked(drawn, &now)
                 {
                     hold.stage = Stage::News;
                 }
@@ -267,7 +268,7 @@ impl Relay {
             return;
         };
         let drawn = if self.keeps(Rule::DrawnWitnessed) {
-            hold.reach.drawn_before()
+            hold.progress.drawn()
         } else {
             state.db.drawn
         };
@@ -275,15 +276,14 @@ impl Relay {
             return self.stop(state, nth);
         }
         let s2 = state.db.snapshot();
-        hold.reach.committed();
-        hold.reach.opened(s2.clone(), drawn);
+        hold.progress.opened(s2.clone(), drawn);
         hold.stage = Stage::Ready;
         if self.keeps(Rule::WindowPersisted) {
             state.db.cursor.s2 = Some((s2, drawn));
             state.db.cursor.last_position = 0;
         } else {
             // Only how far it came is written down, so that is where it goes on.
-            hold.reach.advanced(state.db.cursor.last_position);
+            hold.progress.advanced(state.db.cursor.last_position);
         }
         state.db.cursor.leased = true;
         state.db.own_commit();
@@ -294,7 +294,7 @@ impl Relay {
         let Some(hold) = &mut process.hold else {
             return;
         };
-        let in_window = |row: &&Row| match hold.reach.window() {
+        let in_window = |row: &&Row| match hold.progress.window() {
             Some((window, after)) => row.position > after && window.contains(row.xact),
             None => row.position > state.db.cursor.last_position,
         };
@@ -305,7 +305,7 @@ impl Relay {
         let more = rows.len() > self.page;
         rows.truncate(self.page);
         let Some(last) = rows.last().map(|row| row.position) else {
-            if hold.reach.window().is_some() {
+            if hold.progress.window().is_some() {
                 self.finish(state, nth);
             }
             return;
@@ -349,10 +349,12 @@ impl Relay {
             return self.stop(state, nth);
         }
         state.processes[nth].on_their_way.clear();
-        if more || !self.keeps(Rule::Visibility) {
-            self.advance(state, nth, last);
-        } else {
-            self.finish(state, nth);
+        // Without windows there is none to be finished.
+        match after_page(Some(last), more || !self.keeps(Rule::Visibility)) {
+            Next::Advance(position) => {
+                self.advance(state, nth, position);
+            }
+            Next::Finish => self.finish(state, nth),
         }
     }
 
@@ -365,8 +367,7 @@ impl Relay {
             self.stop(state, nth);
             return false;
         }
-        hold.reach.committed();
-        hold.reach.advanced(position);
+        hold.progress.advanced(position);
         hold.stage = Stage::Ready;
         state.db.cursor.last_position = position;
         state.db.cursor.leased = true;
@@ -381,11 +382,10 @@ impl Relay {
         if hold.epoch != state.db.cursor.epoch && self.keeps(Rule::EpochCompared) {
             return self.stop(state, nth);
         }
-        let Some(s1) = hold.reach.next().cloned() else {
+        let Some(s1) = hold.progress.finishes_at().cloned() else {
             return;
         };
-        hold.reach.committed();
-        hold.reach.finished();
+        hold.progress.finished();
         hold.stage = Stage::Ready;
         state.db.cursor.s1 = s1;
         state.db.cursor.s2 = None;
@@ -400,7 +400,7 @@ impl Relay {
         };
         state.left.recyclings -= 1;
         let bound = if self.keeps(Rule::DropBehindCursor) {
-            hold.reach.floor()
+            hold.progress.floor()
         } else {
             state.db.drawn
         };
@@ -425,15 +425,17 @@ fn claim(state: &mut State, nth: usize) {
     let cursor = &mut state.db.cursor;
     cursor.epoch += 1;
     cursor.leased = true;
-    let reach = Reach::claimed(
+    let s2 = cursor.s2.clone();
+    let window = s2.map(|(s2, drawn)| Window::new(&cursor.s1, s2, drawn));
+    let progress = Progress::claimed(
         cursor.s1.clone(),
-        cursor.s2.clone(),
+        window,
         cursor.last_position,
         state.db.drawn,
     );
     state.processes[nth].hold = Some(Hold {
         epoch: cursor.epoch,
-        reach,
+        progress,
         stage: Stage::Ready,
     });
     state.db.own_commit();

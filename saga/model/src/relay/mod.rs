@@ -1,7 +1,7 @@
 //! The outbox relay's window, with everything that can go wrong around it.
 //!
 //! What is published when, and how far the relay has come, is the production code of
-//! [`boxoffice_relay::window`] and [`boxoffice_relay::reach`]. Around it: transactions that take ids, lock their
+//! [`boxoffice_relay::window`] and [`boxoffice_relay::progress`]. Around it: transactions that take ids, lock their
 //! booking, draw a position and commit late or not at all; two relays, each of which may stop for good or wake
 //! up long after its lease has ended; a producer whose records are on their way when it happens; a broker that
 //! refuses a record; a database server that crashes and has forgotten the relay's last commits.
@@ -14,7 +14,7 @@ use stateright::{Model, Property};
 pub use act::Action;
 pub use database::{CursorRow, Database, Row, Writer, WriterStep};
 
-use boxoffice_relay::reach::Reach;
+use boxoffice_relay::progress::Progress;
 
 /// What the relay rests on. Each can be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,7 +118,7 @@ pub struct Hold {
     /// The epoch of its claim.
     pub epoch: u8,
     /// How far it has come.
-    pub reach: Reach,
+    pub progress: Progress,
     /// What it does next.
     pub stage: Stage,
 }
