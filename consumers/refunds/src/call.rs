@@ -4,24 +4,17 @@ use std::sync::Arc;
 
 use boxoffice_gateways::{CallError, GatewayClient, Gateways, RefundOrder};
 use boxoffice_saga::booking::BookingState;
-use boxoffice_saga::fact::{RefundFact, RefundState};
-use boxoffice_saga::input::{Input, RefundAnswer};
+use boxoffice_saga::fact::RefundFact;
+use boxoffice_saga::input::RefundAnswer;
 use boxoffice_saga::payment::Payment;
 use boxoffice_saga::refund::Refund;
 use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
-use boxoffice_tasks::{EarlierAttempt, Leased, Work};
+use boxoffice_tasks::{Leased, Work};
 use boxoffice_turn::Appends;
 use boxoffice_turn::postgres::PgStore;
-use time::Duration;
 
-/// Gateways forget idempotency keys after a day (Stripe keeps them at least 24 hours): an older key is not
-/// used again.
-const KEY_LIVES: Duration = Duration::hours(23);
-
-/// After so many tries under one key without a usable answer, the key itself is suspected: Stripe replays
-/// a first answer even if that was a 500.
-const KEY_TRIES: usize = 2;
+use crate::decide::{First, Next, after_look_up, apply, first};
 
 /// The refund worker's tasks.
 pub struct RefundWork {
@@ -64,27 +57,24 @@ impl RefundWork {
         let declined = |why: &str| RefundAnswer::Declined {
             why: why.to_owned(),
         };
-        // The fence: a refund is carried out only while the decision that caused it stands.
-        if !refund.stands(&payment, booking) {
-            return declined("the decision behind this refund does not stand");
-        }
         let Some(client) = self.gateways.client(&payment.account) else {
             return declined("boxoffice cannot make refunds at this gateway");
         };
         let Some(gateway_payment_id) = &payment.gateway_payment_id else {
             return declined("the gateway's id of the payment is not known");
         };
-        if let Some(known) = &refund.gateway_refund_id {
-            return told(client.fetch_refund(known).await);
-        }
-        if task.has_doubtful_attempts() {
-            match self
-                .look_up(&**client, gateway_payment_id, &refund, task)
-                .await
-            {
-                Lookup::Answer(answer) => return answer,
-                Lookup::Repeat => {}
+        match first(&refund, &payment, booking, task) {
+            First::Decline(why) => return declined(why),
+            First::Follow(known) => return told(client.fetch_refund(known).await),
+            First::LookUp => {
+                let looked_up = self
+                    .look_up(&**client, gateway_payment_id, &refund, task)
+                    .await;
+                if let Next::Answer(answer) = looked_up {
+                    return answer;
+                }
             }
+            First::Ask => {}
         }
         let order = RefundOrder {
             refund: refund.id,
@@ -106,57 +96,13 @@ impl RefundWork {
         gateway_payment_id: &str,
         refund: &Refund,
         task: &Leased,
-    ) -> Lookup {
+    ) -> Next {
         let all = match client.refunds_of(gateway_payment_id).await {
             Ok(all) => all,
-            Err(error) => return Lookup::Answer(told(Err(error))),
+            Err(error) => return Next::Answer(told(Err(error))),
         };
-        let mut ours: Vec<RefundFact> = all
-            .into_iter()
-            .filter(|fact| fact.refund == Some(refund.id))
-            .collect();
-        // One that is alive says more than one that failed.
-        ours.sort_by_key(|fact| fact.state == RefundState::Failed);
-        if let Some(fact) = ours.into_iter().next() {
-            return Lookup::Answer(RefundAnswer::Told { fact });
-        }
-        if !task.earlier_deadlines_passed() {
-            let why = "an earlier request may still be on its way".to_owned();
-            return Lookup::Answer(RefundAnswer::RetryLater {
-                after_ms: Some(5_000),
-                why,
-            });
-        }
-        if key_is_spent(task) {
-            Lookup::Answer(RefundAnswer::NothingAlive)
-        } else {
-            Lookup::Repeat
-        }
+        after_look_up(all, refund, task)
     }
-}
-
-enum Lookup {
-    /// The look-up is the answer.
-    Answer(RefundAnswer),
-    /// Nothing of it is at the gateway: the same request under the same key is safe.
-    Repeat,
-}
-
-/// Whether this generation's key must not be used again.
-fn key_is_spent(task: &Leased) -> bool {
-    let mine = || {
-        task.earlier
-            .iter()
-            .filter(|attempt| attempt.generation == task.key.generation)
-    };
-    let doubtful = |attempt: &&EarlierAttempt| {
-        attempt
-            .answer
-            .as_deref()
-            .is_some_and(|answer| answer.starts_with("unknown"))
-    };
-    mine().any(|attempt| task.now - attempt.started_at > KEY_LIVES)
-        || mine().filter(doubtful).count() >= KEY_TRIES
 }
 
 fn told(answer: Result<RefundFact, CallError>) -> RefundAnswer {
@@ -190,30 +136,6 @@ impl Work for RefundWork {
         world: &mut World,
         _: &mut Appends,
     ) -> String {
-        let recorded = match answer {
-            RefundAnswer::Told { fact } => {
-                format!("{:?}: {}", fact.state, fact.gateway_refund_id).to_lowercase()
-            }
-            RefundAnswer::Declined { why } => format!("declined: {why}"),
-            RefundAnswer::RetryLater { why, .. } => format!("not now: {why}"),
-            RefundAnswer::Unknown { why } => format!("unknown: {why}"),
-            RefundAnswer::NothingAlive => "looked up: nothing alive".to_owned(),
-        };
-        // What the gateway has is a fact, whenever it is learnt. Anything else from a lost lease would only
-        // disturb the present holder.
-        if let Some(booking) = task.booking
-            && (held || matches!(answer, RefundAnswer::Told { .. }))
-        {
-            world.apply(
-                booking,
-                Input::RefundAnswered {
-                    refund: task.key.subject.into(),
-                    generation: task.key.generation,
-                    attempt: task.attempt,
-                    answer: answer.clone(),
-                },
-            );
-        }
-        recorded
+        apply(task, answer, held, world)
     }
 }

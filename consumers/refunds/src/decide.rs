@@ -1,0 +1,134 @@
+//! What a try at a refund begins with, what a look-up means, and what becomes of an answer. Without I/O: this is
+//! what keeps a refund from being made twice.
+
+use boxoffice_saga::booking::BookingState;
+use boxoffice_saga::fact::{RefundFact, RefundState};
+use boxoffice_saga::input::{Input, RefundAnswer};
+use boxoffice_saga::payment::Payment;
+use boxoffice_saga::refund::Refund;
+use boxoffice_saga::world::World;
+use boxoffice_tasks::{EarlierAttempt, Leased};
+use time::Duration;
+
+/// Gateways forget idempotency keys after a day (Stripe keeps them at least 24 hours): an older key is not
+/// used again.
+const KEY_LIVES: Duration = Duration::hours(23);
+
+/// After so many tries under one key without a usable answer, the key itself is suspected: Stripe replays
+/// a first answer even if that was a 500.
+const KEY_TRIES: usize = 2;
+
+/// What a try begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum First<'a> {
+    /// Nothing is asked: this refund is not to be made.
+    Decline(&'static str),
+    /// The gateway has it, under this id: how does it stand?
+    Follow(&'a str),
+    /// An earlier try may have made it: which refunds does the gateway have?
+    LookUp,
+    /// The gateway is asked for it.
+    Ask,
+}
+
+/// What follows on a look-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The look-up is the answer.
+    Answer(RefundAnswer),
+    /// Nothing of it is at the gateway: the same request under the same key is safe.
+    Repeat,
+}
+
+/// What a try begins with. The rows are read after the task was leased.
+pub fn first<'a>(
+    refund: &'a Refund,
+    payment: &Payment,
+    booking: BookingState,
+    task: &Leased,
+) -> First<'a> {
+    // The fence: a refund is carried out only while the decision that caused it stands.
+    if !refund.stands(payment, booking) {
+        return First::Decline("the decision behind this refund does not stand");
+    }
+    if let Some(known) = &refund.gateway_refund_id {
+        return First::Follow(known);
+    }
+    if task.has_doubtful_attempts() {
+        First::LookUp
+    } else {
+        First::Ask
+    }
+}
+
+/// What follows when the gateway has all these refunds for the payment.
+pub fn after_look_up(all: Vec<RefundFact>, refund: &Refund, task: &Leased) -> Next {
+    let mut ours: Vec<RefundFact> = all
+        .into_iter()
+        .filter(|fact| fact.refund == Some(refund.id))
+        .collect();
+    // One that is alive says more than one that failed.
+    ours.sort_by_key(|fact| fact.state == RefundState::Failed);
+    if let Some(fact) = ours.into_iter().next() {
+        return Next::Answer(RefundAnswer::Told { fact });
+    }
+    if !task.earlier_deadlines_passed() {
+        let why = "an earlier request may still be on its way".to_owned();
+        return Next::Answer(RefundAnswer::RetryLater {
+            after_ms: Some(5_000),
+            why,
+        });
+    }
+    if key_is_spent(task) {
+        Next::Answer(RefundAnswer::NothingAlive)
+    } else {
+        Next::Repeat
+    }
+}
+
+/// Whether this generation's key must not be used again.
+fn key_is_spent(task: &Leased) -> bool {
+    let mine = || {
+        task.earlier
+            .iter()
+            .filter(|attempt| attempt.generation == task.key.generation)
+    };
+    let doubtful = |attempt: &&EarlierAttempt| {
+        attempt
+            .answer
+            .as_deref()
+            .is_some_and(|answer| answer.starts_with("unknown"))
+    };
+    mine().any(|attempt| task.now - attempt.started_at > KEY_LIVES)
+        || mine().filter(doubtful).count() >= KEY_TRIES
+}
+
+/// Applies an answer in its turn, and says what is recorded for the attempt. `held`: the lease is still the
+/// attempt's.
+pub fn apply(task: &Leased, answer: &RefundAnswer, held: bool, world: &mut World) -> String {
+    let recorded = match answer {
+        RefundAnswer::Told { fact } => {
+            format!("{:?}: {}", fact.state, fact.gateway_refund_id).to_lowercase()
+        }
+        RefundAnswer::Declined { why } => format!("declined: {why}"),
+        RefundAnswer::RetryLater { why, .. } => format!("not now: {why}"),
+        RefundAnswer::Unknown { why } => format!("unknown: {why}"),
+        RefundAnswer::NothingAlive => "looked up: nothing alive".to_owned(),
+    };
+    // What the gateway has is a fact, whenever it is learnt. Anything else from a lost lease would only
+    // disturb the present holder.
+    if let Some(booking) = task.booking
+        && (held || matches!(answer, RefundAnswer::Told { .. }))
+    {
+        world.apply(
+            booking,
+            Input::RefundAnswered {
+                refund: task.key.subject.into(),
+                generation: task.key.generation,
+                attempt: task.attempt,
+                answer: answer.clone(),
+            },
+        );
+    }
+    recorded
+}
