@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use boxoffice_gateways::{CallError, GatewayClient, Gateways, RefundOrder};
+use boxoffice_gateways::{GatewayClient, Gateways, RefundOrder};
 use boxoffice_saga::booking::BookingState;
-use boxoffice_saga::fact::RefundFact;
 use boxoffice_saga::input::RefundAnswer;
 use boxoffice_saga::payment::Payment;
 use boxoffice_saga::refund::Refund;
@@ -14,7 +13,7 @@ use boxoffice_tasks::{Leased, Work};
 use boxoffice_turn::Appends;
 use boxoffice_turn::postgres::PgStore;
 
-use crate::decide::{First, Next, after_look_up, apply, first};
+use crate::decide::{First, Next, after_look_up, apply, first, followed, told};
 
 /// The refund worker's tasks.
 pub struct RefundWork {
@@ -65,7 +64,7 @@ impl RefundWork {
         };
         match first(&refund, &payment, booking, task) {
             First::Decline(why) => return declined(why),
-            First::Follow(known) => return told(client.fetch_refund(known).await),
+            First::Follow(known) => return followed(client.fetch_refund(known).await),
             First::LookUp => {
                 let looked_up = self
                     .look_up(&**client, gateway_payment_id, &refund, task)
@@ -97,25 +96,8 @@ impl RefundWork {
         refund: &Refund,
         task: &Leased,
     ) -> Next {
-        let all = match client.refunds_of(gateway_payment_id).await {
-            Ok(all) => all,
-            Err(error) => return Next::Answer(told(Err(error))),
-        };
+        let all = client.refunds_of(gateway_payment_id).await;
         after_look_up(all, refund, task)
-    }
-}
-
-fn told(answer: Result<RefundFact, CallError>) -> RefundAnswer {
-    match answer {
-        Ok(fact) => RefundAnswer::Told { fact },
-        Err(error @ (CallError::Declined { .. } | CallError::NotFound)) => RefundAnswer::Declined {
-            why: error.to_string(),
-        },
-        Err(CallError::RetryLater { after, why }) => RefundAnswer::RetryLater {
-            after_ms: after.map(|after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX)),
-            why,
-        },
-        Err(CallError::Unknown { why }) => RefundAnswer::Unknown { why },
     }
 }
 
@@ -126,6 +108,11 @@ impl Work for RefundWork {
 
     async fn call(&self, task: &Leased) -> RefundAnswer {
         self.make(task).await
+    }
+
+    fn cut_off(&self, _: &Leased) -> Option<RefundAnswer> {
+        let why = "the call took too long".to_owned();
+        Some(RefundAnswer::Unknown { why })
     }
 
     fn apply(

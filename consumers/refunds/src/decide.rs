@@ -1,6 +1,7 @@
 //! What a try at a refund begins with, what a look-up means, and what becomes of an answer. Without I/O: this is
 //! what keeps a refund from being made twice.
 
+use boxoffice_gateways::CallError;
 use boxoffice_saga::booking::BookingState;
 use boxoffice_saga::fact::{RefundFact, RefundState};
 use boxoffice_saga::input::{Input, RefundAnswer};
@@ -61,8 +62,16 @@ pub fn first<'a>(
     }
 }
 
-/// What follows when the gateway has all these refunds for the payment.
-pub fn after_look_up(all: Vec<RefundFact>, refund: &Refund, task: &Leased) -> Next {
+/// What follows when the gateway says that these are all the refunds of the payment.
+pub fn after_look_up(
+    all: Result<Vec<RefundFact>, CallError>,
+    refund: &Refund,
+    task: &Leased,
+) -> Next {
+    let all = match all {
+        Ok(all) => all,
+        Err(error) => return Next::Answer(unanswered(error)),
+    };
     let mut ours: Vec<RefundFact> = all
         .into_iter()
         .filter(|fact| fact.refund == Some(refund.id))
@@ -101,6 +110,39 @@ fn key_is_spent(task: &Leased) -> bool {
     };
     mine().any(|attempt| task.now - attempt.started_at > KEY_LIVES)
         || mine().filter(doubtful).count() >= KEY_TRIES
+}
+
+/// What the answer to the question means how a refund stands that the gateway has.
+pub fn followed(answer: Result<RefundFact, CallError>) -> RefundAnswer {
+    match answer {
+        Ok(fact) => RefundAnswer::Told { fact },
+        Err(error) => unanswered(error),
+    }
+}
+
+/// A question that is refused is no refused refund: whether one was made is as unknown as before.
+fn unanswered(error: CallError) -> RefundAnswer {
+    match error {
+        CallError::Declined { .. } | CallError::NotFound => RefundAnswer::Unknown {
+            why: format!("the gateway does not say how the refund stands: {error}"),
+        },
+        error => told(Err(error)),
+    }
+}
+
+/// What the answer to the request for a refund means.
+pub fn told(answer: Result<RefundFact, CallError>) -> RefundAnswer {
+    match answer {
+        Ok(fact) => RefundAnswer::Told { fact },
+        Err(error @ (CallError::Declined { .. } | CallError::NotFound)) => RefundAnswer::Declined {
+            why: error.to_string(),
+        },
+        Err(CallError::RetryLater { after, why }) => RefundAnswer::RetryLater {
+            after_ms: after.map(|after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX)),
+            why,
+        },
+        Err(CallError::Unknown { why }) => RefundAnswer::Unknown { why },
+    }
 }
 
 /// Applies an answer in its turn, and says what is recorded for the attempt. `held`: the lease is still the

@@ -5,8 +5,10 @@
 //! comes back as a turn. A process that dies anywhere on this way leaves a lease that runs out and an
 //! attempt without an answer, which the next try looks up before it repeats anything.
 //!
-//! Fenced are calls, never answers: an answer that comes after its lease was lost is recorded all the same.
+//! Fenced are calls, never answers: nothing is sent after an attempt's deadline, and an answer that comes after
+//! its lease was lost is recorded all the same.
 
+mod cut_off;
 mod executor;
 mod lease;
 mod metric;
