@@ -81,11 +81,14 @@ impl Gateway {
             }
             Mood::Declines => Outcome::Declined,
         };
-        self.keys.push(Key {
-            generation,
-            at: now,
-            outcome,
-        });
+        // It may think better of what it declined.
+        if outcome != Outcome::Declined {
+            self.keys.push(Key {
+                generation,
+                at: now,
+                outcome,
+            });
+        }
         outcome
     }
 
