@@ -6,6 +6,7 @@ use std::time::Duration;
 use boxoffice_saga::fact::{PaymentFact, RefundFact};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, RefundId, ShowId};
 use boxoffice_saga::money::Money;
+use boxoffice_saga::payment::CaptureMode;
 use futures::future::BoxFuture;
 
 /// What a call comes to.
@@ -30,6 +31,10 @@ pub trait GatewayClient: Send + Sync {
     /// Cancels a payment that has not been captured, a reservation included.
     fn void_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, VoidAnswer>;
 
+    /// Takes the whole of a reserved payment. Asking twice is asking once: what is taken is told as taken. A decline
+    /// means that nothing is taken and nothing will be.
+    fn capture_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, PaymentFact>;
+
     /// Returns money. A decline is believed only after a look at the payment's refunds has shown that
     /// this refund is not among them; one that is found is the answer.
     fn refund<'a>(&'a self, order: &'a RefundOrder) -> Answer<'a, RefundFact>;
@@ -52,6 +57,8 @@ pub struct CreatePayment {
     pub show: ShowId,
     /// How much.
     pub amount: Money,
+    /// When the money is to be taken.
+    pub capture: CaptureMode,
     /// What the customer reads at the gateway. No personal data.
     pub description: String,
 }
@@ -59,12 +66,18 @@ pub struct CreatePayment {
 impl CreatePayment {
     /// The order for an attempt: always the same for the same attempt, whoever asks, because gateways refuse a
     /// repeated idempotency key with other parameters.
-    pub fn new(payment: PaymentId, booking: BookingId, amount: Money) -> Self {
+    pub fn new(
+        payment: PaymentId,
+        booking: BookingId,
+        amount: Money,
+        capture: CaptureMode,
+    ) -> Self {
         Self {
             payment,
             booking,
             show: booking.show(),
             amount,
+            capture,
             description: format!("Booking {booking}"),
         }
     }

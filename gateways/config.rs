@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use boxoffice_saga::identity::GatewayAccount;
+use boxoffice_saga::payment::CaptureMode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -44,6 +45,11 @@ pub struct AccountConfig {
     /// Real money (true) or the gateway's test mode. An event of the other mode goes to a person.
     #[serde(default)]
     pub live: bool,
+    /// When the money of payments opened here is taken: by the gateway with the authorisation (`automatic`), or only
+    /// when the seats are the customer's (`after_seats`): then a lost seat is an authorisation given up, and no
+    /// refund. The second needs a gateway that can do it.
+    #[serde(default, deserialize_with = "capture_mode")]
+    pub capture: CaptureMode,
     /// What it signs its webhooks with.
     #[serde(default)]
     pub secrets: Vec<SigningSecret>,
@@ -69,6 +75,12 @@ pub struct ApiConfig {
     pub timeout_ms: u32,
 }
 
+fn capture_mode<'de, D: serde::Deserializer<'de>>(source: D) -> Result<CaptureMode, D::Error> {
+    let name = String::deserialize(source)?;
+    CaptureMode::from_name(&name.to_ascii_uppercase())
+        .ok_or_else(|| serde::de::Error::custom("capture is `automatic` or `after_seats`"))
+}
+
 fn default_account() -> String {
     GatewayAccount::DEFAULT.into()
 }
@@ -89,6 +101,7 @@ impl AccountConfig {
             account: default_account(),
             scheme: None,
             live: false,
+            capture: CaptureMode::Automatic,
             secrets: vec![secret],
             tolerance_seconds: default_tolerance(),
             api: None,

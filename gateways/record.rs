@@ -240,6 +240,7 @@ pub fn kafka_key(reading: &Reading) -> String {
     let (reference, gateway_payment_id) = match &reading.fact {
         Fact::Payment(fact) => (&fact.reference, &fact.gateway_payment_id),
         Fact::Refund(fact) => (&fact.reference, &fact.gateway_payment_id),
+        Fact::Dispute(fact) => (&fact.reference, &fact.gateway_payment_id),
         Fact::Nothing => return reading.event_id.clone(),
     };
     match reference {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use boxoffice_saga::fact::{Fact, Reading};
 use boxoffice_saga::identity::GatewayAccount;
+use boxoffice_saga::payment::CaptureMode;
 
 use crate::client::GatewayClient;
 use crate::config::{AccountConfig, ConfigError, Scheme};
@@ -24,6 +25,7 @@ pub struct Gateways {
 
 struct Entry {
     door: Box<dyn Door>,
+    capture: CaptureMode,
     client: Option<Arc<dyn GatewayClient>>,
 }
 
@@ -67,7 +69,10 @@ impl Gateways {
                 }
                 Scheme::Generic => (Box::new(GenericDoor::new(&config)), None),
             };
-            gateways.insert(account, door, client);
+            gateways.insert(account.clone(), door, client);
+            if let Some(entry) = gateways.accounts.get_mut(&account) {
+                entry.capture = config.capture;
+            }
         }
         Ok(gateways)
     }
@@ -80,7 +85,15 @@ impl Gateways {
         door: Box<dyn Door>,
         client: Option<Arc<dyn GatewayClient>>,
     ) {
-        self.accounts.insert(account, Entry { door, client });
+        let capture = CaptureMode::Automatic;
+        self.accounts.insert(
+            account,
+            Entry {
+                door,
+                capture,
+                client,
+            },
+        );
     }
 
     /// The door of an account. None: no such account, answer 404.
@@ -91,6 +104,13 @@ impl Gateways {
     /// The client of an account. None: no such account, or one without an API.
     pub fn client(&self, account: &GatewayAccount) -> Option<&Arc<dyn GatewayClient>> {
         self.accounts.get(account)?.client.as_ref()
+    }
+
+    /// When the money of payments opened at this account is taken.
+    pub fn capture(&self, account: &GatewayAccount) -> CaptureMode {
+        self.accounts
+            .get(account)
+            .map_or_else(CaptureMode::default, |entry| entry.capture)
     }
 
     /// The configured accounts, in order.
@@ -129,6 +149,7 @@ impl Gateways {
         let spoken_for = match &reading.fact {
             Fact::Payment(fact) => Some(&fact.account),
             Fact::Refund(fact) => Some(&fact.account),
+            Fact::Dispute(fact) => Some(&fact.account),
             Fact::Nothing => None,
         };
         if spoken_for.is_some_and(|account| *account != record.account) {

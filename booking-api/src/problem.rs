@@ -99,6 +99,12 @@ codes! {
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
     /// The show has begun, so its customer can no longer cancel the booking. An operator still can.
     ShowStarted = "show_started", CONFLICT, "The show has begun";
+    /// The terms that were agreed with the hold no longer let its customer cancel. An operator still can.
+    TooLateToCancel = "too_late_to_cancel", CONFLICT, "Too late to cancel";
+    /// The refund does not wait for a person: it is under way by itself, or done.
+    RefundNotWaiting = "refund_not_waiting", CONFLICT, "The refund does not wait for a person";
+    /// A person sends this money by another way already: made at the gateway too, the customer would get it twice.
+    RefundSentAnotherWay = "refund_sent_another_way", CONFLICT, "The money is sent by another way";
     /// The show, or the file of its seats, cannot be as it is given; the detail says where, by line and column
     /// or by seat, and what is wrong. Nothing was changed.
     ShowInvalid = "show_invalid", UNPROCESSABLE_ENTITY, "Invalid show";
@@ -269,6 +275,15 @@ impl From<Refusal> for Problem {
                 Self::new(Code::AlreadyPaid, "This booking is paid and confirmed.")
             }
             Refusal::NoSuchPayment => Self::not_found("payment"),
+            Refusal::NoSuchRefund => Self::not_found("refund"),
+            Refusal::NotWithOperator => Self::new(
+                Code::RefundNotWaiting,
+                "This refund does not wait for a person: it is under way by itself, or done.",
+            ),
+            Refusal::SentAnotherWay { means } => Self::new(
+                Code::RefundSentAnotherWay,
+                format!("This money is sent by another way already: {means}."),
+            ),
             Refusal::TooSoon { after_s } => Self::new(
                 Code::SlowDown,
                 "We are asking the gateway already. Poll the status; another hint is listened to later.",

@@ -117,6 +117,7 @@ impl FactSigner {
         let account = match fact {
             Fact::Payment(fact) => fact.account,
             Fact::Refund(fact) => fact.account,
+            Fact::Dispute(fact) => fact.account,
             Fact::Nothing => return Err(SignError::Encode),
         };
         Ok(WebhookRecord {

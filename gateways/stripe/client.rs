@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference, RefundFact, RefundState};
 use boxoffice_saga::identity::GatewayAccount;
+use boxoffice_saga::payment::CaptureMode;
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::RequestBuilder;
@@ -99,7 +100,7 @@ impl StripeClient {
     }
 
     async fn create(&self, order: &CreatePayment) -> Result<Created, CallError> {
-        let form = vec![
+        let mut form = vec![
             ("amount", order.amount.minor.to_string()),
             (
                 "currency",
@@ -111,6 +112,9 @@ impl StripeClient {
             ("metadata[payment_id]", order.payment.to_string()),
             ("metadata[show_id]", order.show.to_string()),
         ];
+        if order.capture == CaptureMode::AfterSeats {
+            form.push(("capture_method", "manual".into()));
+        }
         let request = self
             .post("/v1/payment_intents", &form)
             .header("idempotency-key", order.payment.uuid().simple().to_string());
@@ -166,6 +170,40 @@ impl StripeClient {
             }),
             state => Err(CallError::unknown(format!(
                 "asked to cancel, and it is {state:?}"
+            ))),
+        }
+    }
+
+    async fn capture(&self, id: &str) -> Result<PaymentFact, CallError> {
+        // Without a key: capturing twice is refused with the state it is in, while a replayed "not now" would be
+        // believed for a day.
+        let request = self.post(
+            &format!("/v1/payment_intents/{}/capture", path_id(id)?),
+            &Form::new(),
+        );
+        let reply = exchange(request).await?;
+        let fact = if reply.status.is_success() {
+            self.payment_fact(&reply.body)?
+        } else {
+            let Some(unexpected) = unexpected_state(&reply) else {
+                return Err(judge(reply.status, &reply.headers, &reply.body));
+            };
+            match unexpected.and_then(|raw| self.payment_fact(raw.as_bytes()).ok()) {
+                Some(fact) => fact,
+                None => self.fetch(id).await?,
+            }
+        };
+        if fact.gateway_payment_id != id {
+            return Err(CallError::unknown("the answer is about another payment"));
+        }
+        match fact.state {
+            PaymentState::Captured => Ok(fact),
+            PaymentState::Cancelled => Err(CallError::Declined {
+                code: "canceled".into(),
+                message: "the reservation was given up or ran out".into(),
+            }),
+            state => Err(CallError::unknown(format!(
+                "asked to take the money, and it is {state:?}"
             ))),
         }
     }
@@ -291,6 +329,10 @@ impl GatewayClient for StripeClient {
 
     fn void_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, VoidAnswer> {
         self.void(gateway_payment_id).boxed()
+    }
+
+    fn capture_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, PaymentFact> {
+        self.capture(gateway_payment_id).boxed()
     }
 
     fn refund<'a>(&'a self, order: &'a RefundOrder) -> Answer<'a, RefundFact> {

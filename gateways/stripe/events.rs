@@ -5,6 +5,7 @@
 //! | `payment_intent.succeeded`, `.payment_failed`, `.processing`, `.canceled` | the payment |
 //! | `payment_intent.amount_capturable_updated` | the payment, if it is reserved as a whole |
 //! | `refund.created`, `.updated`, `.failed` | the refund |
+//! | `charge.dispute.created`, `.updated`, `.closed`, `.funds_withdrawn`, `.funds_reinstated` | the dispute, if it is a charge-back |
 //! | `checkout.session.completed`, `.async_payment_succeeded` | the payment, if the session is ours and paid |
 //! | everything else, thin events included | nothing, recorded and counted |
 //!
@@ -21,7 +22,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::objects::{Link, PaymentIntent, Refund, money};
+use super::objects::{Dispute, Link, PaymentIntent, Refund, money};
 use crate::legible;
 use crate::port::Unreadable;
 use crate::reference::Metadata;
@@ -97,6 +98,17 @@ fn fact(account: &GatewayAccount, live: bool, event: &Event<'_>) -> Result<Fact,
             return Ok(refund
                 .fact(account, live)?
                 .map_or(Fact::Nothing, Fact::Refund));
+        }
+        "charge.dispute.created"
+        | "charge.dispute.updated"
+        | "charge.dispute.closed"
+        | "charge.dispute.funds_withdrawn"
+        | "charge.dispute.funds_reinstated" => {
+            let dispute: Dispute<'_> = inside(event)?;
+            let live = mode(event, dispute.livemode, live)?;
+            return Ok(dispute
+                .fact(account, live)?
+                .map_or(Fact::Nothing, Fact::Dispute));
         }
         "checkout.session.completed" | "checkout.session.async_payment_succeeded" => {
             return session(account, live, event);

@@ -3,9 +3,12 @@
 
 use std::borrow::Cow;
 
-use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference, RefundFact, RefundState};
+use boxoffice_saga::fact::{
+    DisputeFact, PaymentFact, PaymentState, Reference, RefundFact, RefundState,
+};
 use boxoffice_saga::identity::GatewayAccount;
 use boxoffice_saga::money::Money;
+use boxoffice_saga::payment::DisputeStanding;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -152,6 +155,61 @@ impl Refund<'_> {
             amount: money(self.amount, &self.currency)?,
             live,
             reason: reason.map(|reason| legible::words(reason, 100)),
+        }))
+    }
+}
+
+/// A dispute. The money is withdrawn when it opens; we count it as gone only when the dispute is lost.
+#[derive(Deserialize)]
+pub(super) struct Dispute<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    amount: i64,
+    #[serde(borrow)]
+    currency: Cow<'a, str>,
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    #[serde(borrow, default)]
+    payment_intent: Option<Link<'a>>,
+    #[serde(borrow, default)]
+    metadata: Metadata<'a>,
+    #[serde(borrow, default)]
+    reason: Option<Cow<'a, str>>,
+    #[serde(default)]
+    pub(super) livemode: Option<bool>,
+}
+
+impl Dispute<'_> {
+    /// What it says. None where it belongs to no payment intent, or is an inquiry by which no money moves.
+    pub(super) fn fact(
+        &self,
+        account: &GatewayAccount,
+        live: bool,
+    ) -> Result<Option<DisputeFact>, Unreadable> {
+        let Some(payment) = &self.payment_intent else {
+            return Ok(None);
+        };
+        let standing = match &*self.status {
+            "warning_needs_response" | "warning_under_review" | "warning_closed" => {
+                return Ok(None);
+            }
+            "won" | "prevented" => DisputeStanding::Won,
+            "lost" => DisputeStanding::Lost,
+            // A status from tomorrow: somebody should look.
+            _ => DisputeStanding::Opened,
+        };
+        Ok(Some(DisputeFact {
+            account: account.clone(),
+            gateway_dispute_id: legible::id(&self.id, "the dispute's id")?,
+            gateway_payment_id: legible::id(payment.id(), "the dispute's payment intent")?,
+            reference: self.metadata.reference(),
+            standing,
+            amount: money(self.amount, &self.currency)?,
+            live: self.livemode.unwrap_or(live),
+            reason: self
+                .reason
+                .as_deref()
+                .map(|reason| legible::words(reason, 100)),
         }))
     }
 }

@@ -17,6 +17,14 @@ pub enum AttentionKind {
     RefundStuck,
     /// A refund that was done came back.
     RefundCameBack,
+    /// The gateway has accepted a refund and not finished it for days.
+    RefundSlow,
+    /// A person sends a refund's money by another way, and has not yet shown that it arrived.
+    RefundOtherWay,
+    /// The customer's bank disputes a payment: answer it at the gateway before its deadline.
+    DisputeOpened,
+    /// The customer's bank has taken a payment back.
+    DisputeLost,
     /// The gateway tells of a refund that we did not ask for.
     ForeignRefund,
     /// We cannot learn what became of a payment attempt.
@@ -40,6 +48,10 @@ impl AttentionKind {
             Self::RefundNotPossible => "refund_not_possible",
             Self::RefundStuck => "refund_stuck",
             Self::RefundCameBack => "refund_came_back",
+            Self::RefundSlow => "refund_slow",
+            Self::RefundOtherWay => "refund_other_way",
+            Self::DisputeOpened => "dispute_opened",
+            Self::DisputeLost => "dispute_lost",
             Self::ForeignRefund => "foreign_refund",
             Self::PaymentUnknown => "payment_unknown",
             Self::Contradiction => "contradiction",

@@ -108,11 +108,18 @@ pub struct Terms {
     pub warning_ms: i64,
     /// At most this many seats in one hold.
     pub seat_limit: u16,
+    /// Until how long before the beginning a customer may cancel what is paid; 0: until it begins.
+    #[serde(default)]
+    pub cancel_until_ms: i64,
+    /// What is kept of the price when a customer cancels, in hundredths of a percent (0 to 10,000), rounded
+    /// down to the minor unit.
+    #[serde(default)]
+    pub cancel_fee_bp: u16,
 }
 
 impl Terms {
     /// The defaults: 10 minutes, 30 seconds of grace, extension to 5 minutes and at most 10 past the end, a
-    /// warning 2 minutes ahead, 10 seats.
+    /// warning 2 minutes ahead, 10 seats, cancelling without a fee until the beginning.
     pub const fn usual(currency: Currency) -> Self {
         Self {
             currency,
@@ -122,6 +129,8 @@ impl Terms {
             extension_limit_ms: 600_000,
             warning_ms: 120_000,
             seat_limit: 10,
+            cancel_until_ms: 0,
+            cancel_fee_bp: 0,
         }
     }
 }
@@ -150,6 +159,10 @@ pub struct Booking {
     /// The customer's last step: the latest of attempt opened and hint accepted. Polling schedules count
     /// from here.
     pub waiting_since: Option<OffsetDateTime>,
+    /// Until how long before the beginning its customer may cancel it, in milliseconds. As agreed with the hold.
+    pub cancel_until_ms: i64,
+    /// What is kept when its customer cancels, in hundredths of a percent. As agreed with the hold.
+    pub cancel_fee_bp: u16,
     /// When it was confirmed. Also the ticket's date of issue.
     pub confirmed_at: Option<OffsetDateTime>,
     /// The `sequence` of its last event; gapless from 1.

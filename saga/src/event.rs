@@ -139,6 +139,9 @@ pub enum EventBody {
         seats: Vec<SeatName>,
         /// What goes back; nothing, if nothing was paid. Money that comes later is told of by itself.
         refunds: Vec<Return>,
+        /// What was kept of the price, as agreed with the hold.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fee: Option<Money>,
     },
     /// A worker has taken the refund on.
     RefundInitiated {
@@ -159,6 +162,89 @@ pub enum EventBody {
         amount: Money,
         /// The gateway's id of the refund.
         gateway_refund_id: String,
+    },
+    /// The bank has reserved the money for seats that are the customer's: it is being taken.
+    PaymentAuthorised {
+        /// Our id of the payment.
+        payment_id: PaymentId,
+        /// The gateway's name.
+        gateway: String,
+        /// The gateway's id of the payment.
+        gateway_payment_id: String,
+        /// What is reserved.
+        amount: Money,
+        /// Whether the hold was over and the seats were taken again because they were free.
+        reacquired: bool,
+    },
+    /// A reservation of money was given up, and nothing was taken.
+    PaymentVoided {
+        /// Our id of the payment.
+        payment_id: PaymentId,
+        /// What was reserved.
+        amount: Money,
+    },
+    /// A refund that had failed is to be made again.
+    RefundReopened {
+        /// Which.
+        refund_id: RefundId,
+        /// The payment whose money goes back.
+        payment_id: PaymentId,
+        /// How much.
+        amount: Money,
+    },
+    /// A person sends the money by another way than the gateway.
+    RefundSentAnotherWay {
+        /// Which.
+        refund_id: RefundId,
+        /// The payment whose money goes back.
+        payment_id: PaymentId,
+        /// How much.
+        amount: Money,
+    },
+    /// A person has shown that the money is with the customer, by another way than the gateway.
+    RefundSettledElsewhere {
+        /// Which.
+        refund_id: RefundId,
+        /// The payment whose money went back.
+        payment_id: PaymentId,
+        /// How much.
+        amount: Money,
+    },
+    /// The refund is not made: the customer has the money already, by a charge-back or a refund made elsewhere.
+    RefundWithdrawn {
+        /// Which.
+        refund_id: RefundId,
+        /// The payment whose money it was.
+        payment_id: PaymentId,
+        /// How much.
+        amount: Money,
+    },
+    /// The customer's bank disputes a payment.
+    DisputeOpened {
+        /// Our id of the payment.
+        payment_id: PaymentId,
+        /// The gateway's id of the dispute.
+        gateway_dispute_id: String,
+        /// How much of the payment it is about.
+        amount: Money,
+    },
+    /// A dispute was decided for us: the money stays, or has come back.
+    DisputeWon {
+        /// Our id of the payment.
+        payment_id: PaymentId,
+        /// The gateway's id of the dispute.
+        gateway_dispute_id: String,
+        /// How much of the payment it was about.
+        amount: Money,
+    },
+    /// A dispute was decided against us: the bank has taken the money back.
+    DisputeLost {
+        /// Our id of the payment.
+        payment_id: PaymentId,
+        /// The gateway's id of the dispute.
+        gateway_dispute_id: String,
+        /// How much of the payment it was about.
+        amount: Money,
     },
     /// The refund needs a person.
     RefundFailed {
@@ -190,6 +276,15 @@ impl EventBody {
             Self::RefundInitiated { .. } => "RefundInitiated",
             Self::RefundCompleted { .. } => "RefundCompleted",
             Self::RefundFailed { .. } => "RefundFailed",
+            Self::PaymentAuthorised { .. } => "PaymentAuthorised",
+            Self::PaymentVoided { .. } => "PaymentVoided",
+            Self::RefundReopened { .. } => "RefundReopened",
+            Self::RefundSentAnotherWay { .. } => "RefundSentAnotherWay",
+            Self::RefundSettledElsewhere { .. } => "RefundSettledElsewhere",
+            Self::RefundWithdrawn { .. } => "RefundWithdrawn",
+            Self::DisputeOpened { .. } => "DisputeOpened",
+            Self::DisputeWon { .. } => "DisputeWon",
+            Self::DisputeLost { .. } => "DisputeLost",
         }
     }
 }

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use crate::identity::{BookingId, GatewayAccount, PaymentId, RefundId};
 use crate::money::Money;
+use crate::payment::DisputeStanding;
 
 /// Our reference, as the gateway carried it for us in its metadata.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +100,27 @@ pub struct RefundFact {
     pub reason: Option<String>,
 }
 
+/// A dispute (charge-back) as its gateway tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisputeFact {
+    /// Who says so.
+    pub account: GatewayAccount,
+    /// The gateway's own id of the dispute (Stripe: `dp_…`).
+    pub gateway_dispute_id: String,
+    /// The payment that it is about, by the gateway's id.
+    pub gateway_payment_id: String,
+    /// Our reference, where the gateway carries it; usually absent.
+    pub reference: Reference,
+    /// Where it stands. A payment that the bank reverses without asking is one that is lost at once.
+    pub standing: DisputeStanding,
+    /// How much of the payment it is about.
+    pub amount: Money,
+    /// Real money or the gateway's test mode.
+    pub live: bool,
+    /// What the customer's bank says (a code, not prose), if anything.
+    pub reason: Option<String>,
+}
+
 /// What one webhook says about money, if anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "about")]
@@ -107,6 +129,8 @@ pub enum Fact {
     Payment(PaymentFact),
     /// A refund changed.
     Refund(RefundFact),
+    /// A dispute changed.
+    Dispute(DisputeFact),
     /// Genuine, but of no interest to the saga (a kind that we do not act on). Recorded and counted.
     Nothing,
 }

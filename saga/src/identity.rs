@@ -237,6 +237,14 @@ impl RefundId {
         ))
     }
 
+    /// The id of a refund that somebody made at the gateway without us.
+    pub fn not_asked_for(payment: PaymentId, gateway_refund_id: &str) -> Self {
+        Self(Uuid::new_v5(
+            &payment.uuid(),
+            format!("refund at gateway/{gateway_refund_id}").as_bytes(),
+        ))
+    }
+
     /// The idempotency key of this refund at the gateway: the id without hyphens, `-`, the generation.
     /// Letters, digits and hyphens, 34 to 40 characters: legal at every gateway that we know.
     pub fn gateway_key(self, generation: u32) -> String {

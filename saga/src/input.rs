@@ -4,9 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::booking::{CancelledBy, Contact, Terms};
-use crate::fact::{PaymentFact, RefundFact};
+use crate::fact::{DisputeFact, PaymentFact, PaymentState, RefundFact};
 use crate::identity::{GatewayAccount, PaymentId, RefundId, SeatName, UserId};
-use crate::payment::Verdict;
+use crate::payment::{CaptureMode, Verdict};
 
 /// Something that happens to one booking.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub enum Input {
         account: GatewayAccount,
         /// The show's rules at this moment.
         terms: Terms,
+        /// When the money is to be taken.
+        #[serde(default)]
+        capture: CaptureMode,
     },
     /// The gateway gave the attempt an id.
     AttemptCreated {
@@ -58,6 +61,8 @@ pub enum Input {
     Payment(PaymentFact),
     /// The gateway says how a refund stands.
     Refund(RefundFact),
+    /// The gateway says how a dispute stands.
+    Dispute(DisputeFact),
     /// A verify task has its answer. What the gateway said, if anything is new, travels by Kafka.
     VerifyAnswered {
         /// The attempt.
@@ -66,6 +71,15 @@ pub enum Input {
         generation: u32,
         /// What came of it.
         answer: CallAnswer,
+    },
+    /// A capture task has its answer.
+    CaptureAnswered {
+        /// The attempt.
+        payment: PaymentId,
+        /// How many tries this task has had.
+        attempt: u32,
+        /// What came of it.
+        answer: CaptureAnswer,
     },
     /// A void task has its answer.
     VoidAnswered {
@@ -83,6 +97,27 @@ pub enum Input {
         /// Which.
         refund: RefundId,
     },
+    /// An operator has a failed refund made at the gateway again.
+    RefundRetried {
+        /// Which.
+        refund: RefundId,
+    },
+    /// An operator sends a failed refund's money by another way than the gateway.
+    RefundOtherWay {
+        /// Which.
+        refund: RefundId,
+        /// By which way, for people.
+        means: String,
+    },
+    /// An operator has proof that a failed refund's money is with the customer.
+    RefundSettledElsewhere {
+        /// Which.
+        refund: RefundId,
+        /// The proof, for people: a bank's reference, a receipt.
+        proof: String,
+    },
+    /// Nobody is at work on what is open here, though somebody should be: a task or an event was lost.
+    Swept,
     /// A refund task has its answer.
     RefundAnswered {
         /// Which.
@@ -101,8 +136,40 @@ pub enum Input {
 #[serde(rename_all = "snake_case", tag = "answer")]
 pub enum CallAnswer {
     /// It answered.
-    Answered,
+    Answered {
+        /// Where the payment stands there; nothing, if it knows no such payment.
+        #[serde(default)]
+        state: Option<PaymentState>,
+    },
     /// No usable answer: neither success nor failure.
+    Unknown {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// How a request to take authorised money ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "answer")]
+pub enum CaptureAnswer {
+    /// It is taken: a captured fact.
+    Taken {
+        /// As the gateway tells it.
+        fact: PaymentFact,
+    },
+    /// It is not taken and cannot be: the authorisation ran out or was given up.
+    Declined {
+        /// Why, for people.
+        why: String,
+    },
+    /// Certainly not done; ask again.
+    RetryLater {
+        /// Not before this many milliseconds, if the gateway says so.
+        after_ms: Option<i64>,
+        /// Why, for people.
+        why: String,
+    },
+    /// No usable answer: it may be taken. Asking again under the same key is safe.
     Unknown {
         /// Why, for people.
         why: String,
@@ -222,6 +289,15 @@ pub enum Refusal {
     AlreadyPaid,
     /// The booking has no such payment attempt.
     NoSuchPayment,
+    /// The booking has no such refund.
+    NoSuchRefund,
+    /// The refund does not wait for a person.
+    NotWithOperator,
+    /// A person sends this money by another way already.
+    SentAnotherWay {
+        /// By which.
+        means: String,
+    },
     /// The browser's last hint is too fresh.
     TooSoon {
         /// When the next one is listened to, in whole seconds from now, at least 1.

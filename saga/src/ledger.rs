@@ -20,15 +20,26 @@ pub enum Account {
     Refunded,
     /// Waits for a person.
     Operator,
+    /// Kept as the fee of a cancellation.
+    Retained,
+    /// Taken by the bank: a dispute that was lost.
+    ChargedBack,
+    /// What went out beyond what was captured, by charge-backs and refunds that we did not ask for. Its balance
+    /// is minus the loss.
+    Loss,
 }
 
 impl Account {
-    const ALL: [Self; 5] = [
+    /// All accounts.
+    pub const ALL: [Self; 8] = [
         Self::Gateway,
         Self::Applied,
         Self::ToReturn,
         Self::Refunded,
         Self::Operator,
+        Self::Retained,
+        Self::ChargedBack,
+        Self::Loss,
     ];
 
     /// The name in the database.
@@ -39,6 +50,9 @@ impl Account {
             Self::ToReturn => "TO_RETURN",
             Self::Refunded => "REFUNDED",
             Self::Operator => "OPERATOR",
+            Self::Retained => "RETAINED",
+            Self::ChargedBack => "CHARGED_BACK",
+            Self::Loss => "LOSS",
         }
     }
 

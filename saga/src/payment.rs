@@ -13,6 +13,11 @@ use crate::refund::RefundCause;
 pub enum PaymentStanding {
     /// The customer was sent to the gateway; we do not know yet how it went.
     Open,
+    /// The bank has reserved the money for seats that are the customer's, and it is being taken
+    /// ([`CaptureMode::AfterSeats`]).
+    Authorised,
+    /// Reserved, and being given up: a seat is lost, or the booking is paid or over.
+    GivingUp,
     /// The gateway declined. The customer may try again, and this very payment may still succeed.
     Declined,
     /// Cancelled at the gateway with nothing taken. Money that comes all the same is late money.
@@ -22,12 +27,21 @@ pub enum PaymentStanding {
 }
 
 impl PaymentStanding {
-    const ALL: [Self; 4] = [Self::Open, Self::Declined, Self::Closed, Self::Captured];
+    const ALL: [Self; 6] = [
+        Self::Open,
+        Self::Authorised,
+        Self::GivingUp,
+        Self::Declined,
+        Self::Closed,
+        Self::Captured,
+    ];
 
     /// The name in the database.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Open => "OPEN",
+            Self::Authorised => "AUTHORISED",
+            Self::GivingUp => "GIVING_UP",
             Self::Declined => "DECLINED",
             Self::Closed => "CLOSED",
             Self::Captured => "CAPTURED",
@@ -40,6 +54,57 @@ impl PaymentStanding {
             .into_iter()
             .find(|standing| standing.name() == name)
     }
+}
+
+/// When a payment's money is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CaptureMode {
+    /// With the authorisation, by the gateway itself.
+    #[default]
+    Automatic,
+    /// Only when the seats are the customer's: a lost seat is an authorisation given up, and no refund.
+    AfterSeats,
+}
+
+impl CaptureMode {
+    /// The name in the database and in configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Automatic => "AUTOMATIC",
+            Self::AfterSeats => "AFTER_SEATS",
+        }
+    }
+
+    /// The mode of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Automatic, Self::AfterSeats]
+            .into_iter()
+            .find(|mode| mode.name() == name)
+    }
+}
+
+/// Where a dispute (charge-back) stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisputeStanding {
+    /// The customer's bank asks; somebody has to answer at the gateway, before its deadline.
+    Opened,
+    /// The money stays, or has come back.
+    Won,
+    /// The bank has taken the money back.
+    Lost,
+}
+
+/// A dispute about a captured payment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Dispute {
+    /// The gateway's id of it.
+    pub gateway_dispute_id: String,
+    /// Where it stands.
+    pub standing: DisputeStanding,
+    /// How much of the payment it is about, in minor units of the payment's currency.
+    pub amount_minor: i64,
 }
 
 /// What was decided about captured money. One per payment, never reversed.
@@ -111,6 +176,8 @@ pub struct Payment {
     pub account: GatewayAccount,
     /// The gateway's id, as soon as we know it.
     pub gateway_payment_id: Option<String>,
+    /// When its money is taken.
+    pub capture: CaptureMode,
     /// Where it stands.
     pub standing: PaymentStanding,
     /// What was asked for.
@@ -119,6 +186,10 @@ pub struct Payment {
     pub captured: Option<Money>,
     /// What was decided about it.
     pub verdict: Option<Verdict>,
+    /// How much of it was kept as the fee of a cancellation, in minor units.
+    pub retained: i64,
+    /// The disputes about it, oldest first.
+    pub disputes: Vec<Dispute>,
     /// When the attempt was opened, or first heard of.
     pub opened_at: OffsetDateTime,
     /// When the verdict fell.
@@ -128,6 +199,9 @@ pub struct Payment {
 impl Payment {
     /// May money be on its way without our knowing?
     pub fn undecided(&self) -> bool {
-        self.standing == PaymentStanding::Open
+        matches!(
+            self.standing,
+            PaymentStanding::Open | PaymentStanding::Authorised | PaymentStanding::GivingUp
+        )
     }
 }

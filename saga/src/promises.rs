@@ -11,12 +11,15 @@ use time::{Duration, OffsetDateTime};
 use crate::booking::{Booking, BookingState};
 use crate::identity::{BookingId, PaymentId, ShowId};
 use crate::ledger::{Account, Entry};
-use crate::payment::{Payment, PaymentStanding, Verdict};
-use crate::refund::{Refund, RefundStanding};
+use crate::payment::{DisputeStanding, Payment, PaymentStanding, Verdict};
+use crate::purse::Purse;
+use crate::refund::{Refund, RefundCause, RefundStanding};
 use crate::seat::{Seat, SeatState};
 
 /// Money and attempts must be decided, or be with a person, within this time.
 pub const LONGEST_UNDECIDED: Duration = Duration::hours(24);
+/// A refund that the gateway has accepted must be done, or be with a person, within this time. Banks take days.
+pub const LONGEST_PENDING: Duration = Duration::days(6);
 
 /// What has become of a show that is sold no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,15 +128,25 @@ pub struct Books {
     pub with_person: BTreeSet<uuid::Uuid>,
 }
 
+type RefundsByPayment<'a> = BTreeMap<PaymentId, Vec<&'a Refund>>;
+
+fn of<'a>(refunds: &RefundsByPayment<'a>, payment: PaymentId) -> impl Iterator<Item = &'a Refund> {
+    refunds.get(&payment).into_iter().flatten().copied()
+}
+
 impl Books {
     /// Evaluates every promise. No violations is the only good answer.
     pub fn violations(&self) -> Vec<Violation> {
         let mut found = Vec::new();
+        let mut refunds: RefundsByPayment<'_> = BTreeMap::new();
+        for refund in &self.refunds {
+            refunds.entry(refund.payment).or_default().push(refund);
+        }
         self.seats_are_owned(&mut found);
-        self.money_is_in_one_place(&mut found);
+        self.money_is_in_one_place(&refunds, &mut found);
         self.refunds_fit(&mut found);
         self.nothing_is_forgotten(&mut found);
-        self.verdicts_stand(&mut found);
+        self.verdicts_stand(&refunds, &mut found);
         self.events_are_gapless(&mut found);
         found
     }
@@ -211,7 +224,7 @@ impl Books {
     }
 
     /// MONEY-1, per payment; per booking and in total it follows by summing.
-    fn money_is_in_one_place(&self, found: &mut Vec<Violation>) {
+    fn money_is_in_one_place(&self, refunds: &RefundsByPayment<'_>, found: &mut Vec<Violation>) {
         let mut balances: BTreeMap<(PaymentId, Account), i64> = BTreeMap::new();
         let mut complain = |what: String| {
             found.push(Violation {
@@ -241,60 +254,35 @@ impl Books {
             *balances.entry((entry.payment, entry.to)).or_default() += entry.amount.minor;
         }
         for payment in self.payments.values() {
-            let balance = |account| balances.get(&(payment.id, account)).copied().unwrap_or(0);
-            let captured = payment.captured.map_or(0, |captured| captured.minor);
-            if balance(Account::Gateway) != -captured {
-                complain(format!(
-                    "payment {} captured {captured} and its ledger accounts for {}",
-                    payment.id,
-                    -balance(Account::Gateway)
-                ));
-            }
-            let refund = self
-                .refunds
-                .iter()
-                .find(|refund| refund.payment == payment.id);
-            let amount = refund.map_or(0, |refund| refund.amount.minor);
-            let due = |here: bool| if here { amount } else { 0 };
-            let standing = refund.map(|refund| refund.standing);
-            let expected = [
-                (
-                    Account::Applied,
-                    if payment.verdict == Some(Verdict::Applied) {
-                        captured - amount
-                    } else {
-                        0
-                    },
-                ),
-                (
-                    Account::ToReturn,
-                    due(matches!(
-                        standing,
-                        Some(
-                            RefundStanding::Requested
-                                | RefundStanding::UnderWay
-                                | RefundStanding::Pending
-                        )
-                    )),
-                ),
-                (
-                    Account::Refunded,
-                    due(standing == Some(RefundStanding::Done)),
-                ),
-                (
-                    Account::Operator,
-                    due(standing == Some(RefundStanding::WithOperator)),
-                ),
-            ];
-            for (account, expected) in expected {
-                if balance(account) != expected {
+            let purse = Purse::of(payment, of(refunds, payment.id));
+            for account in Account::ALL {
+                let booked = balances.get(&(payment.id, account)).copied().unwrap_or(0);
+                let expected = purse.balance(account);
+                if booked != expected {
                     complain(format!(
-                        "payment {} has {} in {} where its state says {expected}",
+                        "payment {} has {booked} in {} where its rows say {expected}",
                         payment.id,
-                        balance(account),
                         account.name()
                     ));
                 }
+            }
+            let state = self.bookings.get(&payment.booking).map(|row| row.state);
+            let pays =
+                payment.verdict == Some(Verdict::Applied) && state == Some(BookingState::Confirmed);
+            let applied = purse.balance(Account::Applied);
+            if applied > 0 && !pays {
+                complain(format!(
+                    "payment {} has {applied} that neither pays for its booking nor goes back",
+                    payment.id
+                ));
+            }
+            if payment.retained < 0
+                || (payment.retained > 0 && state != Some(BookingState::Cancelled))
+            {
+                complain(format!(
+                    "payment {} keeps a fee of {} of a booking that is not cancelled",
+                    payment.id, payment.retained
+                ));
             }
         }
     }
@@ -307,11 +295,20 @@ impl Books {
                 what,
             })
         };
-        let mut at_gateway: BTreeMap<&str, &Refund> = BTreeMap::new();
+        let mut at_gateway: BTreeMap<(&str, &str), &Refund> = BTreeMap::new();
         for refund in &self.refunds {
-            *totals.entry(refund.payment).or_default() += refund.amount.minor;
+            // What others do at the gateway we cannot keep from exceeding; it is booked as a loss.
+            if refund.cause != RefundCause::NotAskedFor
+                && refund.standing != RefundStanding::Withdrawn
+            {
+                *totals.entry(refund.payment).or_default() += refund.amount.minor;
+            }
+            let gateway = self
+                .payments
+                .get(&refund.payment)
+                .map_or("", |payment| payment.account.gateway.as_str());
             if let Some(id) = &refund.gateway_refund_id
-                && let Some(other) = at_gateway.insert(id, refund)
+                && let Some(other) = at_gateway.insert((gateway, id), refund)
             {
                 complain(format!(
                     "refunds {} and {} are one at the gateway: {id}",
@@ -320,8 +317,10 @@ impl Books {
             }
         }
         for (id, total) in totals {
-            let captured = self.payments.get(&id).and_then(|payment| payment.captured);
-            if captured.is_none_or(|captured| total > captured.minor) {
+            let payment = self.payments.get(&id);
+            let kept = payment.map_or(0, |payment| payment.retained);
+            let captured = payment.and_then(|payment| payment.captured);
+            if captured.is_none_or(|captured| total + kept > captured.minor) {
                 complain(format!(
                     "payment {id} has {total} to be returned or returned, more than it captured"
                 ));
@@ -366,11 +365,13 @@ impl Books {
             }
         }
         for refund in &self.refunds {
-            let waits = matches!(
-                refund.standing,
-                RefundStanding::Requested | RefundStanding::UnderWay
-            );
-            if waits && old(refund.requested_at) && !self.with_person.contains(&refund.id.uuid()) {
+            let waits = refund.gateway_should_act()
+                && if refund.standing == RefundStanding::Pending {
+                    self.now - refund.requested_at > LONGEST_PENDING
+                } else {
+                    old(refund.requested_at)
+                };
+            if waits && !self.with_person.contains(&refund.id.uuid()) {
                 complain(format!(
                     "refund {} is under way since {} and nobody knows",
                     refund.id, refund.requested_at
@@ -387,7 +388,7 @@ impl Books {
         }
     }
 
-    fn verdicts_stand(&self, found: &mut Vec<Violation>) {
+    fn verdicts_stand(&self, refunds: &RefundsByPayment<'_>, found: &mut Vec<Violation>) {
         let mut complain = |what: String| {
             found.push(Violation {
                 promise: Promise::Saga1,
@@ -407,12 +408,20 @@ impl Books {
                 *applied.entry(payment.booking).or_default() += 1;
             }
             let state = self.bookings.get(&payment.booking).map(|row| row.state);
-            let refund = self
-                .refunds
+            let Some(state) = state else {
+                complain(format!("payment {} belongs to no booking", payment.id));
+                continue;
+            };
+            let came_back = payment
+                .disputes
                 .iter()
-                .find(|refund| refund.payment == payment.id);
-            match (refund, state) {
-                (Some(refund), Some(state)) if !refund.stands(payment, state) => {
+                .any(|dispute| dispute.standing != DisputeStanding::Opened)
+                || of(refunds, payment.id)
+                    .any(|refund| refund.standing == RefundStanding::Withdrawn);
+            for refund in of(refunds, payment.id) {
+                let decided = refund.stands(payment, state)
+                    && (refund.cause != RefundCause::LeftOver || came_back);
+                if !decided {
                     complain(format!(
                         "payment {} has a refund without a decision for it: verdict {:?}, cause {:?}, booking {}",
                         payment.id,
@@ -421,15 +430,6 @@ impl Books {
                         state.name()
                     ));
                 }
-                (refund, Some(state))
-                    if due(payment, state) != refund.map_or(0, |refund| refund.amount.minor) =>
-                {
-                    complain(format!(
-                        "payment {} is to go back whole and has no refund for that",
-                        payment.id
-                    ));
-                }
-                _ => {}
             }
         }
         for booking in self.bookings.values() {
@@ -465,17 +465,5 @@ impl Books {
                 });
             }
         }
-    }
-}
-
-/// How much of a payment goes back, in minor units: all of what was captured, or nothing.
-fn due(payment: &Payment, booking: BookingState) -> i64 {
-    let goes_back = match payment.verdict {
-        Some(Verdict::Applied) => booking == BookingState::Cancelled,
-        verdict => verdict.is_some(),
-    };
-    match payment.captured {
-        Some(captured) if goes_back => captured.minor,
-        _ => 0,
     }
 }

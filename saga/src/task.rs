@@ -16,8 +16,12 @@ pub enum TaskKind {
     Void,
     /// Find out whose a record without a usable reference is. Subject: the parked record.
     Trace,
+    /// Take authorised money. Subject: the payment.
+    Capture,
     /// Return money. Subject: the refund.
     Refund,
+    /// Return the money of a cancelled show. Subject: the refund. A lane of its own beside [`Self::Refund`].
+    MassRefund,
     /// Name the bookings of a cancelled show, a page at a time. Subject: derived from the show. No call.
     CancelShow,
     /// Cancel a booking of a cancelled show. Subject: the booking. No call.
@@ -32,12 +36,14 @@ pub enum TaskKind {
 
 impl TaskKind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::HoldTimer,
         Self::Verify,
         Self::Void,
         Self::Trace,
+        Self::Capture,
         Self::Refund,
+        Self::MassRefund,
         Self::CancelShow,
         Self::CancelBooking,
         Self::Mail,
@@ -52,7 +58,9 @@ impl TaskKind {
             Self::Verify => "verify",
             Self::Void => "void",
             Self::Trace => "trace",
+            Self::Capture => "capture",
             Self::Refund => "refund",
+            Self::MassRefund => "mass_refund",
             Self::CancelShow => "cancel_show",
             Self::CancelBooking => "cancel_booking",
             Self::Mail => "mail",

@@ -11,11 +11,12 @@ use uuid::Uuid;
 use crate::attention::{Attention, AttentionKind};
 use crate::booking::Booking;
 use crate::event::{Event, EventBody};
-use crate::identity::{BookingId, PaymentId, RefundId, SeatName, ShowId, UserId};
+use crate::identity::{BookingId, GatewayAccount, PaymentId, RefundId, SeatName, ShowId, UserId};
 use crate::input::{Input, Outcome, Refusal};
-use crate::ledger::{Account, Entry};
+use crate::ledger::Entry;
 use crate::money::Money;
 use crate::payment::Payment;
+use crate::purse::Purse;
 use crate::refund::Refund;
 use crate::seat::{Seat, SeatKey, SeatState, Standing};
 use crate::steps;
@@ -38,6 +39,8 @@ pub struct World {
     pub seats: BTreeMap<SeatKey, Seat>,
     /// What is to be written.
     pub changes: Changes,
+    /// Where the money of the payments that this input touches was before it.
+    purses: BTreeMap<PaymentId, Purse>,
 }
 
 /// What a turn writes. The rows named by `*_changed` stand in the [`World`].
@@ -97,6 +100,7 @@ impl World {
             refunds: BTreeMap::new(),
             seats: BTreeMap::new(),
             changes: Changes::default(),
+            purses: BTreeMap::new(),
         }
     }
 
@@ -106,6 +110,7 @@ impl World {
     /// [`Outcome::AlreadyKnown`]. A refusal changes nothing and is not journalled.
     pub fn apply(&mut self, booking: BookingId, input: Input) -> Outcome {
         let outcome = self.step(booking, &input);
+        self.account();
         if !matches!(outcome, Outcome::Refused(_)) {
             self.changes.journal.push(JournalEntry {
                 booking,
@@ -139,7 +144,8 @@ impl World {
                 payment,
                 account,
                 terms,
-            } => steps::attempt::open(self, booking, *payment, account, terms),
+                capture,
+            } => steps::attempt::open(self, booking, *payment, account, terms, *capture),
             Input::AttemptCreated {
                 payment,
                 gateway_payment_id,
@@ -147,11 +153,17 @@ impl World {
             Input::Hint { payment } => steps::hint::heard(self, booking, *payment),
             Input::Payment(fact) => steps::money::told(self, booking, fact),
             Input::Refund(fact) => steps::refund::told(self, booking, fact),
+            Input::Dispute(fact) => steps::dispute::told(self, booking, fact),
             Input::VerifyAnswered {
                 payment,
                 generation,
                 answer,
             } => steps::verify::answered(self, *payment, *generation, answer),
+            Input::CaptureAnswered {
+                payment,
+                attempt,
+                answer,
+            } => steps::capture::answered(self, booking, *payment, *attempt, answer),
             Input::VoidAnswered {
                 payment,
                 generation,
@@ -159,6 +171,14 @@ impl World {
                 answer,
             } => steps::void::answered(self, booking, *payment, *generation, *attempt, answer),
             Input::RefundTaken { refund } => steps::refund::taken(self, *refund),
+            Input::RefundRetried { refund } => steps::by_hand::retry(self, booking, *refund),
+            Input::RefundOtherWay { refund, means } => {
+                steps::by_hand::other_way(self, booking, *refund, means)
+            }
+            Input::RefundSettledElsewhere { refund, proof } => {
+                steps::by_hand::settled_elsewhere(self, booking, *refund, proof)
+            }
+            Input::Swept => steps::sweep::swept(self, booking),
             Input::RefundAnswered {
                 refund,
                 generation,
@@ -177,6 +197,14 @@ impl World {
             .collect();
         payments.sort_by_key(|payment| (payment.opened_at, payment.id));
         payments.into_iter()
+    }
+
+    /// The payment that a gateway knows by `id`, if it is one of the locked bookings'.
+    pub fn payment_at_gateway(&self, account: &GatewayAccount, id: &str) -> Option<PaymentId> {
+        self.payments
+            .values()
+            .find(|row| row.account == *account && row.gateway_payment_id.as_deref() == Some(id))
+            .map(|row| row.id)
     }
 
     /// The refunds of `booking`.
@@ -205,12 +233,15 @@ impl World {
     }
 
     pub(crate) fn payment_mut(&mut self, payment: PaymentId) -> Option<&mut Payment> {
+        self.open_purse(payment);
         let row = self.payments.get_mut(&payment)?;
         self.changes.payments_changed.insert(payment);
         Some(row)
     }
 
     pub(crate) fn refund_mut(&mut self, refund: RefundId) -> Option<&mut Refund> {
+        let payment = self.refunds.get(&refund)?.payment;
+        self.open_purse(payment);
         let row = self.refunds.get_mut(&refund)?;
         self.changes.refunds_changed.insert(refund);
         Some(row)
@@ -268,21 +299,58 @@ impl World {
         self.changes.events.push(event);
     }
 
-    /// Moves a payment's money.
-    pub(crate) fn post(&mut self, payment: PaymentId, from: Account, to: Account, amount: Money) {
-        let Some(row) = self.payments.get(&payment) else {
-            return;
-        };
-        if amount.minor > 0 {
-            let entry = Entry {
-                payment,
-                booking: row.booking,
-                from,
-                to,
-                amount,
-                at: self.now,
+    /// Writes a refund that did not exist before.
+    pub(crate) fn add_refund(&mut self, refund: Refund) {
+        self.open_purse(refund.payment);
+        self.changes.refunds_changed.insert(refund.id);
+        self.refunds.insert(refund.id, refund);
+    }
+
+    /// The refunds of `payment`.
+    pub fn refunds_of_payment(&self, payment: PaymentId) -> impl Iterator<Item = &Refund> {
+        self.refunds
+            .values()
+            .filter(move |refund| refund.payment == payment)
+    }
+
+    /// Where a payment's money is now.
+    pub fn purse(&self, payment: PaymentId) -> Purse {
+        self.payments
+            .get(&payment)
+            .map_or_else(Purse::default, |row| {
+                Purse::of(row, self.refunds_of_payment(payment))
+            })
+    }
+
+    fn open_purse(&mut self, payment: PaymentId) {
+        if !self.purses.contains_key(&payment) {
+            let purse = self.purse(payment);
+            self.purses.insert(payment, purse);
+        }
+    }
+
+    /// Posts what the input did to the money: no step can forget to, nor post what its rows do not say.
+    fn account(&mut self) {
+        for (payment, before) in std::mem::take(&mut self.purses) {
+            steps::left_over::look_after(self, payment);
+            self.purses.remove(&payment);
+            let Some(row) = self.payments.get(&payment) else {
+                continue;
             };
-            self.changes.ledger.push(entry);
+            let Some(captured) = row.captured else {
+                continue;
+            };
+            let booking = row.booking;
+            for (from, to, minor) in before.movements_to(&self.purse(payment)) {
+                self.changes.ledger.push(Entry {
+                    payment,
+                    booking,
+                    from,
+                    to,
+                    amount: Money::new(minor, captured.currency),
+                    at: self.now,
+                });
+            }
         }
     }
 

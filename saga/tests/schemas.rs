@@ -14,9 +14,10 @@ use serde_json::Value;
 
 /// Random histories' events, each with the seed of its history.
 fn events() -> impl Iterator<Item = (u64, Event)> {
-    (0..300).flat_map(|seed| {
+    (0..600).flat_map(|seed| {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut hall = Hall::new();
+        hall.cancel_fee_bp = 1_000;
         for _ in 0..60 {
             let (booking, input) = hall.something(&mut rng);
             hall.happens(booking, input);

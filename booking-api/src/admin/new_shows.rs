@@ -76,6 +76,8 @@ struct CsvShow {
     extension_limit_ms: Option<i64>,
     warning_ms: Option<i64>,
     seat_limit: Option<u16>,
+    cancel_until_ms: Option<i64>,
+    cancel_fee_bp: Option<u16>,
     reason: Option<String>,
 }
 
@@ -203,6 +205,8 @@ fn csv(uri: &Uri, bytes: &[u8]) -> Result<(Import, Option<String>), Problem> {
         extension_limit_ms: given.extension_limit_ms,
         warning_ms: given.warning_ms,
         seat_limit: given.seat_limit,
+        cancel_until_ms: given.cancel_until_ms,
+        cancel_fee_bp: given.cancel_fee_bp,
     };
     let show = NewShow {
         show: given.show,

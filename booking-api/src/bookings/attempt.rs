@@ -9,7 +9,7 @@ use boxoffice_saga::booking::{Booking, BookingState, Terms};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, UserId};
 use boxoffice_saga::input::{Input, Outcome, Refusal, VoidAnswer};
 use boxoffice_saga::money::Money;
-use boxoffice_saga::payment::PaymentStanding;
+use boxoffice_saga::payment::{CaptureMode, PaymentStanding};
 use boxoffice_saga::world::World;
 use boxoffice_turn::claim::KeptAnswer;
 use boxoffice_turn::{Appends, Claim, Claimed, Held, KeyClaim, KeyState, Plan, Wanted};
@@ -26,6 +26,7 @@ pub(super) struct OpenTurn {
     /// The fresh attempt's id, if it comes to that.
     pub(super) payment: PaymentId,
     pub(super) account: GatewayAccount,
+    pub(super) capture: CaptureMode,
     pub(super) terms: Arc<Terms>,
     pub(super) key: Option<KeyClaim>,
 }
@@ -43,6 +44,8 @@ pub(super) enum Opened {
 pub(super) struct Attempt {
     pub(super) payment: PaymentId,
     pub(super) amount: Money,
+    /// When its money is to be taken.
+    pub(super) capture: CaptureMode,
     /// Whether it was begun by an earlier request, whose call may be under way.
     pub(super) resumed: bool,
 }
@@ -97,6 +100,7 @@ impl Plan for OpenTurn {
             payment: self.payment,
             account: self.account.clone(),
             terms: (*self.terms).clone(),
+            capture: self.capture,
         };
         if let Outcome::Refused(refusal) = world.apply(self.booking, input) {
             return Opened::Over(Err(refusal.into()));
@@ -112,6 +116,7 @@ impl Plan for OpenTurn {
         Opened::Ask(Attempt {
             payment: self.payment,
             amount,
+            capture: self.capture,
             resumed: false,
         })
     }
@@ -123,14 +128,17 @@ fn resumed(world: &World, booking: &Booking, payment: PaymentId) -> Opened {
     if booking.state == BookingState::Confirmed {
         return refuse(Refusal::AlreadyPaid);
     }
-    let standing = world.payments.get(&payment).map(|payment| payment.standing);
-    match standing {
-        Some(PaymentStanding::Open | PaymentStanding::Declined)
-            if booking.hold_alive(world.now) =>
+    match world.payments.get(&payment) {
+        Some(row)
+            if matches!(
+                row.standing,
+                PaymentStanding::Open | PaymentStanding::Declined
+            ) && booking.hold_alive(world.now) =>
         {
             Opened::Ask(Attempt {
                 payment,
                 amount: booking.amount,
+                capture: row.capture,
                 resumed: true,
             })
         }

@@ -8,12 +8,13 @@ use axum::response::Response;
 use boxoffice_saga::booking::{Booking, BookingState, CancelledBy};
 use boxoffice_saga::identity::{BookingId, ShowId, UserId};
 use boxoffice_saga::input::{Input, Outcome, Refusal};
+use boxoffice_saga::money::Money;
 use boxoffice_saga::status::{self, Status};
 use boxoffice_saga::world::World;
 use boxoffice_turn::{Appends, KeyClaim, OperatorAct};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::act::{Act, act};
 use crate::api::Api;
@@ -30,17 +31,22 @@ pub(crate) struct CancelledBooking {
     show_id: ShowId,
     /// As its status document says it from now on: `CANCELLED`, or that money is on its way.
     status: Status,
+    /// What was kept of the price, if a fee was agreed with the hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    fee: Option<Money>,
     /// Whether nothing is under way.
     settled: bool,
     /// One calm sentence for the customer.
     message: &'static str,
 }
 
-refuses!(CancelDoor: ACTS + NotFound, HoldOver, ShowStarted);
+refuses!(CancelDoor: ACTS + NotFound, HoldOver, ShowStarted, TooLateToCancel);
 
 /// Cancel a booking
 ///
-/// Held or paid, before its show begins. What was paid goes back whole. Doing it twice is doing it once.
+/// Held or paid, before its show begins, or as long before as its terms ask. What was paid goes back, less the fee
+/// that was agreed with the hold. Doing it twice is doing it once.
 #[utoipa::path(
     post, path = "/v1/bookings/{booking}/cancel", tag = "bookings", operation_id = "cancel_booking",
     params(
@@ -109,6 +115,15 @@ impl Canceller {
                     "The show has begun, so the booking can no longer be cancelled here. Ask the box office.",
                 ))
             }
+            Self::Customer { starts_at, .. }
+                if booking.state == BookingState::Confirmed
+                    && now >= *starts_at - Duration::milliseconds(booking.cancel_until_ms) =>
+            {
+                Err(Problem::new(
+                    Code::TooLateToCancel,
+                    "The time in which this booking could be cancelled is over. Ask the box office.",
+                ))
+            }
             Self::Customer { .. } => Ok(CancelledBy::Customer),
         }
     }
@@ -146,6 +161,14 @@ impl Act for Canceller {
     }
 }
 
+/// What was kept of what paid for it.
+fn fee(world: &World, id: BookingId) -> Option<Money> {
+    world.payments_of(id).find_map(|payment| {
+        let currency = payment.captured?.currency;
+        (payment.retained > 0).then(|| Money::new(payment.retained, currency))
+    })
+}
+
 /// How the booking stands now, as its status document will say.
 fn told(world: &World, id: BookingId) -> String {
     let Some(booking) = world.bookings.get(&id) else {
@@ -158,6 +181,7 @@ fn told(world: &World, id: BookingId) -> String {
         booking_id: id,
         show_id: id.show(),
         status: document.status,
+        fee: fee(world, id),
         settled: document.settled,
         message: document.message,
     };

@@ -124,6 +124,7 @@ impl Paying {
             user: self.user.clone(),
             payment: PaymentId::from(Uuid::now_v7()),
             account: self.account.clone(),
+            capture: self.api.gateways.capture(&self.account),
             terms,
             key: self.key.clone(),
         };
@@ -147,7 +148,12 @@ impl Paying {
     }
 
     async fn create(&self, attempt: &Attempt) -> Result<Created, CallError> {
-        let order = CreatePayment::new(attempt.payment, self.booking, attempt.amount);
+        let order = CreatePayment::new(
+            attempt.payment,
+            self.booking,
+            attempt.amount,
+            attempt.capture,
+        );
         let call = self.client.create_payment(&order);
         let answer = match tokio::time::timeout(self.client.timeout() + MARGIN, call).await {
             Ok(answer) => answer,

@@ -112,7 +112,8 @@ async fn read(db: PgPool, ids: Vec<ShowId>) -> Found<ShowId, Arc<Show>> {
     let rows = sqlx::query_as!(
         ShowRow,
         "select show_id, external_ref, title, starts_at, status, currency, hold_ms, grace_ms, extension_ms,
-                extension_limit_ms, warning_ms, seat_limit, cancelled_at, removed_at
+                extension_limit_ms, warning_ms, seat_limit, cancel_until_ms, cancel_fee_bp, cancelled_at,
+                removed_at
          from shows where show_id = any($1)",
         &ids,
     )

@@ -84,9 +84,9 @@ async fn try_insert(db: &mut PgConnection, show: &NewShow) -> Result<Option<i64>
     let inserted = sqlx::query_scalar!(
         r#"with created as (
              insert into shows (show_id, external_ref, title, starts_at, currency, hold_ms, grace_ms,
-                 extension_ms, extension_limit_ms, warning_ms, seat_limit)
+                 extension_ms, extension_limit_ms, warning_ms, seat_limit, cancel_until_ms, cancel_fee_bp)
              values (coalesce($1::bigint, (select coalesce(max(show_id), 0) + 1 from shows)), $2, $3, $4, $5,
-                 $6, $7, $8, $9, $10, $11)
+                 $6, $7, $8, $9, $10, $11, $17, $18)
              on conflict do nothing
              returning show_id
            ), planned as (
@@ -113,6 +113,8 @@ async fn try_insert(db: &mut PgConnection, show: &NewShow) -> Result<Option<i64>
         &plan.numbers,
         &plan.sections,
         &plan.prices,
+        terms.cancel_until_ms,
+        i32::from(terms.cancel_fee_bp),
     )
     .fetch_optional(db)
     .await;

@@ -195,7 +195,8 @@ async fn replace(db: &mut PgConnection, show: &Show, new: &NewShow) -> Result<()
     let terms = &new.terms;
     sqlx::query!(
         "update shows set currency = $2, hold_ms = $3, grace_ms = $4, extension_ms = $5,
-             extension_limit_ms = $6, warning_ms = $7, seat_limit = $8
+             extension_limit_ms = $6, warning_ms = $7, seat_limit = $8, cancel_until_ms = $9,
+             cancel_fee_bp = $10
          where show_id = $1",
         id,
         terms.currency.code(),
@@ -205,6 +206,8 @@ async fn replace(db: &mut PgConnection, show: &Show, new: &NewShow) -> Result<()
         terms.extension_limit_ms,
         terms.warning_ms,
         i32::from(terms.seat_limit),
+        terms.cancel_until_ms,
+        i32::from(terms.cancel_fee_bp),
     )
     .execute(&mut *db)
     .await?;

@@ -104,6 +104,12 @@ pub struct GivenTerms {
     /// At most this many seats in one hold.
     #[schema(minimum = 1, maximum = 100)]
     pub seat_limit: Option<u16>,
+    /// Until how long before the beginning a customer may cancel what is paid, in milliseconds.
+    #[schema(minimum = 0, maximum = 2_592_000_000_i64)]
+    pub cancel_until_ms: Option<i64>,
+    /// What is kept of the price when a customer cancels, in hundredths of a percent.
+    #[schema(minimum = 0, maximum = 10_000)]
+    pub cancel_fee_bp: Option<u16>,
 }
 
 impl From<GivenTerms> for Terms {
@@ -117,6 +123,8 @@ impl From<GivenTerms> for Terms {
             extension_limit_ms: given.extension_limit_ms.unwrap_or(usual.extension_limit_ms),
             warning_ms: given.warning_ms.unwrap_or(usual.warning_ms),
             seat_limit: given.seat_limit.unwrap_or(usual.seat_limit),
+            cancel_until_ms: given.cancel_until_ms.unwrap_or(usual.cancel_until_ms),
+            cancel_fee_bp: given.cancel_fee_bp.unwrap_or(usual.cancel_fee_bp),
         }
     }
 }
@@ -280,6 +288,8 @@ fn check_terms(terms: &Terms) -> Result<(), InvalidShow> {
         ),
         ("warning_ms", terms.warning_ms, 0, LONGEST_TERM_MS),
         ("seat_limit", i64::from(terms.seat_limit), 1, 100),
+        ("cancel_until_ms", terms.cancel_until_ms, 0, LONGEST_TERM_MS),
+        ("cancel_fee_bp", i64::from(terms.cancel_fee_bp), 0, 10_000),
     ];
     for (term, value, lowest, highest) in bounds {
         if !(lowest..=highest).contains(&value) {

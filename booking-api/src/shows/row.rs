@@ -26,6 +26,8 @@ pub(super) struct ShowRow {
     pub extension_limit_ms: i64,
     pub warning_ms: i64,
     pub seat_limit: i32,
+    pub cancel_until_ms: i64,
+    pub cancel_fee_bp: i32,
     pub cancelled_at: Option<OffsetDateTime>,
     pub removed_at: Option<OffsetDateTime>,
 }
@@ -46,6 +48,9 @@ impl TryFrom<ShowRow> for Show {
             extension_limit_ms: row.extension_limit_ms,
             warning_ms: row.warning_ms,
             seat_limit: u16::try_from(row.seat_limit).map_err(|_| unreadable("the seat limit"))?,
+            cancel_until_ms: row.cancel_until_ms,
+            cancel_fee_bp: u16::try_from(row.cancel_fee_bp)
+                .map_err(|_| unreadable("the cancellation fee"))?,
         };
         let status = match row.status.as_str() {
             "DRAFT" => ShowStatus::Draft,
@@ -71,7 +76,8 @@ pub(super) async fn lock(db: &mut PgConnection, show: ShowId) -> Result<Show, Sh
     let row = sqlx::query_as!(
         ShowRow,
         "select show_id, external_ref, title, starts_at, status, currency, hold_ms, grace_ms, extension_ms,
-                extension_limit_ms, warning_ms, seat_limit, cancelled_at, removed_at
+                extension_limit_ms, warning_ms, seat_limit, cancel_until_ms, cancel_fee_bp, cancelled_at,
+                removed_at
          from shows where show_id = $1 for update",
         show.as_i64(),
     )

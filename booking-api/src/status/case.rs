@@ -125,6 +125,8 @@ mod tests {
             expires_at: held_at + Duration::minutes(10),
             reclaim_at: held_at + Duration::minutes(11),
             waiting_since: attempt.map(|_| held_at),
+            cancel_until_ms: 0,
+            cancel_fee_bp: 0,
             confirmed_at: None,
             sequence: 1,
             version: 1,
@@ -139,6 +141,9 @@ mod tests {
             expected: amount,
             captured: None,
             verdict: None,
+            capture: Default::default(),
+            retained: 0,
+            disputes: Vec::new(),
             opened_at: held_at,
             decided_at: None,
         });

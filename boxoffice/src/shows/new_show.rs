@@ -67,6 +67,12 @@ pub struct Rules {
     /// At most this many seats in one hold.
     #[arg(long, default_value_t = 10)]
     seat_limit: u16,
+    /// Until how long before the beginning a customer may cancel what is paid, in minutes.
+    #[arg(long, default_value_t = 0)]
+    cancel_until_minutes: i64,
+    /// What is kept of the price when a customer cancels, in hundredths of a percent: 1000 is 10 %.
+    #[arg(long, default_value_t = 0)]
+    cancel_fee_bp: u16,
 }
 
 /// A file to be imported.
@@ -105,6 +111,8 @@ impl Rules {
             extension_limit_ms: ms(self.extension_limit_seconds),
             warning_ms: ms(self.warning_seconds),
             seat_limit: self.seat_limit,
+            cancel_until_ms: ms(self.cancel_until_minutes.saturating_mul(60)),
+            cancel_fee_bp: self.cancel_fee_bp,
         }
     }
 }

@@ -111,7 +111,7 @@ fn recount(kafka: &str) -> Value {
             "PaymentCompleted" => "payments_completed",
             "PaymentFailed" => "payments_failed",
             "PaymentRejected_InitiateRefund" => "payments_rejected",
-            "RefundCompleted" => "refunds_completed",
+            "RefundCompleted" | "RefundSettledElsewhere" => "refunds_completed",
             "RefundFailed" => "refunds_failed",
             _ => continue,
         };
@@ -129,7 +129,7 @@ fn recount(kafka: &str) -> Value {
             *counts.entry("seats_sold".to_owned()).or_default() +=
                 i64::try_from(seats).expect("few");
             moved().0 += amount;
-        } else if kind == "RefundCompleted" {
+        } else if raised == "refunds_completed" {
             moved().1 += amount;
         }
     }

@@ -95,7 +95,7 @@ impl What {
                 payments_rejected: 1,
                 ..none
             },
-            Self::RefundCompleted { .. } => Counts {
+            Self::RefundCompleted { .. } | Self::RefundSettledElsewhere { .. } => Counts {
                 refunds_completed: 1,
                 ..none
             },
@@ -103,7 +103,17 @@ impl What {
                 refunds_failed: 1,
                 ..none
             },
-            Self::HoldExpiring | Self::RefundInitiated | Self::Unknown => none,
+            Self::HoldExpiring
+            | Self::RefundInitiated
+            | Self::RefundReopened
+            | Self::RefundSentAnotherWay
+            | Self::RefundWithdrawn
+            | Self::PaymentAuthorised
+            | Self::PaymentVoided
+            | Self::DisputeOpened
+            | Self::DisputeWon
+            | Self::DisputeLost
+            | Self::Unknown => none,
         }
     }
 
@@ -122,6 +132,9 @@ impl What {
                 },
             )),
             Self::RefundCompleted {
+                amount: Money { minor, currency },
+            }
+            | Self::RefundSettledElsewhere {
                 amount: Money { minor, currency },
             } => Some((
                 *currency,

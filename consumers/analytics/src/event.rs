@@ -55,7 +55,19 @@ pub(crate) enum What {
     RefundCompleted {
         amount: Money,
     },
+    /// By another way than the gateway: it is with the customer all the same.
+    RefundSettledElsewhere {
+        amount: Money,
+    },
     RefundFailed,
+    RefundReopened,
+    RefundSentAnotherWay,
+    RefundWithdrawn,
+    PaymentAuthorised,
+    PaymentVoided,
+    DisputeOpened,
+    DisputeWon,
+    DisputeLost,
     /// A type that this build does not know. It counts nothing, and its sequence is seen like any other.
     #[serde(other)]
     Unknown,

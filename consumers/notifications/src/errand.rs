@@ -73,7 +73,8 @@ impl Errand {
                     cause: money.refund_id.uuid(),
                 })
             }
-            EventBody::RefundCompleted { refund_id, .. } => Some(Self::Refunded {
+            EventBody::RefundCompleted { refund_id, .. }
+            | EventBody::RefundSettledElsewhere { refund_id, .. } => Some(Self::Refunded {
                 cause: refund_id.uuid(),
             }),
             EventBody::HoldExpiring { .. } => Some(Self::HoldExpiring { cause: event.id() }),
@@ -155,7 +156,7 @@ pub(crate) mod tests {
     use boxoffice_saga::booking::{Booking, Contact};
     use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, ShowId, UserId};
     use boxoffice_saga::money::Money;
-    use boxoffice_saga::payment::PaymentStanding;
+    use boxoffice_saga::payment::{CaptureMode, PaymentStanding};
     use time::Duration;
     use time::macros::datetime;
 
@@ -176,6 +177,9 @@ pub(crate) mod tests {
             expected: amount,
             captured: None,
             verdict: None,
+            capture: CaptureMode::Automatic,
+            retained: 0,
+            disputes: Vec::new(),
             opened_at: NOW,
             decided_at: None,
         };
@@ -191,6 +195,8 @@ pub(crate) mod tests {
                 expires_at: NOW + Duration::minutes(2),
                 reclaim_at: NOW + Duration::minutes(3),
                 waiting_since: None,
+                cancel_until_ms: 0,
+                cancel_fee_bp: 0,
                 confirmed_at: None,
                 sequence: 1,
                 version: 1,

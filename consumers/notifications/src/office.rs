@@ -6,7 +6,7 @@ use boxoffice_saga::booking::Booking;
 use boxoffice_saga::identity::RefundId;
 use boxoffice_saga::money::Money;
 use boxoffice_saga::payment::Verdict;
-use boxoffice_saga::refund::{Refund, RefundCause};
+use boxoffice_saga::refund::{Refund, RefundCause, RefundStanding};
 use boxoffice_saga::status::REFUND_DAYS;
 use boxoffice_tickets::{Ticket, TicketKeys};
 use boxoffice_turn::postgres::read::Case;
@@ -238,6 +238,7 @@ fn returning(case: &Case) -> Option<Money> {
         .refunds
         .iter()
         .filter(|refund| refund.payment == applied.id)
+        .filter(|refund| refund.standing != RefundStanding::Withdrawn)
         .fold(0_i64, |sum, refund| sum.saturating_add(refund.amount.minor));
     let currency = applied.captured.unwrap_or(applied.expected).currency;
     (minor > 0).then(|| Money::new(minor, currency))
@@ -250,7 +251,10 @@ const fn reason(cause: RefundCause) -> ReturnReason {
         RefundCause::WrongAmount => ReturnReason::WrongAmount,
         RefundCause::WrongCurrency => ReturnReason::WrongCurrency,
         // What had paid for the booking is told of with the cancellation; this money came later.
-        RefundCause::Cancelled => ReturnReason::PaidAfterCancellation,
+        RefundCause::Cancelled
+        | RefundCause::ShowCancelled
+        | RefundCause::NotAskedFor
+        | RefundCause::LeftOver => ReturnReason::PaidAfterCancellation,
     }
 }
 
@@ -275,7 +279,6 @@ mod tests {
     fn a_cancelled_booking_returns_what_had_paid_for_it() {
         use boxoffice_saga::booking::BookingState;
         use boxoffice_saga::payment::PaymentStanding;
-        use boxoffice_saga::refund::RefundStanding;
 
         let captured = PaymentStanding::Captured;
         let mut case = crate::errand::tests::case(BookingState::Confirmed, &[captured, captured]);
@@ -291,6 +294,8 @@ mod tests {
             standing: RefundStanding::Requested,
             generation: 1,
             gateway_refund_id: None,
+            other_way: None,
+            proof: None,
             requested_at: case.booking.held_at,
             done_at: None,
         };

@@ -104,7 +104,7 @@ impl RefundWork {
 impl Work for RefundWork {
     type Answer = RefundAnswer;
 
-    const KINDS: &'static [TaskKind] = &[TaskKind::Refund];
+    const KINDS: &'static [TaskKind] = &[TaskKind::Refund, TaskKind::MassRefund];
 
     async fn call(&self, task: &Leased) -> RefundAnswer {
         self.make(task).await

@@ -2,8 +2,8 @@
 
 use boxoffice_consumer_turns::Consumer;
 use boxoffice_consumer_turns::events::TakesOn;
-use boxoffice_saga::event::{Event, EventBody, Return};
-use boxoffice_saga::identity::BookingId;
+use boxoffice_saga::event::{Event, EventBody};
+use boxoffice_saga::identity::{BookingId, RefundId};
 use boxoffice_saga::input::Input;
 use boxoffice_saga::world::World;
 
@@ -13,12 +13,15 @@ use crate::CONSUMER;
 pub struct RequestedRefunds;
 
 /// The refunds that an event asks for. A refund's own row is the truth; an event can only point at it.
-fn asked_for(event: &Event) -> &[Return] {
+fn asked_for(event: &Event) -> Vec<RefundId> {
     match &event.body {
         EventBody::BookingFailedInitiateRefund { money, .. }
-        | EventBody::PaymentRejectedInitiateRefund { money } => std::slice::from_ref(money),
-        EventBody::BookingCancelled { refunds, .. } => refunds,
-        _ => &[],
+        | EventBody::PaymentRejectedInitiateRefund { money } => vec![money.refund_id],
+        EventBody::BookingCancelled { refunds, .. } => {
+            refunds.iter().map(|money| money.refund_id).collect()
+        }
+        EventBody::RefundReopened { refund_id, .. } => vec![*refund_id],
+        _ => Vec::new(),
     }
 }
 
@@ -30,8 +33,7 @@ impl TakesOn for RequestedRefunds {
     }
 
     fn take_on(&self, event: &Event, world: &mut World) {
-        for money in asked_for(event) {
-            let refund = money.refund_id;
+        for refund in asked_for(event) {
             world.apply(event.booking_id, Input::RefundTaken { refund });
         }
     }

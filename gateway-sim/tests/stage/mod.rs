@@ -140,6 +140,7 @@ pub fn order() -> CreatePayment {
         booking: BookingId::pack(1_700_000_000_000, show, payment.uuid().as_u64_pair().1),
         show,
         amount: Money::new(45_000, "INR".parse().unwrap()),
+        capture: Default::default(),
         description: "Two seats & a café, 100%".into(),
     }
 }

@@ -384,6 +384,7 @@ fn set_aside(
             let amount = match fact {
                 Fact::Payment(fact) => Some(fact.amount),
                 Fact::Refund(fact) => Some(fact.amount),
+                Fact::Dispute(fact) => Some(fact.amount),
                 Fact::Nothing => None,
             };
             world.call_person(Attention {

@@ -22,7 +22,7 @@ pub enum Intake {
         /// What the inbox knows it by.
         event: EventKey,
     },
-    /// About a refund, without our reference: the payment's gateway id must lead to the booking.
+    /// About a refund or a dispute, without our reference: the payment's gateway id must lead to the booking.
     ByPayment {
         /// Whose id it is.
         account: GatewayAccount,
@@ -108,6 +108,12 @@ pub fn read(gateways: &Gateways, record: &Record) -> Intake {
             &fact.gateway_payment_id,
             Input::Refund(fact.clone()),
         ),
+        Fact::Dispute(fact) => (
+            fact.reference.clone(),
+            &fact.account,
+            &fact.gateway_payment_id,
+            Input::Dispute(fact.clone()),
+        ),
         Fact::Nothing => return Intake::Nothing { event },
     };
     match (reference, &reading.fact) {
@@ -122,7 +128,7 @@ pub fn read(gateways: &Gateways, record: &Record) -> Intake {
             found,
             event,
         },
-        (Reference::Absent, Fact::Refund(_)) => Intake::ByPayment {
+        (Reference::Absent, Fact::Refund(_) | Fact::Dispute(_)) => Intake::ByPayment {
             account: account.clone(),
             gateway_payment_id: gateway_payment_id.clone(),
             input,

@@ -2,6 +2,7 @@
 //! gateways itself.
 
 mod cancel;
+mod capture;
 mod trace;
 mod verify;
 mod void;
@@ -37,6 +38,8 @@ pub enum Answer {
     Verified(Verified),
     /// A `void` was answered.
     Voided(boxoffice_saga::input::VoidAnswer),
+    /// A `capture` was answered.
+    Captured(boxoffice_saga::input::CaptureAnswer),
     /// A `trace` was answered.
     Traced(Traced),
     /// A page of a cancelled show was read.
@@ -81,6 +84,7 @@ async fn gateway_id(client: &dyn GatewayClient, payment: &Payment) -> Result<Str
             payment.id,
             payment.booking,
             payment.expected,
+            payment.capture,
         ))
         .await?
         .gateway_payment_id)
@@ -93,6 +97,7 @@ impl Work for CoordinatorWork {
         TaskKind::HoldTimer,
         TaskKind::Verify,
         TaskKind::Void,
+        TaskKind::Capture,
         TaskKind::Trace,
         TaskKind::CancelShow,
         TaskKind::CancelBooking,
@@ -102,11 +107,13 @@ impl Work for CoordinatorWork {
         match task.key.kind {
             TaskKind::Verify => Answer::Verified(self.verify(task).await),
             TaskKind::Void => Answer::Voided(self.void(task).await),
+            TaskKind::Capture => Answer::Captured(self.capture(task).await),
             TaskKind::Trace => Answer::Traced(self.trace(task).await),
             TaskKind::CancelShow => Answer::Listed(self.list(task).await),
             TaskKind::HoldTimer
             | TaskKind::CancelBooking
             | TaskKind::Refund
+            | TaskKind::MassRefund
             | TaskKind::Mail
             | TaskKind::Sms
             | TaskKind::Push => Answer::Due,
@@ -152,6 +159,9 @@ impl Work for CoordinatorWork {
             }
             (Answer::Voided(answer), Some(booking)) => {
                 void::apply(task, booking, answer, held, world)
+            }
+            (Answer::Captured(answer), Some(booking)) => {
+                capture::apply(task, booking, answer, held, world)
             }
             (Answer::Traced(traced), _) => trace::apply(task, traced, held, world, appends),
             (_, None) => "unknown: the task names no booking".to_owned(),

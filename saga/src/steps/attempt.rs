@@ -5,7 +5,7 @@ use time::Duration;
 use crate::booking::{BookingState, Terms};
 use crate::identity::{BookingId, GatewayAccount, PaymentId};
 use crate::input::{Outcome, Refusal};
-use crate::payment::{Payment, PaymentStanding};
+use crate::payment::{CaptureMode, Payment, PaymentStanding};
 use crate::seat::SeatState;
 use crate::steps::verify;
 use crate::world::World;
@@ -17,6 +17,7 @@ pub fn open(
     id: PaymentId,
     account: &GatewayAccount,
     terms: &Terms,
+    capture: CaptureMode,
 ) -> Outcome {
     if world.payments.contains_key(&id) {
         return Outcome::AlreadyKnown;
@@ -53,10 +54,13 @@ pub fn open(
             booking,
             account: account.clone(),
             gateway_payment_id: None,
+            capture,
             standing: PaymentStanding::Open,
             expected,
             captured: None,
             verdict: None,
+            retained: 0,
+            disputes: Vec::new(),
             opened_at: now,
             decided_at: None,
         },

@@ -1,11 +1,12 @@
 //! The browser says that it has paid. Nobody has to believe it: the gateway is asked at once, and the customer
 //! is told again that we are at it. It moves no money and no seat.
 
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
+use crate::booking::Booking;
 use crate::identity::{BookingId, PaymentId};
 use crate::input::{Outcome, Refusal};
-use crate::payment::PaymentStanding;
+use crate::payment::{Payment, PaymentStanding};
 use crate::steps::verify;
 use crate::world::World;
 
@@ -15,6 +16,17 @@ pub const PAUSE_S: i64 = 10;
 /// Questions because of hints are numbered from here on, one number per pause since the attempt was opened:
 /// so one pause has one question, whoever asks how often.
 const FIRST_QUESTION: u32 = 1_000;
+
+/// How long it is until the next hint about `attempt` is listened to.
+pub fn wait(booking: &Booking, attempt: &Payment, now: OffsetDateTime) -> Duration {
+    // Opening the attempt started the schedule too, and is no hint.
+    let last = booking
+        .waiting_since
+        .filter(|since| *since > attempt.opened_at);
+    last.map_or(Duration::ZERO, |last| {
+        last + Duration::seconds(PAUSE_S) - now
+    })
+}
 
 /// Listens to a hint, unless the last one is too fresh. What is known already needs no question.
 pub fn heard(world: &mut World, booking: BookingId, payment: PaymentId) -> Outcome {
@@ -34,15 +46,10 @@ pub fn heard(world: &mut World, booking: BookingId, payment: PaymentId) -> Outco
         return Outcome::AlreadyKnown;
     }
     let opened_at = attempt.opened_at;
-    // Opening the attempt started the schedule too, and is no hint.
-    let last = world
+    let left = world
         .bookings
         .get(&booking)
-        .and_then(|row| row.waiting_since)
-        .filter(|since| *since > opened_at);
-    let left = last.map_or(Duration::ZERO, |last| {
-        last + Duration::seconds(PAUSE_S) - now
-    });
+        .map_or(Duration::ZERO, |row| wait(row, attempt, now));
     if left > Duration::ZERO {
         let after_s = u32::try_from(left.whole_seconds()).unwrap_or(0) + 1;
         return Outcome::Refused(Refusal::TooSoon { after_s });

@@ -60,6 +60,8 @@ pub fn place(
             expires_at,
             reclaim_at,
             waiting_since: None,
+            cancel_until_ms: terms.cancel_until_ms,
+            cancel_fee_bp: terms.cancel_fee_bp,
             confirmed_at: None,
             sequence: 0,
             version: 0,

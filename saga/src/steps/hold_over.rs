@@ -1,6 +1,6 @@
 //! A hold ends: its time runs out, the customer gives it up, or a newer one takes its place.
 
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use crate::booking::BookingState;
 use crate::event::EventBody;
@@ -8,7 +8,7 @@ use crate::identity::BookingId;
 use crate::input::{Outcome, Refusal};
 use crate::seat::SeatState;
 use crate::steps::void;
-use crate::task::{TaskKey, TaskKind};
+use crate::task::{Task, TaskKey, TaskKind};
 use crate::world::World;
 
 /// The customer gives the hold up. Giving it up twice is giving it up once.
@@ -25,6 +25,21 @@ pub fn release(world: &mut World, booking: BookingId) -> Outcome {
         }
         None => Outcome::Refused(Refusal::NoSuchBooking),
     }
+}
+
+/// Sets the hold's timer to `due_at`, whether it is there or not.
+pub fn set_timer(world: &mut World, booking: BookingId, due_at: OffsetDateTime) {
+    let key = TaskKey {
+        kind: TaskKind::HoldTimer,
+        subject: booking.uuid(),
+        generation: 1,
+    };
+    world.add_task(Task {
+        key,
+        booking: Some(booking),
+        due_at,
+        detail: None,
+    });
 }
 
 /// The hold's timer fires: the warning, or the end. An extension since then only sets it again.

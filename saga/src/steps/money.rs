@@ -8,12 +8,11 @@ use crate::event::{EventBody, Return};
 use crate::fact::{PaymentFact, PaymentState, Reference};
 use crate::identity::{BookingId, PaymentId, RefundId, SeatName};
 use crate::input::{Outcome, Refusal};
-use crate::ledger::Account;
 use crate::money::Money;
-use crate::payment::{Payment, PaymentStanding, Verdict};
+use crate::payment::{CaptureMode, Payment, PaymentStanding, Verdict};
 use crate::refund::{Refund, RefundCause, RefundStanding};
 use crate::seat::{SeatKey, SeatState};
-use crate::steps::{hold_over, verify, void};
+use crate::steps::{capture, hold_over, refund, verify, void};
 use crate::task::TaskKind;
 use crate::world::World;
 
@@ -35,6 +34,10 @@ pub fn told(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Outcom
         }
         PaymentState::Captured => captured(world, booking, payment, fact),
         // Older news than what we know, or a contradiction that a captured fact always wins.
+        PaymentState::Failed | PaymentState::Cancelled if standing == PaymentStanding::Captured => {
+            verify::doubt(world, payment);
+            Outcome::AlreadyKnown
+        }
         _ if standing == PaymentStanding::Captured => Outcome::AlreadyKnown,
         PaymentState::Failed => declined(world, booking, payment, fact),
         PaymentState::Cancelled if standing == PaymentStanding::Closed => Outcome::AlreadyKnown,
@@ -42,33 +45,43 @@ pub fn told(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Outcom
             close(world, booking, payment);
             Outcome::Done
         }
-        PaymentState::Open | PaymentState::Processing | PaymentState::Authorised => {
-            Outcome::AlreadyKnown
-        }
+        PaymentState::Authorised => capture::authorised(world, booking, payment, fact),
+        PaymentState::Open | PaymentState::Processing => Outcome::AlreadyKnown,
     }
 }
 
-/// Finds the payment that a fact is about: by the gateway's id, by our attempt's id, or else it is one that
-/// we never opened and that is written down now.
-fn recognise(world: &mut World, booking: BookingId, fact: &PaymentFact) -> PaymentId {
-    let known = world.payments.values().find(|payment| {
-        payment.account == fact.account
-            && payment.gateway_payment_id.as_deref() == Some(fact.gateway_payment_id.as_str())
-    });
-    if let Some(known) = known {
-        return known.id;
+/// Finds the payment that a fact is about: by the gateway's id, or by our attempt's.
+pub fn find(world: &World, booking: BookingId, fact: &PaymentFact) -> Option<PaymentId> {
+    if let Some(known) = world.payment_at_gateway(&fact.account, &fact.gateway_payment_id) {
+        return Some(known);
     }
-    if let Reference::Booking {
+    let Reference::Booking {
         payment: Some(attempt),
         ..
     } = &fact.reference
-        && let Some(row) = world.payments.get(attempt)
-        && row.booking == booking
-        && row.account == fact.account
-        && row.gateway_payment_id.is_none()
-    {
-        let id = row.id;
-        if let Some(row) = world.payment_mut(id) {
+    else {
+        return None;
+    };
+    world
+        .payments
+        .get(attempt)
+        .filter(|row| {
+            row.booking == booking
+                && row.account == fact.account
+                && row.gateway_payment_id.is_none()
+        })
+        .map(|row| row.id)
+}
+
+/// The payment that a fact is about, with its gateway's id; or else it is one that we never opened, and that is
+/// written down now.
+fn recognise(world: &mut World, booking: BookingId, fact: &PaymentFact) -> PaymentId {
+    if let Some(id) = find(world, booking, fact) {
+        let nameless = world
+            .payments
+            .get(&id)
+            .is_some_and(|row| row.gateway_payment_id.is_none());
+        if nameless && let Some(row) = world.payment_mut(id) {
             row.gateway_payment_id = Some(fact.gateway_payment_id.clone());
         }
         return id;
@@ -80,10 +93,13 @@ fn recognise(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Payme
         booking,
         account: fact.account.clone(),
         gateway_payment_id: Some(fact.gateway_payment_id.clone()),
+        capture: CaptureMode::Automatic,
         standing: PaymentStanding::Open,
         expected: fact.amount,
         captured: None,
         verdict: None,
+        retained: 0,
+        disputes: Vec::new(),
         opened_at: now,
         decided_at: None,
     });
@@ -155,6 +171,7 @@ fn captured(
     }
     verify::withdraw(world, payment);
     world.remove_task(TaskKind::Void, payment.uuid(), 1);
+    world.remove_task(TaskKind::Capture, payment.uuid(), 1);
     world.dismiss_person(&[AttentionKind::PaymentUnknown], payment.uuid());
     world.emit(
         booking,
@@ -166,28 +183,13 @@ fn captured(
             late,
         },
     );
-    let back = verdict.returns().map(|cause| {
-        give_back(
-            world,
-            booking,
-            payment,
-            fact.amount,
-            Account::Gateway,
-            cause,
-        )
-    });
+    let back = verdict
+        .returns()
+        .map(|cause| give_back(world, booking, payment, fact.amount, cause));
     match back {
         None => confirm(world, booking, payment, fact.amount, lapsed),
         Some(money) if verdict == Verdict::SeatsLost => {
-            if world
-                .bookings
-                .get(&booking)
-                .is_some_and(|row| row.state == BookingState::Held)
-            {
-                hold_over::lapse(world, booking, BookingState::SeatsLost);
-            } else if let Some(row) = world.booking_mut(booking) {
-                row.state = BookingState::SeatsLost;
-            }
+            seats_are_lost(world, booking);
             let seats_lost = seats_lost.clone();
             world.emit(
                 booking,
@@ -196,15 +198,30 @@ fn captured(
         }
         Some(money) => world.emit(booking, EventBody::PaymentRejectedInitiateRefund { money }),
     }
+    // A bank that took it back before we heard of it has returned it already.
+    refund::cover_loss(world, payment);
     Outcome::Decided {
         verdict,
         seats_lost,
     }
 }
 
+/// A booking has lost at least one of its seats: what it still holds is free again.
+pub fn seats_are_lost(world: &mut World, booking: BookingId) {
+    if world
+        .bookings
+        .get(&booking)
+        .is_some_and(|row| row.state == BookingState::Held)
+    {
+        hold_over::lapse(world, booking, BookingState::SeatsLost);
+    } else if let Some(row) = world.booking_mut(booking) {
+        row.state = BookingState::SeatsLost;
+    }
+}
+
 /// The decision itself. No clock is compared but in the seats: a payer who was in time is never refused
 /// because a consumer was slow.
-fn judge(world: &World, booking: BookingId, amount: Money) -> (Verdict, Vec<SeatName>) {
+pub fn judge(world: &World, booking: BookingId, amount: Money) -> (Verdict, Vec<SeatName>) {
     let Some(row) = world.bookings.get(&booking) else {
         return (Verdict::SeatsLost, Vec::new());
     };
@@ -249,7 +266,6 @@ fn confirm(
         };
         world.set_seat(&key, SeatState::Booked, Some(booking), None);
     }
-    world.post(payment, Account::Gateway, Account::Applied, amount);
     world.remove_task(TaskKind::HoldTimer, booking.uuid(), 1);
     world.emit(
         booking,
@@ -264,34 +280,30 @@ fn confirm(
     void::request_all(world, booking, Duration::ZERO);
 }
 
-/// Reserves the whole captured amount, which is in the account `from`, for its way back. The refund is tied to
-/// the payment and to what caused it; there is one per payment.
+/// Reserves money of a payment for its way back. The refund is tied to the payment and to what caused it; we decide
+/// on one per payment.
 pub fn give_back(
     world: &mut World,
     booking: BookingId,
     payment: PaymentId,
     amount: Money,
-    from: Account,
     cause: RefundCause,
 ) -> Return {
     let id = RefundId::of(payment, 1);
-    world.refunds.insert(
+    world.add_refund(Refund {
         id,
-        Refund {
-            id,
-            payment,
-            booking,
-            amount,
-            cause,
-            standing: RefundStanding::Requested,
-            generation: 1,
-            gateway_refund_id: None,
-            requested_at: world.now,
-            done_at: None,
-        },
-    );
-    world.changes.refunds_changed.insert(id);
-    world.post(payment, from, Account::ToReturn, amount);
+        payment,
+        booking,
+        amount,
+        cause,
+        standing: RefundStanding::Requested,
+        generation: 1,
+        gateway_refund_id: None,
+        other_way: None,
+        proof: None,
+        requested_at: world.now,
+        done_at: None,
+    });
     Return {
         refund_id: id,
         payment_id: payment,
@@ -325,12 +337,29 @@ fn declined(
 
 /// Nothing was taken and the attempt is cancelled. If money comes all the same, it is late money.
 pub fn close(world: &mut World, booking: BookingId, payment: PaymentId) {
+    let mut reserved = None;
     if let Some(row) = world.payment_mut(payment) {
+        if matches!(
+            row.standing,
+            PaymentStanding::Authorised | PaymentStanding::GivingUp
+        ) {
+            reserved = Some(row.expected);
+        }
         row.standing = PaymentStanding::Closed;
     }
     verify::withdraw(world, payment);
     world.remove_task(TaskKind::Void, payment.uuid(), 1);
+    world.remove_task(TaskKind::Capture, payment.uuid(), 1);
     world.dismiss_person(&[AttentionKind::PaymentUnknown], payment.uuid());
+    if let Some(amount) = reserved {
+        world.emit(
+            booking,
+            EventBody::PaymentVoided {
+                payment_id: payment,
+                amount,
+            },
+        );
+    }
     // What the customer sees changes: nothing is on its way any more.
     let _ = world.booking_mut(booking);
 }

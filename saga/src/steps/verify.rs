@@ -3,6 +3,8 @@
 
 use time::Duration;
 
+use crate::attention::{Attention, AttentionKind};
+use crate::fact::PaymentState;
 use crate::identity::PaymentId;
 use crate::input::{CallAnswer, Outcome, Refusal};
 use crate::payment::PaymentStanding;
@@ -15,6 +17,8 @@ pub const SOON_S: i64 = 20;
 pub const LATER_S: i64 = 160;
 /// How many questions are asked in all while the hold lives.
 pub const QUESTIONS: u32 = 2;
+/// The number of the question that is asked in doubt. Those after hints are numbered from 1,000.
+const DOUBT: u32 = 900;
 
 /// Sets the `generation`th question, `after` from now.
 pub fn request(world: &mut World, payment: PaymentId, generation: u32, after: Duration) {
@@ -41,6 +45,36 @@ pub fn withdraw(world: &mut World, payment: PaymentId) {
     }
 }
 
+/// Asks because the gateway told of a failure after it had told of money: news in the wrong order, or a contradiction.
+pub fn doubt(world: &mut World, payment: PaymentId) {
+    request(world, payment, DOUBT, Duration::ZERO);
+}
+
+/// The gateway was asked about money that it had told of. If it knows nothing of it any more, a person must look.
+fn contradicted(world: &mut World, payment: PaymentId, answer: &CallAnswer) -> Outcome {
+    let CallAnswer::Answered { state } = answer else {
+        return Outcome::AlreadyKnown;
+    };
+    let Some(row) = world.payments.get(&payment) else {
+        return Outcome::AlreadyKnown;
+    };
+    if *state == Some(PaymentState::Captured) {
+        return Outcome::AlreadyKnown;
+    }
+    world.call_person(Attention {
+        kind: AttentionKind::Contradiction,
+        subject: payment.uuid(),
+        booking: Some(row.booking),
+        payment: Some(payment),
+        amount: row.captured,
+        reason: "the gateway told of this money, then of a failure, and asked again it does not have it; \
+                 compare with its dashboard, the booking stands"
+            .to_owned(),
+        at: world.now,
+    });
+    Outcome::NeedsPerson
+}
+
 /// The gateway answered, or did not. What it said travels by Kafka, so that money has one way in; here the
 /// question is closed and the next one set. Not learning anything is no reason to fail or refund anything.
 pub fn answered(
@@ -53,18 +87,17 @@ pub fn answered(
     let Some(row) = world.payments.get(&payment) else {
         return Outcome::Refused(Refusal::NoSuchBooking);
     };
-    if matches!(
-        row.standing,
-        PaymentStanding::Captured | PaymentStanding::Closed
-    ) {
-        return Outcome::AlreadyKnown;
+    match row.standing {
+        PaymentStanding::Captured => return contradicted(world, payment, answer),
+        PaymentStanding::Closed => return Outcome::AlreadyKnown,
+        _ => {}
     }
     if generation < QUESTIONS {
         request(world, payment, generation + 1, Duration::seconds(LATER_S));
         return Outcome::Postponed;
     }
     match answer {
-        CallAnswer::Answered => Outcome::Done,
+        CallAnswer::Answered { .. } => Outcome::Done,
         // The end of the hold asks again, by cancelling, and that goes on until there is an answer.
         CallAnswer::Unknown { .. } => Outcome::Postponed,
     }

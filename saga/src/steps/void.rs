@@ -11,7 +11,7 @@ use crate::task::{Task, TaskKey, TaskKind, retry_at};
 use crate::world::World;
 
 /// After this many tries without an answer a person is told; the tries go on.
-const PATIENCE: u32 = 6;
+pub const PATIENCE: u32 = 6;
 
 /// Has every attempt of `booking` that the customer could still pay cancelled at its gateway, a declined
 /// one included: at most gateways its page can still be paid with another card.
@@ -21,25 +21,38 @@ pub fn request_all(world: &mut World, booking: BookingId, after: Duration) {
         .filter(|payment| {
             matches!(
                 payment.standing,
-                PaymentStanding::Open | PaymentStanding::Declined
+                PaymentStanding::Open | PaymentStanding::Authorised | PaymentStanding::Declined
             )
         })
         .map(|payment| payment.id)
         .collect();
     for payment in payable {
-        verify::withdraw(world, payment);
-        let task = Task {
-            key: TaskKey {
-                kind: TaskKind::Void,
-                subject: payment.uuid(),
-                generation: 1,
-            },
-            booking: Some(booking),
-            due_at: world.now + after,
-            detail: None,
-        };
-        world.add_task(task);
+        request(world, booking, payment, after);
     }
+}
+
+/// Has one attempt cancelled at its gateway. Money that is being taken is given up instead, as far as that goes.
+pub fn request(world: &mut World, booking: BookingId, payment: PaymentId, after: Duration) {
+    if world
+        .payments
+        .get(&payment)
+        .is_some_and(|row| row.standing == PaymentStanding::Authorised)
+        && let Some(row) = world.payment_mut(payment)
+    {
+        row.standing = PaymentStanding::GivingUp;
+    }
+    world.remove_task(TaskKind::Capture, payment.uuid(), 1);
+    verify::withdraw(world, payment);
+    world.add_task(Task {
+        key: TaskKey {
+            kind: TaskKind::Void,
+            subject: payment.uuid(),
+            generation: 1,
+        },
+        booking: Some(booking),
+        due_at: world.now + after,
+        detail: None,
+    });
 }
 
 /// The gateway answered, or did not.

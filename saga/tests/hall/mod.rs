@@ -2,24 +2,25 @@
 
 #![allow(dead_code, reason = "each test binary uses its part of the hall")]
 
+mod draws;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use boxoffice_saga::booking::{BookingState, CancelledBy, Contact, Terms};
+use boxoffice_saga::booking::{Booking, BookingState, CancelledBy, Contact, Terms};
 use boxoffice_saga::event::Event;
 use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference, RefundFact, RefundState};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, ShowId, UserId};
-use boxoffice_saga::input::{CallAnswer, Input, Outcome, RefundAnswer, VoidAnswer};
+use boxoffice_saga::input::{CallAnswer, CaptureAnswer, Input, Outcome, VoidAnswer};
 use boxoffice_saga::ledger::Entry;
 use boxoffice_saga::money::{Currency, Money};
-use boxoffice_saga::payment::PaymentStanding;
-use boxoffice_saga::promises::{Books, Closed};
-use boxoffice_saga::refund::{Refund, RefundStanding};
+use boxoffice_saga::payment::CaptureMode;
+use boxoffice_saga::promises::{Books, Closed, LONGEST_UNDECIDED};
+use boxoffice_saga::refund::{Refund, RefundCause, RefundStanding};
 use boxoffice_saga::seat::{Seat, SeatKey, SeatState};
 use boxoffice_saga::status::{self, StatusDocument};
+use boxoffice_saga::table::{self, Cell};
 use boxoffice_saga::task::{Task, TaskKey, TaskKind};
 use boxoffice_saga::world::{Changes, World};
-use rand::RngExt;
-use rand::rngs::StdRng;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -30,6 +31,10 @@ pub struct Hall {
     show: ShowId,
     closed: BTreeMap<ShowId, Closed>,
     drawn: u64,
+    /// What is kept when a customer cancels, in hundredths of a percent.
+    pub cancel_fee_bp: u16,
+    /// How long a history lasts at most.
+    pub lasts: Duration,
     tasks: BTreeMap<TaskKey, Task>,
     events: Vec<Event>,
     ledger: Vec<Entry>,
@@ -44,10 +49,14 @@ fn stripe() -> GatewayAccount {
     GatewayAccount::new("stripe", "default")
 }
 
+fn opening() -> OffsetDateTime {
+    OffsetDateTime::UNIX_EPOCH + Duration::days(20_000)
+}
+
 impl Hall {
     pub fn new() -> Self {
         let show = ShowId::try_from(7_u64).expect("a show");
-        let mut world = World::new(OffsetDateTime::UNIX_EPOCH + Duration::days(20_000));
+        let mut world = World::new(opening());
         for name in SEATS {
             let key = SeatKey {
                 show,
@@ -67,6 +76,9 @@ impl Hall {
             show,
             closed: BTreeMap::new(),
             drawn: 0,
+            cancel_fee_bp: 0,
+            // No history lasts as long as what nobody works on may wait unnoticed.
+            lasts: LONGEST_UNDECIDED,
             tasks: BTreeMap::new(),
             events: Vec::new(),
             ledger: Vec::new(),
@@ -151,7 +163,10 @@ impl Hall {
             user: UserId(user.to_owned()),
             seats: seats.iter().map(|seat| (*seat).to_owned()).collect(),
             contact: Contact::default(),
-            terms: Terms::usual(inr()),
+            terms: Terms {
+                cancel_fee_bp: self.cancel_fee_bp,
+                ..Terms::usual(inr())
+            },
         };
         (BookingId::pack(self.drawn, self.show, self.drawn), input)
     }
@@ -163,6 +178,7 @@ impl Hall {
             payment,
             account: stripe(),
             terms: Terms::usual(inr()),
+            capture: CaptureMode::Automatic,
         };
         assert_eq!(self.happens(booking, input), Outcome::Done);
         payment
@@ -297,6 +313,19 @@ impl Hall {
             .collect()
     }
 
+    /// The cell of the decision table that an input would meet.
+    pub fn cell(&self, booking: BookingId, input: &Input) -> Cell {
+        table::cell(&self.world, booking, input)
+    }
+
+    pub fn find(&self, booking: BookingId) -> Option<&Booking> {
+        self.world.bookings.get(&booking)
+    }
+
+    pub fn ledger(&self) -> &[Entry] {
+        &self.ledger
+    }
+
     pub fn events(&self) -> &[Event] {
         &self.events
     }
@@ -326,190 +355,6 @@ impl Hall {
         }
     }
 
-    /// Draws something that could happen next.
-    pub fn something(&mut self, rng: &mut StdRng) -> (BookingId, Input) {
-        let jumps = [0, 0, 1, 30, 299, 600, 631, 4_000];
-        self.pass_seconds(jumps[rng.random_range(0..jumps.len())]);
-        let bookings: Vec<_> = self.world.bookings.keys().copied().collect();
-        if bookings.is_empty() || rng.random_bool(0.15) {
-            let user = ["ann", "bob"][rng.random_range(0..2)];
-            let seats: Vec<_> = SEATS.into_iter().filter(|_| rng.random_bool(0.6)).collect();
-            return self.hold_input(user, &seats);
-        }
-        let booking = bookings[rng.random_range(0..bookings.len())];
-        if rng.random_bool(0.004) {
-            self.cancel_show();
-        }
-        if self.show_is_cancelled() && rng.random_bool(0.2) {
-            let by = CancelledBy::Show;
-            return (booking, Input::Cancel { by });
-        }
-        let input = match rng.random_range(0..10) {
-            0 if rng.random_bool(0.5) => Input::Cancel {
-                by: [CancelledBy::Customer, CancelledBy::Operator][rng.random_range(0..2)],
-            },
-            0 => Input::Release,
-            1 => {
-                self.drawn += 1;
-                let payment = PaymentId::from(Uuid::from_u128(self.drawn.into()));
-                Input::OpenAttempt {
-                    payment,
-                    account: stripe(),
-                    terms: Terms::usual(inr()),
-                }
-            }
-            2 if rng.random_bool(0.3) => {
-                let attempts: Vec<_> = self.world.payments.keys().copied().collect();
-                match attempts.get(rng.random_range(0..attempts.len().max(1))) {
-                    Some(payment) => Input::Hint { payment: *payment },
-                    None => Input::Release,
-                }
-            }
-            2..=5 => return (booking, self.some_payment(booking, rng)),
-            6 | 7 => return self.some_refund(rng).unwrap_or((booking, Input::HoldTimer)),
-            _ => return self.some_task(rng).unwrap_or((booking, Input::HoldTimer)),
-        };
-        (booking, input)
-    }
-
-    fn some_payment(&self, booking: BookingId, rng: &mut StdRng) -> Input {
-        let mine: Vec<_> = self
-            .world
-            .payments_of(booking)
-            .map(|payment| payment.id)
-            .collect();
-        let attempt = (!mine.is_empty() && rng.random_bool(0.7))
-            .then(|| mine[rng.random_range(0..mine.len())]);
-        let right = self.world.bookings[&booking].amount;
-        let amount = match rng.random_range(0..8) {
-            0 => Money::new(right.minor - 1, inr()),
-            1 => Money::new(right.minor, "USD".parse().expect("a currency")),
-            _ => right,
-        };
-        let state = [
-            PaymentState::Open,
-            PaymentState::Processing,
-            PaymentState::Failed,
-            PaymentState::Cancelled,
-            PaymentState::Captured,
-            PaymentState::Captured,
-            PaymentState::Captured,
-        ][rng.random_range(0..7)];
-        // A payment keeps its id and its amount at the gateway, whatever we are told about it.
-        let known = attempt.and_then(|attempt| self.world.payments.get(&attempt));
-        let id = match known {
-            Some(payment) => payment
-                .gateway_payment_id
-                .clone()
-                .unwrap_or_else(|| format!("pi_{}", payment.id)),
-            None => format!("pi_{booking}_{}", rng.random_range(0..2)),
-        };
-        let before = self
-            .world
-            .payments_of(booking)
-            .find(|row| row.gateway_payment_id.as_ref() == Some(&id));
-        let amount = before.and_then(|row| row.captured).unwrap_or(amount);
-        Input::Payment(fact(booking, attempt, &id, amount, state))
-    }
-
-    fn some_refund(&self, rng: &mut StdRng) -> Option<(BookingId, Input)> {
-        let refunds: Vec<_> = self.world.refunds.values().collect();
-        let refund = *refunds.get(rng.random_range(0..refunds.len().max(1)))?;
-        let state = [
-            RefundState::Pending,
-            RefundState::Succeeded,
-            RefundState::Succeeded,
-            RefundState::Failed,
-        ][rng.random_range(0..4)];
-        let told = RefundAnswer::Told {
-            fact: self.refund_fact(refund, state),
-        };
-        let why = || "lost".to_owned();
-        let answer = match rng.random_range(0..6) {
-            0 => return Some((refund.booking, Input::RefundTaken { refund: refund.id })),
-            1 if refund.standing != RefundStanding::Requested => {
-                return Some((
-                    refund.booking,
-                    Input::Refund(self.refund_fact(refund, state)),
-                ));
-            }
-            2 => RefundAnswer::Unknown { why: why() },
-            3 => RefundAnswer::RetryLater {
-                after_ms: Some(10),
-                why: why(),
-            },
-            4 => RefundAnswer::NothingAlive,
-            _ => told,
-        };
-        if refund.standing == RefundStanding::Requested {
-            return Some((refund.booking, Input::RefundTaken { refund: refund.id }));
-        }
-        let generation = refund.generation;
-        Some((
-            refund.booking,
-            Input::RefundAnswered {
-                refund: refund.id,
-                generation,
-                attempt: rng.random_range(1..12),
-                answer,
-            },
-        ))
-    }
-
-    /// The answer to a task that is there.
-    fn some_task(&self, rng: &mut StdRng) -> Option<(BookingId, Input)> {
-        let tasks: Vec<_> = self.tasks.values().collect();
-        let task = *tasks.get(rng.random_range(0..tasks.len().max(1)))?;
-        let booking = task.booking?;
-        let payment = PaymentId::from(task.key.subject);
-        let generation = task.key.generation;
-        let why = || "no answer".to_owned();
-        let input = match task.key.kind {
-            TaskKind::HoldTimer => Input::HoldTimer,
-            TaskKind::Verify => Input::VerifyAnswered {
-                payment,
-                generation,
-                answer: [CallAnswer::Answered, CallAnswer::Unknown { why: why() }]
-                    [rng.random_range(0..2)]
-                .clone(),
-            },
-            TaskKind::Void => {
-                let row = &self.world.payments[&payment];
-                let id = row
-                    .gateway_payment_id
-                    .clone()
-                    .unwrap_or_else(|| format!("pi_{payment}"));
-                let paid = fact(
-                    booking,
-                    Some(payment),
-                    &id,
-                    row.expected,
-                    PaymentState::Captured,
-                );
-                let answer = match rng.random_range(0..4) {
-                    0 => VoidAnswer::NothingTaken,
-                    1 => VoidAnswer::AlreadyPaid { fact: paid },
-                    2 => VoidAnswer::NotPossible { why: why() },
-                    _ => VoidAnswer::Unknown { why: why() },
-                };
-                Input::VoidAnswered {
-                    payment,
-                    generation,
-                    attempt: rng.random_range(1..10),
-                    answer,
-                }
-            }
-            TaskKind::Trace
-            | TaskKind::Refund
-            | TaskKind::Mail
-            | TaskKind::CancelShow
-            | TaskKind::CancelBooking
-            | TaskKind::Sms
-            | TaskKind::Push => return None,
-        };
-        Some((booking, input))
-    }
-
     /// Time passes and the gateways answer everything: whatever happened, it must come to an end.
     pub fn settle(&mut self) {
         if self.show_is_cancelled() {
@@ -530,7 +375,7 @@ impl Hall {
                 match task.key.kind {
                     TaskKind::HoldTimer => self.happens(booking, Input::HoldTimer),
                     TaskKind::Verify => {
-                        let answer = CallAnswer::Answered;
+                        let answer = CallAnswer::Answered { state: None };
                         self.happens(
                             booking,
                             Input::VerifyAnswered {
@@ -552,8 +397,22 @@ impl Hall {
                             },
                         )
                     }
+                    TaskKind::Capture => {
+                        let answer = CaptureAnswer::Declined {
+                            why: "ran out".to_owned(),
+                        };
+                        self.happens(
+                            booking,
+                            Input::CaptureAnswered {
+                                payment,
+                                attempt: 1,
+                                answer,
+                            },
+                        )
+                    }
                     TaskKind::Trace
                     | TaskKind::Refund
+                    | TaskKind::MassRefund
                     | TaskKind::Mail
                     | TaskKind::CancelShow
                     | TaskKind::CancelBooking
@@ -562,6 +421,28 @@ impl Hall {
                 };
             }
             for refund in self.world.refunds.values().cloned().collect::<Vec<_>>() {
+                if refund.standing == RefundStanding::WithOperator {
+                    let refund_id = refund.id;
+                    let proof = "receipt 8".to_owned();
+                    self.happens(
+                        refund.booking,
+                        Input::RefundSettledElsewhere {
+                            refund: refund_id,
+                            proof,
+                        },
+                    );
+                    continue;
+                }
+                if refund.cause == RefundCause::NotAskedFor {
+                    let mut told = self.refund_fact(&refund, RefundState::Succeeded);
+                    told.gateway_refund_id = refund.gateway_refund_id.clone().unwrap_or_default();
+                    told.refund = None;
+                    self.happens(refund.booking, Input::Refund(told));
+                    continue;
+                }
+                if !refund.gateway_should_act() {
+                    continue;
+                }
                 self.happens(refund.booking, Input::RefundTaken { refund: refund.id });
                 let told = self.refund_fact(&refund, RefundState::Succeeded);
                 self.happens(refund.booking, Input::Refund(told));
@@ -571,7 +452,7 @@ impl Hall {
             .world
             .payments
             .values()
-            .filter(|payment| payment.standing == PaymentStanding::Open)
+            .filter(|payment| payment.undecided())
             .map(|payment| payment.id)
             .collect();
         assert!(
@@ -579,7 +460,8 @@ impl Hall {
             "still open: {open:?}, tasks {:?}",
             self.tasks.keys()
         );
-        assert!(self.books().violations().is_empty());
+        let broken = self.books().violations();
+        assert!(broken.is_empty(), "{broken:#?}");
     }
 }
 

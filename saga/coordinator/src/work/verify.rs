@@ -53,7 +53,10 @@ impl CoordinatorWork {
         // Open and processing are no news.
         let news = matches!(
             fact.state,
-            PaymentState::Captured | PaymentState::Failed | PaymentState::Cancelled
+            PaymentState::Captured
+                | PaymentState::Authorised
+                | PaymentState::Failed
+                | PaymentState::Cancelled
         );
         if !news {
             return Verified::Told {
@@ -101,11 +104,16 @@ impl CoordinatorWork {
                     appends.outgoing.push(fetched(booking, record, world.now));
                 }
                 (
-                    CallAnswer::Answered,
+                    CallAnswer::Answered {
+                        state: Some(fact.state),
+                    },
                     format!("{:?}", fact.state).to_lowercase(),
                 )
             }
-            Verified::NobodyToAsk => (CallAnswer::Answered, "nobody to ask".to_owned()),
+            Verified::NobodyToAsk => {
+                let why = "nobody to ask".to_owned();
+                (CallAnswer::Unknown { why: why.clone() }, why)
+            }
             Verified::Unknown(why) => (
                 CallAnswer::Unknown { why: why.clone() },
                 format!("unknown: {why}"),

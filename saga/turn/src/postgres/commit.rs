@@ -97,16 +97,17 @@ async fn new_bookings(db: &mut PgConnection, world: &World) -> Result<(), TurnEr
         .collect();
     sqlx::query!(
         "insert into bookings (booking_id, show_id, user_id, seats, amount_minor, currency, state, email,
-             phone, language, held_at, expires_at, reclaim_at, waiting_since, confirmed_at, sequence, version,
-             updated_at)
+             phone, language, held_at, expires_at, reclaim_at, waiting_since, cancel_until_ms,
+             cancel_fee_bp, confirmed_at, sequence, version, updated_at)
          select b.booking_id, b.show_id, b.user_id, string_to_array(b.seats, E'\\x1f'), b.amount_minor,
              b.currency, b.state, b.email, b.phone, b.language, b.held_at, b.expires_at, b.reclaim_at,
-             b.waiting_since, b.confirmed_at, b.sequence, b.version, b.held_at
+             b.waiting_since, b.cancel_until_ms, b.cancel_fee_bp, b.confirmed_at, b.sequence, b.version, b.held_at
          from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],
              $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
-             $14::timestamptz[], $15::timestamptz[], $16::int[], $17::bigint[])
+             $14::timestamptz[], $15::timestamptz[], $16::int[], $17::bigint[], $18::bigint[], $19::int[])
              as b (booking_id, show_id, user_id, seats, amount_minor, currency, state, email, phone, language,
-                   held_at, expires_at, reclaim_at, waiting_since, confirmed_at, sequence, version)",
+                   held_at, expires_at, reclaim_at, waiting_since, confirmed_at, sequence, version,
+                   cancel_until_ms, cancel_fee_bp)",
         &column(&rows, |row| row.id.uuid()),
         &column(&rows, |row| row.show().as_i64()),
         &column(&rows, |row| row.user.0.clone()),
@@ -124,6 +125,8 @@ async fn new_bookings(db: &mut PgConnection, world: &World) -> Result<(), TurnEr
         &column(&rows, |row| row.confirmed_at) as &[Option<OffsetDateTime>],
         &column(&rows, |row| row.sequence.cast_signed()),
         &column(&rows, |row| row.version.cast_signed()),
+        &column(&rows, |row| row.cancel_until_ms),
+        &column(&rows, |row| i32::from(row.cancel_fee_bp)),
     )
     .execute(db)
     .await?;
@@ -173,16 +176,26 @@ async fn payments(db: &mut PgConnection, world: &World) -> Result<(), TurnError>
     if rows.is_empty() {
         return Ok(());
     }
+    let disputes = rows
+        .iter()
+        .map(|row| match row.disputes.as_slice() {
+            [] => Ok(None),
+            some => serde_json::to_string(some).map(Some),
+        })
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| TurnError::Data(error.to_string()))?;
     sqlx::query!(
         "insert into payments (payment_id, booking_id, show_id, gateway, account, gateway_payment_id, standing,
-             expected_minor, expected_currency, captured_minor, captured_currency, verdict, opened_at, decided_at)
+             expected_minor, expected_currency, captured_minor, captured_currency, verdict, opened_at, decided_at,
+             capture, retained_minor, disputes)
          select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[],
              $7::text[], $8::bigint[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::timestamptz[],
-             $14::timestamptz[])
+             $14::timestamptz[], $15::text[], $16::bigint[], $17::text[])
          on conflict (payment_id) do update
          set gateway_payment_id = excluded.gateway_payment_id, standing = excluded.standing,
              captured_minor = excluded.captured_minor, captured_currency = excluded.captured_currency,
-             verdict = excluded.verdict, decided_at = excluded.decided_at",
+             verdict = excluded.verdict, decided_at = excluded.decided_at,
+             retained_minor = excluded.retained_minor, disputes = excluded.disputes",
         &column(&rows, |row| row.id.uuid()),
         &column(&rows, |row| row.booking.uuid()),
         &column(&rows, |row| row.booking.show().as_i64()),
@@ -197,6 +210,9 @@ async fn payments(db: &mut PgConnection, world: &World) -> Result<(), TurnError>
         &column(&rows, |row| row.verdict.map(|verdict| verdict.name().to_owned())) as &[Option<String>],
         &column(&rows, |row| row.opened_at),
         &column(&rows, |row| row.decided_at) as &[Option<OffsetDateTime>],
+        &column(&rows, |row| row.capture.name().to_owned()),
+        &column(&rows, |row| row.retained),
+        &disputes as &[Option<String>],
     )
     .execute(db)
     .await?;
@@ -215,12 +231,14 @@ async fn refunds(db: &mut PgConnection, world: &World) -> Result<(), TurnError> 
     }
     sqlx::query!(
         "insert into refunds (refund_id, payment_id, booking_id, show_id, amount_minor, currency, cause,
-             standing, generation, gateway_refund_id, requested_at, done_at)
+             standing, generation, gateway_refund_id, requested_at, done_at, other_way, proof)
          select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[],
-             $7::text[], $8::text[], $9::int[], $10::text[], $11::timestamptz[], $12::timestamptz[])
+             $7::text[], $8::text[], $9::int[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::text[],
+             $14::text[])
          on conflict (refund_id) do update
          set standing = excluded.standing, generation = excluded.generation,
-             gateway_refund_id = excluded.gateway_refund_id, done_at = excluded.done_at",
+             gateway_refund_id = excluded.gateway_refund_id, done_at = excluded.done_at,
+             other_way = excluded.other_way, proof = excluded.proof",
         &column(&rows, |row| row.id.uuid()),
         &column(&rows, |row| row.payment.uuid()),
         &column(&rows, |row| row.booking.uuid()),
@@ -233,6 +251,8 @@ async fn refunds(db: &mut PgConnection, world: &World) -> Result<(), TurnError> 
         &column(&rows, |row| row.gateway_refund_id.clone()) as &[Option<String>],
         &column(&rows, |row| row.requested_at),
         &column(&rows, |row| row.done_at) as &[Option<OffsetDateTime>],
+        &column(&rows, |row| row.other_way.clone()) as &[Option<String>],
+        &column(&rows, |row| row.proof.clone()) as &[Option<String>],
     )
     .execute(db)
     .await?;

@@ -148,7 +148,8 @@ async fn bookings(db: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Booking>, T
     let rows = sqlx::query_as!(
         BookingRow,
         r#"select booking_id, user_id, seats, amount_minor, currency, state, email, phone, language,
-                  held_at, expires_at, reclaim_at, waiting_since, confirmed_at, sequence, version, updated_at
+                  held_at, expires_at, reclaim_at, waiting_since, cancel_until_ms, cancel_fee_bp, confirmed_at,
+                  sequence, version, updated_at
            from bookings where booking_id = any($1)
            order by booking_id for update"#,
         ids,
@@ -240,7 +241,8 @@ async fn clock_and_payments(
                   p.gateway as "gateway?", p.account as "account?", p.gateway_payment_id,
                   p.standing as "standing?", p.expected_minor as "expected_minor?",
                   p.expected_currency as "expected_currency?", p.captured_minor, p.captured_currency,
-                  p.verdict, p.opened_at as "opened_at?", p.decided_at
+                  p.verdict, p.capture as "capture?", p.retained_minor as "retained_minor?", p.disputes,
+                  p.opened_at as "opened_at?", p.decided_at
            from (values (1)) as always
            left join payments p on p.booking_id = any($1)"#,
         bookings,
@@ -265,6 +267,9 @@ async fn clock_and_payments(
         ) else {
             continue;
         };
+        let (Some(capture), Some(retained_minor)) = (row.capture, row.retained_minor) else {
+            continue;
+        };
         let row = PaymentRow {
             payment_id,
             booking_id,
@@ -277,6 +282,9 @@ async fn clock_and_payments(
             captured_minor: row.captured_minor,
             captured_currency: row.captured_currency,
             verdict: row.verdict,
+            capture,
+            retained_minor,
+            disputes: row.disputes,
             opened_at,
             decided_at: row.decided_at,
         };
@@ -289,7 +297,7 @@ async fn refunds(db: &mut PgConnection, bookings: &[Uuid]) -> Result<Vec<Refund>
     let rows = sqlx::query_as!(
         RefundRow,
         r#"select refund_id, payment_id, booking_id, amount_minor, currency, cause, standing, generation,
-                  gateway_refund_id, requested_at, done_at
+                  gateway_refund_id, other_way, proof, requested_at, done_at
            from refunds where booking_id = any($1)"#,
         bookings,
     )

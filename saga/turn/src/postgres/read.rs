@@ -72,7 +72,8 @@ async fn read_cases(
     let rows = sqlx::query_as!(
         BookingRow,
         r#"select booking_id, user_id, seats, amount_minor, currency, state, email, phone, language,
-                  held_at, expires_at, reclaim_at, waiting_since, confirmed_at, sequence, version, updated_at
+                  held_at, expires_at, reclaim_at, waiting_since, cancel_until_ms, cancel_fee_bp, confirmed_at,
+                  sequence, version, updated_at
            from bookings where booking_id = any($1)"#,
         ids,
     )
@@ -92,7 +93,8 @@ async fn read_cases(
     let rows = sqlx::query_as!(
         PaymentRow,
         r#"select payment_id, booking_id, gateway, account, gateway_payment_id, standing, expected_minor,
-                  expected_currency, captured_minor, captured_currency, verdict, opened_at, decided_at
+                  expected_currency, captured_minor, captured_currency, verdict, capture, retained_minor,
+                  disputes, opened_at, decided_at
            from payments where booking_id = any($1) order by opened_at, payment_id"#,
         ids,
     )
@@ -110,7 +112,7 @@ async fn read_cases(
         let rows = sqlx::query_as!(
             RefundRow,
             r#"select refund_id, payment_id, booking_id, amount_minor, currency, cause, standing, generation,
-                      gateway_refund_id, requested_at, done_at
+                      gateway_refund_id, other_way, proof, requested_at, done_at
                from refunds where booking_id = any($1) order by requested_at, refund_id"#,
             ids,
         )
@@ -145,7 +147,8 @@ async fn read_books(db: &mut PgConnection, show: ShowId) -> Result<Books, TurnEr
     let bookings = sqlx::query_as!(
         BookingRow,
         r#"select booking_id, user_id, seats, amount_minor, currency, state, email, phone, language,
-                  held_at, expires_at, reclaim_at, waiting_since, confirmed_at, sequence, version, updated_at
+                  held_at, expires_at, reclaim_at, waiting_since, cancel_until_ms, cancel_fee_bp, confirmed_at,
+                  sequence, version, updated_at
            from bookings where show_id = $1"#,
         id,
     )
@@ -155,6 +158,7 @@ async fn read_books(db: &mut PgConnection, show: ShowId) -> Result<Books, TurnEr
         PaymentRow,
         r#"select p.payment_id, p.booking_id, p.gateway, p.account, p.gateway_payment_id, p.standing,
                   p.expected_minor, p.expected_currency, p.captured_minor, p.captured_currency, p.verdict,
+                  p.capture, p.retained_minor, p.disputes,
                   p.opened_at, p.decided_at
            from payments p join bookings b using (booking_id) where b.show_id = $1"#,
         id,
@@ -164,7 +168,7 @@ async fn read_books(db: &mut PgConnection, show: ShowId) -> Result<Books, TurnEr
     let refunds = sqlx::query_as!(
         RefundRow,
         r#"select r.refund_id, r.payment_id, r.booking_id, r.amount_minor, r.currency, r.cause, r.standing,
-                  r.generation, r.gateway_refund_id, r.requested_at, r.done_at
+                  r.generation, r.gateway_refund_id, r.other_way, r.proof, r.requested_at, r.done_at
            from refunds r join bookings b using (booking_id) where b.show_id = $1"#,
         id,
     )

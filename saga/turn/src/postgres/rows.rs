@@ -4,7 +4,7 @@ use boxoffice_saga::booking::{Booking, BookingState, Contact};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, UserId};
 use boxoffice_saga::ledger::{Account, Entry};
 use boxoffice_saga::money::{Currency, Money};
-use boxoffice_saga::payment::{Payment, PaymentStanding, Verdict};
+use boxoffice_saga::payment::{CaptureMode, Payment, PaymentStanding, Verdict};
 use boxoffice_saga::refund::{Refund, RefundCause, RefundStanding};
 use boxoffice_saga::seat::{Seat, SeatKey, SeatState};
 use time::OffsetDateTime;
@@ -43,6 +43,8 @@ pub struct BookingRow {
     pub expires_at: OffsetDateTime,
     pub reclaim_at: OffsetDateTime,
     pub waiting_since: Option<OffsetDateTime>,
+    pub cancel_until_ms: i64,
+    pub cancel_fee_bp: i32,
     pub confirmed_at: Option<OffsetDateTime>,
     pub sequence: i32,
     pub version: i64,
@@ -69,6 +71,8 @@ impl TryFrom<BookingRow> for Booking {
             expires_at: row.expires_at,
             reclaim_at: row.reclaim_at,
             waiting_since: row.waiting_since,
+            cancel_until_ms: row.cancel_until_ms,
+            cancel_fee_bp: number("cancel_fee_bp", row.cancel_fee_bp.into())?,
             confirmed_at: row.confirmed_at,
             sequence: number("sequence", row.sequence.into())?,
             version: number("version", row.version)?,
@@ -90,6 +94,9 @@ pub struct PaymentRow {
     pub captured_minor: Option<i64>,
     pub captured_currency: Option<String>,
     pub verdict: Option<String>,
+    pub capture: String,
+    pub retained_minor: i64,
+    pub disputes: Option<String>,
     pub opened_at: OffsetDateTime,
     pub decided_at: Option<OffsetDateTime>,
 }
@@ -119,6 +126,14 @@ impl TryFrom<PaymentRow> for Payment {
             expected: Money::new(row.expected_minor, currency(&row.expected_currency)?),
             captured,
             verdict,
+            capture: CaptureMode::from_name(&row.capture)
+                .ok_or_else(|| unreadable("capture mode", &row.capture))?,
+            retained: row.retained_minor,
+            disputes: row
+                .disputes
+                .map(|json| serde_json::from_str(&json).map_err(|_| unreadable("disputes", &json)))
+                .transpose()?
+                .unwrap_or_default(),
             opened_at: row.opened_at,
             decided_at: row.decided_at,
         })
@@ -136,6 +151,8 @@ pub struct RefundRow {
     pub standing: String,
     pub generation: i32,
     pub gateway_refund_id: Option<String>,
+    pub other_way: Option<String>,
+    pub proof: Option<String>,
     pub requested_at: OffsetDateTime,
     pub done_at: Option<OffsetDateTime>,
 }
@@ -155,6 +172,8 @@ impl TryFrom<RefundRow> for Refund {
                 .ok_or_else(|| unreadable("refund standing", &row.standing))?,
             generation: number("generation", row.generation.into())?,
             gateway_refund_id: row.gateway_refund_id,
+            other_way: row.other_way,
+            proof: row.proof,
             requested_at: row.requested_at,
             done_at: row.done_at,
         })
