@@ -52,6 +52,10 @@ pub fn first<'a>(
     if !refund.stands(payment, booking) {
         return First::Decline("the decision behind this refund does not stand");
     }
+    // It may have changed since the task was leased: failed, withdrawn, settled by a person, begun anew.
+    if refund.generation != task.key.generation || !refund.gateway_should_act() {
+        return First::Decline("this refund is not to be made any more, or not by this task");
+    }
     if let Some(known) = &refund.gateway_refund_id {
         return First::Follow(known);
     }
@@ -72,9 +76,12 @@ pub fn after_look_up(
         Ok(all) => all,
         Err(error) => return Next::Answer(unanswered(error)),
     };
+    // One that failed is news only in the first go: later ones are made because of it.
+    let first_go = task.key.generation == 1;
     let mut ours: Vec<RefundFact> = all
         .into_iter()
         .filter(|fact| fact.refund == Some(refund.id))
+        .filter(|fact| first_go || fact.state != RefundState::Failed)
         .collect();
     // One that is alive says more than one that failed.
     ours.sort_by_key(|fact| fact.state == RefundState::Failed);

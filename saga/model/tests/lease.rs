@@ -12,6 +12,7 @@ fn world(set: fn(&mut Faults)) -> Lease {
         declines: 0,
         refused: 0,
         failures: 0,
+        retries: 0,
         ticks: [1, 1, 1],
     };
     set(&mut faults);
@@ -35,6 +36,8 @@ fn worlds() -> Vec<Lease> {
         world(|f| f.breaks = 1),
         world(|f| (f.crashes, f.declines) = (1, 1)),
         world(|f| (f.refused, f.failures) = (1, 1)),
+        world(|f| (f.declines, f.retries) = (1, 1)),
+        world(|f| (f.failures, f.retries, f.ticks) = (1, 1, [0, 1, 1])),
         undecided(),
     ];
     if is_full() {
@@ -42,6 +45,8 @@ fn worlds() -> Vec<Lease> {
         worlds.push(world(|f| {
             (f.breaks, f.declines, f.ticks) = (1, 1, [1, 2, 1])
         }));
+        worlds.push(world(|f| (f.failures, f.retries) = (1, 1)));
+        worlds.push(world(|f| (f.breaks, f.declines, f.retries) = (1, 1, 1)));
         worlds.push(world(|f| (f.crashes, f.refused, f.failures) = (1, 1, 1)));
     }
     worlds
@@ -102,9 +107,12 @@ fn missed(rule: Rule) -> (Lease, Option<&'static str>) {
         Rule::LeaseCompared => (world(|f| f.declines = 1), Some(NOT_BY_HAND_TOO)),
         Rule::RefusedQuestionIsNoAnswer => (world(|f| f.refused = 1), Some(NOT_BY_HAND_TOO)),
         Rule::Stands => (undecided(), Some(GOOD_BOOKING)),
+        Rule::Current => (world(|f| (f.failures, f.retries) = (1, 1)), Some(ONCE)),
         // Either of these would do: while a key lives the gateway itself knows a repeat, and what is looked up
         // first needs no key.
         Rule::LookUpBeforeRepeat | Rule::KeyLives => (plain, None),
+        // When a generation rises, whatever was in doubt has just been looked up.
+        Rule::EarlierGenerations => (world(|f| (f.declines, f.retries) = (1, 1)), None),
         // The deadlines see to it; within the lease an answer may still set the task again.
         Rule::CallWithinLease => (world(|f| f.declines = 1), None),
     }

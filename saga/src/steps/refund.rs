@@ -82,6 +82,38 @@ pub fn dismiss(world: &mut World, id: RefundId) {
     );
 }
 
+/// A gateway tells how a refund stands, in its own time: webhooks come again, and in any order.
+pub fn heard(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome {
+    let ours = fact.refund.and_then(|id| world.refunds.get(&id));
+    if ours.is_some_and(|refund| refund.booking == booking && is_old_news(refund, fact)) {
+        return Outcome::AlreadyKnown;
+    }
+    told(world, booking, fact)
+}
+
+/// Whether this says nothing of how our refund stands now. What failed at the gateway has failed for good. And once
+/// it is being made again, news may be of an earlier go; the task asks how the present one stands.
+pub fn is_old_news(refund: &Refund, fact: &RefundFact) -> bool {
+    // What is of another form was asked for by nobody, and counts whenever it was made.
+    if fact.amount != refund.amount {
+        return false;
+    }
+    let again = refund.generation > 1;
+    match &refund.gateway_refund_id {
+        Some(known) if *known == fact.gateway_refund_id => {
+            refund.standing == RefundStanding::WithOperator && fact.state != RefundState::Failed
+        }
+        Some(_) => again && fact.state == RefundState::Failed,
+        None => {
+            again
+                && matches!(
+                    refund.standing,
+                    RefundStanding::Requested | RefundStanding::UnderWay
+                )
+        }
+    }
+}
+
 /// A gateway tells how a refund stands.
 pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome {
     let Some(id) = recognise(world, booking, fact) else {
@@ -352,8 +384,7 @@ pub fn cover_loss(world: &mut World, payment: PaymentId) {
     }
 }
 
-/// A refund task has its answer. An answer of an earlier generation is recorded all the same: the money
-/// does not care which key moved it.
+/// A refund task has its answer. One of an earlier generation is news like any other.
 pub fn answered(
     world: &mut World,
     booking: BookingId,
@@ -373,6 +404,10 @@ pub fn answered(
         ..refund.task()
     };
     match answer {
+        RefundAnswer::Told { fact } if !current => {
+            world.remove_task(key.kind, key.subject, key.generation);
+            heard(world, booking, fact)
+        }
         RefundAnswer::Told { fact } => {
             let outcome = told(world, booking, fact);
             if finished {

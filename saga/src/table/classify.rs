@@ -30,7 +30,7 @@ pub fn cell(world: &World, booking: BookingId, input: &Input) -> Cell {
         Input::AttemptCreated { payment, .. } => here.created(*payment),
         Input::Hint { payment } => here.hint(*payment),
         Input::Payment(fact) => here.payment(fact),
-        Input::Refund(fact) => here.refund(fact),
+        Input::Refund(fact) => here.refund_heard(fact),
         Input::Dispute(fact) => here.dispute(fact),
         Input::VerifyAnswered {
             payment, answer, ..
@@ -414,12 +414,14 @@ impl Here<'_> {
         let current = row.generation == generation && row.gateway_should_act();
         match answer {
             RefundAnswer::Told { fact }
-                if fact.state == RefundState::Pending
+                if row.generation == generation
+                    && fact.state == RefundState::Pending
                     && row.gateway_should_act()
                     && self.world.now - row.requested_at >= refund::SLOW =>
             {
                 Cell::RefundAcceptedForDays
             }
+            RefundAnswer::Told { fact } if row.generation != generation => self.refund_heard(fact),
             RefundAnswer::Told { fact } => self.refund(fact),
             _ if !current => Cell::RefundAnsweredLate,
             RefundAnswer::Declined { .. } if self.returned_already(row) => {
@@ -437,6 +439,14 @@ impl Here<'_> {
 
     fn returned_already(&self, row: &Refund) -> bool {
         self.world.purse(row.payment).balance(Account::Loss) < 0
+    }
+
+    fn refund_heard(&self, fact: &RefundFact) -> Cell {
+        let ours = fact.refund.and_then(|id| self.world.refunds.get(&id));
+        if ours.is_some_and(|row| row.booking == self.row.id && refund::is_old_news(row, fact)) {
+            return Cell::RefundOldNews;
+        }
+        self.refund(fact)
     }
 
     fn refund(&self, fact: &RefundFact) -> Cell {

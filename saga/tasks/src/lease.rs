@@ -143,11 +143,17 @@ pub async fn take(
     Ok(tasks)
 }
 
-/// Reads what became of earlier tries, for those tasks that had any.
+/// Reads what became of earlier tries, for those tasks that may have had any: this one or an earlier generation.
 async fn earlier_attempts(pool: &PgPool, tasks: &mut [Leased]) -> Result<(), TurnError> {
+    // A refund's later generation is the same money: what is in doubt of an earlier one comes first. The
+    // questions about a payment are numbered, too, and have nothing to do with one another.
+    let had = |task: &Leased| {
+        let refund = matches!(task.key.kind, TaskKind::Refund | TaskKind::MassRefund);
+        task.attempt > 1 || (refund && task.key.generation > 1)
+    };
     let again: Vec<&Leased> = tasks
         .iter()
-        .filter(|task| task.attempt > 1 && task.key.kind.calls())
+        .filter(|task| had(task) && task.key.kind.calls())
         .collect();
     if again.is_empty() {
         return Ok(());

@@ -10,7 +10,7 @@ use boxoffice_saga::booking::{Booking, BookingState, CancelledBy, Contact, Terms
 use boxoffice_saga::event::Event;
 use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference, RefundFact, RefundState};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, ShowId, UserId};
-use boxoffice_saga::input::{CallAnswer, CaptureAnswer, Input, Outcome, VoidAnswer};
+use boxoffice_saga::input::{CallAnswer, CaptureAnswer, Input, Outcome, RefundAnswer, VoidAnswer};
 use boxoffice_saga::ledger::Entry;
 use boxoffice_saga::money::{Currency, Money};
 use boxoffice_saga::payment::CaptureMode;
@@ -444,8 +444,16 @@ impl Hall {
                     continue;
                 }
                 self.happens(refund.booking, Input::RefundTaken { refund: refund.id });
-                let told = self.refund_fact(&refund, RefundState::Succeeded);
-                self.happens(refund.booking, Input::Refund(told));
+                let fact = self.refund_fact(&refund, RefundState::Succeeded);
+                self.happens(
+                    refund.booking,
+                    Input::RefundAnswered {
+                        refund: refund.id,
+                        generation: refund.generation,
+                        attempt: 1,
+                        answer: RefundAnswer::Told { fact },
+                    },
+                );
             }
         }
         let open: Vec<_> = self

@@ -1,5 +1,7 @@
 //! What can happen, and what comes of it.
 
+use boxoffice_saga::refund::RefundStanding;
+
 use super::{
     AttemptRow, CALL_S, GatewayRefund, Grip, Hand, LEASE_S, Lease, Mood, Outcome, Request, Rule,
     Said, State, Step, TICKS,
@@ -32,6 +34,8 @@ pub enum Action {
     Crash(usize),
     /// The gateway finishes its nth refund, or it comes back.
     Finish(usize, GatewayRefund),
+    /// An operator has it made again.
+    Retry,
     /// A webhook about the nth refund is decided.
     Webhook(usize),
 }
@@ -84,6 +88,9 @@ impl Lease {
                     }
                 }
             }
+        }
+        if left.retries > 0 && state.books.refund.standing == RefundStanding::WithOperator {
+            actions.push(Action::Retry);
         }
         for (nth, request) in state.wire.iter().enumerate() {
             actions.push(Action::Arrive(nth, Mood::Does));
@@ -190,6 +197,10 @@ impl Lease {
                 }
                 state.gateway.refunds[nth] = into;
             }
+            Action::Retry => {
+                state.left.retries -= 1;
+                state.books.retried(now);
+            }
             Action::Webhook(nth) => {
                 let refund = state.gateway.refunds[nth];
                 state.books.told(now, nth, refund);
@@ -214,9 +225,13 @@ impl Lease {
         task.attempts += 1;
         task.lease = Some((token, now + LEASE_S));
         let (generation, attempt) = (task.generation, task.attempts);
-        let earlier = state.books.attempts.clone();
+        let before = |row: &&AttemptRow| (row.generation, row.attempt) < (generation, attempt);
+        let earlier = state.books.attempts.iter().filter(before).cloned();
+        let earlier = earlier.collect();
         let deadline = now + self.call();
-        if self.keeps(Rule::AttemptWritten) {
+        // One of an earlier go of the same name stays as it is.
+        let is_new = |row: &AttemptRow| (row.generation, row.attempt) != (generation, attempt);
+        if self.keeps(Rule::AttemptWritten) && state.books.attempts.iter().all(is_new) {
             state.books.attempts.push(AttemptRow {
                 generation,
                 attempt,
@@ -231,8 +246,11 @@ impl Lease {
             token,
             now,
             deadline,
-            // As they are read: for a task that was tried before.
-            earlier: if attempt > 1 { earlier } else { Vec::new() },
+            earlier: if attempt > 1 || self.keeps(Rule::EarlierGenerations) {
+                earlier
+            } else {
+                Vec::new()
+            },
         });
     }
 
@@ -240,6 +258,7 @@ impl Lease {
         let step = state.books.first(grip);
         match step {
             Step::Answer(_) if !self.keeps(Rule::Stands) => Step::Ask,
+            Step::Answer(_) if !self.keeps(Rule::Current) => state.books.first_of_old(grip),
             Step::LookUp if !self.keeps(Rule::NothingAlive) => Step::Answer(Said::NothingAlive),
             Step::LookUp => match state.books.looked_up(&self.told(grip), Some(&[])) {
                 // What it would come to if nothing were found says what the look-up is for.

@@ -9,7 +9,7 @@ use boxoffice_saga::fact::{Reference, RefundFact, RefundState};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, RefundId, ShowId, UserId};
 use boxoffice_saga::input::{Input, RefundAnswer};
 use boxoffice_saga::money::{Currency, Money};
-use boxoffice_saga::payment::{Payment, PaymentStanding, Verdict};
+use boxoffice_saga::payment::{CaptureMode, Payment, PaymentStanding, Verdict};
 use boxoffice_saga::refund::{Refund, RefundCause, RefundStanding};
 use boxoffice_saga::task::{TaskKey, TaskKind};
 use boxoffice_saga::world::World;
@@ -191,6 +191,7 @@ impl Books {
             booking: booking_id(),
             account: account(),
             gateway_payment_id: Some("pi_1".to_owned()),
+            capture: CaptureMode::Automatic,
             standing: PaymentStanding::Captured,
             expected: amount(),
             captured: Some(amount()),
@@ -199,6 +200,8 @@ impl Books {
             } else {
                 Verdict::Applied
             }),
+            retained: 0,
+            disputes: Vec::new(),
             opened_at: moment(0),
             decided_at: Some(moment(0)),
         }
@@ -214,6 +217,8 @@ impl Books {
             standing: self.refund.standing,
             generation: self.refund.generation,
             gateway_refund_id: self.refund.known_as.map(|nth| format!("re_{nth}")),
+            other_way: None,
+            proof: None,
             requested_at: moment(0),
             done_at: None,
         }
@@ -243,6 +248,8 @@ impl Books {
                 expires_at: moment(0),
                 reclaim_at: moment(0),
                 waiting_since: None,
+                cancel_until_ms: 0,
+                cancel_fee_bp: 0,
                 confirmed_at: None,
                 sequence: 0,
                 version: 0,
@@ -311,6 +318,15 @@ impl Books {
         });
     }
 
+    /// An operator has it made again, and the worker takes it on.
+    pub fn retried(&mut self, now: u32) {
+        self.turn(now, |world| {
+            let refund = refund_id();
+            world.apply(booking_id(), Input::RefundRetried { refund });
+        });
+        self.taken(now);
+    }
+
     /// The gateway's webhook about one of its refunds is decided.
     pub fn told(&mut self, now: u32, nth: usize, state: GatewayRefund) {
         self.turn(now, |world| {
@@ -368,6 +384,14 @@ impl Books {
             First::LookUp => Step::LookUp,
             First::Ask => Step::Ask,
         }
+    }
+
+    /// What a try would begin with if the refund were as it was when its task was made.
+    pub fn first_of_old(&self, grip: &Grip) -> Step {
+        let mut then = self.clone();
+        then.refund.generation = grip.generation;
+        then.refund.standing = RefundStanding::UnderWay;
+        then.first(grip)
     }
 
     /// What follows on a look-up that found these, or that the gateway would not have.

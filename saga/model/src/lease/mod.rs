@@ -42,13 +42,17 @@ pub enum Rule {
     DeadlineBeforeCall,
     /// A refund is made only while its decision stands.
     Stands,
+    /// A refund is made only by the task of its present generation, and while it is for the gateway to act.
+    Current,
+    /// The first try of a later generation knows what was tried before.
+    EarlierGenerations,
     /// That a look-up or a question was refused says nothing about the refund.
     RefusedQuestionIsNoAnswer,
 }
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::AttemptWritten,
         Self::LookUpBeforeRepeat,
         Self::LookUpBeforeNewKey,
@@ -60,6 +64,8 @@ impl Rule {
         Self::CallWithinLease,
         Self::DeadlineBeforeCall,
         Self::Stands,
+        Self::Current,
+        Self::EarlierGenerations,
         Self::RefusedQuestionIsNoAnswer,
     ];
 }
@@ -79,6 +85,8 @@ pub struct Faults {
     pub refused: u8,
     /// Refunds that come back.
     pub failures: u8,
+    /// Times that an operator has it made again.
+    pub retries: u8,
     /// Times that a few seconds, half a minute, or a day pass.
     pub ticks: [u8; 3],
 }
@@ -221,11 +229,11 @@ impl Model for Lease {
                 state.books.refund.decided || state.gateway.alive() == 0
             }),
             Property::always(HEARD, |_: &Self, state: &State| {
-                let told = state
-                    .books
-                    .attempts
-                    .iter()
-                    .any(|attempt| attempt.answer == Some(Recorded::Told));
+                let refund = &state.books.refund;
+                let told = state.books.attempts.iter().any(|attempt| {
+                    attempt.answer == Some(Recorded::Told)
+                        && attempt.generation == refund.generation
+                });
                 !told || state.books.refund.known_as.is_some()
             }),
             Property::sometimes("it is done", |_: &Self, state: &State| {
