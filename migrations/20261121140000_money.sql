@@ -26,5 +26,5 @@ alter table bookings
     add column cancel_fee_bp   integer not null default 0;
 
 -- What the sweep looks through: everything that somebody should be at work on.
+-- (For refunds there is refunds_unfinished.)
 create index payments_undecided on payments (opened_at) where standing in ('OPEN', 'AUTHORISED', 'GIVING_UP');
-create index refunds_open on refunds (requested_at) where standing in ('REQUESTED', 'UNDER_WAY', 'PENDING');

@@ -15,6 +15,8 @@ use boxoffice_turn::{Plan, TurnError};
 
 /// For a read, the wait for a session included.
 pub(crate) const READ: Duration = Duration::from_secs(3);
+/// For a read of an operator's.
+const LONG_READ: Duration = Duration::from_secs(10);
 /// For a turn, the wait for its session and its locks included. Under [`Options::desk_patience_ms`] by
 /// default, so that whoever waits at the desk is told what it is.
 ///
@@ -37,6 +39,16 @@ pub(crate) async fn read<T>(
     read: impl Future<Output = Result<T, TurnError>>,
 ) -> Result<T, TurnError> {
     within(READ, read).await
+}
+
+/// Reads what an operator asks for, which may be much.
+///
+/// # Errors
+/// The read's own, or `Unavailable`.
+pub(crate) async fn long_read<T>(
+    read: impl Future<Output = Result<T, TurnError>>,
+) -> Result<T, TurnError> {
+    within(LONG_READ, read).await
 }
 
 /// Whether it was given up, rather than refused.

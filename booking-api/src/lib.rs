@@ -21,6 +21,7 @@ mod idempotency;
 mod limits;
 pub mod metric;
 mod openapi;
+pub mod operators;
 mod options;
 pub mod problem;
 mod request;

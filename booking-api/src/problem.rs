@@ -113,8 +113,13 @@ codes! {
     /// The show is in a state that does not allow it: not on sale yet, on sale already, cancelled or removed;
     /// the detail says which.
     ShowState = "show_state", CONFLICT, "The show's state does not allow it";
-    /// This act takes something from somebody, so it needs a `reason`, which is kept with the operator's name.
+    /// This act needs a `reason`, which is kept with the operator's name.
     ReasonMissing = "reason_missing", UNPROCESSABLE_ENTITY, "A reason is needed";
+    /// The dead letter was put back into its topic before. Whether that helped is told by the list of letters: what
+    /// could not be used again is another letter. To send it once more, say `again`.
+    AlreadyRedriven = "already_redriven", CONFLICT, "The letter was redriven before";
+    /// The dead letter cannot be sent again as it was; the detail says why. Nothing of ours wrote it.
+    NotRedrivable = "not_redrivable", CONFLICT, "The letter cannot be redriven";
     /// This path does not take this method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
     /// A bug or a broken row of ours. It has been logged; asking again will hardly help.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{FromRequestParts, Path, Query};
 use bytes::Bytes;
+use http::Uri;
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -78,6 +79,20 @@ pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             format!("The body cannot be read: {error}."),
         )
     })
+}
+
+/// The query string.
+///
+/// # Errors
+/// `invalid_request`, with what is wrong in it.
+pub fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
+    match Query::try_from_uri(uri) {
+        Ok(Query(query)) => Ok(query),
+        Err(error) => Err(Problem::new(
+            Code::InvalidRequest,
+            format!("The query cannot be read: {}.", error.body_text()),
+        )),
+    }
 }
 
 /// Something in the path; what is not even of its shape does not exist.

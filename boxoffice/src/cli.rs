@@ -14,7 +14,9 @@ use crate::failure::Failure;
 use crate::logging::{self, Destination};
 use crate::roles::{self, Role};
 use crate::supervisor::{Ending, Stage, Supervisor};
-use crate::{audit, bench, demo, dev, extent, probe, report, schema, shows, terminal, tickets};
+use crate::{
+    audit, bench, demo, dev, extent, operators, probe, report, schema, shows, terminal, tickets,
+};
 
 /// Drives ticket bookings from seat hold to paid ticket, and gets the money right when things go wrong.
 ///
@@ -86,6 +88,15 @@ enum Command {
     /// Create and import shows, put them on sale, block seats, change and cancel them
     #[command(subcommand)]
     Show(shows::ShowCommand),
+    /// Tell a booking's story, list what is stuck and for whom it waits, try it again
+    #[command(subcommand)]
+    Saga(operators::saga::SagaCommand),
+    /// List what waits for a person
+    #[command(subcommand)]
+    Attention(operators::attention::AttentionCommand),
+    /// List, show and redrive dead letters; list and retry parked records
+    #[command(subcommand)]
+    Dlq(operators::dead_letters::DlqCommand),
     /// Check tickets as a gate does, offline; print the public keys for that
     #[command(subcommand)]
     Ticket(tickets::TicketCommand),
@@ -176,6 +187,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Show(command) => shows::run(command, &database(file)?).await,
+        Command::Saga(command) => operators::saga::run(command, &database(file)?).await,
+        Command::Attention(command) => operators::attention::run(command, &database(file)?).await,
+        Command::Dlq(command) => operators::dead_letters::run(command, &database(file)?).await,
         Command::Ticket(command) => tickets::run(command, || Ok(load(file, &[])?.config.tickets)),
         Command::Report(arguments) => {
             report::run(arguments, &analytics(&load(file, &[])?.config)?).await

@@ -9,6 +9,8 @@ pub mod dev;
 mod extent;
 pub mod failure;
 mod logging;
+mod operators;
+mod orders;
 mod probe;
 mod report;
 pub mod roles;

@@ -66,6 +66,7 @@ pub(crate) fn act(
         Call::Fetch => payments::fetch(books, id),
         Call::Confirm => payments::confirm(books, asked, id, behaviour),
         Call::Cancel => payments::cancel(books, asked, id),
+        Call::Capture => payments::take(books, id, behaviour),
         Call::Refund => refunds::create(books, asked, behaviour, now),
         Call::FetchRefund => refunds::fetch(books, id),
         Call::List => {

@@ -18,6 +18,8 @@ pub enum Call {
     Confirm,
     /// `POST /v1/payment_intents/{id}/cancel`
     Cancel,
+    /// `POST /v1/payment_intents/{id}/capture`
+    Capture,
     /// `POST /v1/refunds`
     Refund,
     /// `GET /v1/refunds/{id}`

@@ -55,6 +55,11 @@ pub(crate) struct Payment {
     pub(crate) declined: bool,
     pub(crate) cancellation_reason: Option<String>,
     pub(crate) charge: Option<String>,
+    /// Its money is taken by a call of its own.
+    #[serde(default)]
+    pub(crate) manual: bool,
+    #[serde(default)]
+    pub(crate) disputes: Vec<Dispute>,
     pub(crate) refunds: Vec<String>,
     pub(crate) calls: Vec<CallRecord>,
 }
@@ -63,6 +68,8 @@ pub(crate) struct Payment {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PaymentStatus {
     RequiresPaymentMethod,
+    /// Reserved; taken by a call, or given up.
+    RequiresCapture,
     Processing,
     Canceled,
     Succeeded,
@@ -81,6 +88,23 @@ pub(crate) struct Refund {
     pub(crate) reason: Option<String>,
     /// Unix seconds.
     pub(crate) created: i64,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Dispute {
+    pub(crate) id: String,
+    pub(crate) amount: i64,
+    pub(crate) status: DisputeStatus,
+    /// Unix seconds.
+    pub(crate) created: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DisputeStatus {
+    NeedsResponse,
+    Won,
+    Lost,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

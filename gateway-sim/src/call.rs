@@ -43,7 +43,7 @@ async fn run(sim: Arc<Sim>, asked: Asked) -> Seen {
     // Only POSTs take keys, as at Stripe.
     let writes = matches!(
         asked.call,
-        Call::Create | Call::Confirm | Call::Cancel | Call::Refund
+        Call::Create | Call::Confirm | Call::Cancel | Call::Capture | Call::Refund
     );
     let key = asked.idempotency_key.clone().filter(|_| writes);
     let asked_text = format!("{:?} {:?} {:?}", asked.call, asked.id, asked.form.sorted());

@@ -13,6 +13,8 @@
 //! | `POST /_sim/payments/{id}` | a [`Behaviour`] for one payment: by its id, or by the `payment_id` or `booking_id` in its metadata, even before it exists |
 //! | `POST /_sim/defaults` | the [`Behaviour`] of payments that come later and are not told one |
 //! | `POST /_sim/payments/{id}/settle` | `{"outcome": "succeeded" \| "failed"}`: the bank has finished |
+//! | `POST /_sim/payments/{id}/refund` | `{"amount"?}`: somebody makes a refund on the dashboard |
+//! | `POST /_sim/payments/{id}/dispute` | `{"status": "needs_response" \| "won" \| "lost", "amount"?}`: the customer's bank |
 //! | `POST /_sim/refunds/{id}` | `{"status": "succeeded" \| "failed"}`: the bank has finished, or changed its mind |
 //! | `POST /_sim/outage` | `{"status": 503}` answers every call so, without effect; `{"status": null}` ends it |
 //! | `GET`, `POST /_sim/mail` | whether the mail server is open, and its letters (`?about=`, a part of their Message-ID); `{"open": false}` closes it |

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use crate::act::{Acted, Asked, Happened};
 use crate::answer::Answer;
 use crate::behaviour::Behaviour;
-use crate::books::{Books, Payment, PaymentStatus, fresh_id};
+use crate::books::{Books, Dispute, DisputeStatus, Payment, PaymentStatus, fresh_id};
 use crate::wire;
 
 pub(crate) fn create(books: &mut Books, asked: &Asked, id: &str, now: OffsetDateTime) -> Acted {
@@ -42,6 +42,8 @@ pub(crate) fn create(books: &mut Books, asked: &Asked, id: &str, now: OffsetDate
         declined: false,
         cancellation_reason: None,
         charge: None,
+        manual: asked.form.get("capture_method") == Some("manual"),
+        disputes: Vec::new(),
         refunds: Vec::new(),
         calls: Vec::new(),
     };
@@ -88,8 +90,7 @@ pub(crate) fn confirm(books: &mut Books, asked: &Asked, id: &str, behaviour: &Be
                 payment.status = PaymentStatus::Processing;
                 "payment_intent.processing"
             } else {
-                capture(payment, behaviour);
-                "payment_intent.succeeded"
+                finish(payment, behaviour)
             };
             let object = wire::payment(payment);
             Acted {
@@ -118,8 +119,7 @@ pub(crate) fn settle(
         return None;
     }
     let kind = if succeeded {
-        capture(payment, behaviour);
-        "payment_intent.succeeded"
+        finish(payment, behaviour)
     } else {
         payment.status = PaymentStatus::RequiresPaymentMethod;
         payment.declined = true;
@@ -132,7 +132,11 @@ pub(crate) fn cancel(books: &mut Books, asked: &Asked, id: &str) -> Acted {
     let Some(payment) = books.payments.get_mut(id) else {
         return Answer::missing("payment_intent", id).into();
     };
-    if payment.status != PaymentStatus::RequiresPaymentMethod {
+    let cancellable = matches!(
+        payment.status,
+        PaymentStatus::RequiresPaymentMethod | PaymentStatus::RequiresCapture
+    );
+    if !cancellable {
         return unexpected(payment, "cancel").into();
     }
     payment.status = PaymentStatus::Canceled;
@@ -142,6 +146,66 @@ pub(crate) fn cancel(books: &mut Books, asked: &Asked, id: &str) -> Acted {
         answer: Answer::ok(object.clone()),
         happened: vec![Happened::new("payment_intent.canceled", id, object)],
     }
+}
+
+pub(crate) fn take(books: &mut Books, id: &str, behaviour: &Behaviour) -> Acted {
+    let Some(payment) = books.payments.get_mut(id) else {
+        return Answer::missing("payment_intent", id).into();
+    };
+    if payment.status != PaymentStatus::RequiresCapture {
+        return unexpected(payment, "capture").into();
+    }
+    capture(payment, behaviour);
+    let object = wire::payment(payment);
+    Acted {
+        answer: Answer::ok(object.clone()),
+        happened: vec![Happened::new("payment_intent.succeeded", id, object)],
+    }
+}
+
+/// The customer's bank disputes a payment, or has decided. A dispute that is decided may be decided again.
+pub(crate) fn dispute(
+    books: &mut Books,
+    id: &str,
+    status: DisputeStatus,
+    amount: Option<i64>,
+    now: OffsetDateTime,
+) -> Option<Happened> {
+    let payment = books.payments.get_mut(id)?;
+    if payment.status != PaymentStatus::Succeeded {
+        return None;
+    }
+    let kind = match (payment.disputes.first_mut(), status) {
+        (None, _) => {
+            payment.disputes.push(Dispute {
+                id: fresh_id("dp"),
+                amount: amount.unwrap_or(payment.received),
+                status,
+                created: now.unix_timestamp(),
+            });
+            "charge.dispute.created"
+        }
+        (Some(dispute), status) if dispute.status != status => {
+            dispute.status = status;
+            "charge.dispute.closed"
+        }
+        (Some(_), _) => return None,
+    };
+    let object = payment
+        .disputes
+        .first()
+        .map(|dispute| wire::dispute(payment, dispute))?;
+    Some(Happened::new(kind, id, object))
+}
+
+/// The bank agrees: the money is taken, or only reserved.
+fn finish(payment: &mut Payment, behaviour: &Behaviour) -> &'static str {
+    if payment.manual {
+        payment.status = PaymentStatus::RequiresCapture;
+        return "payment_intent.amount_capturable_updated";
+    }
+    capture(payment, behaviour);
+    "payment_intent.succeeded"
 }
 
 fn capture(payment: &mut Payment, behaviour: &Behaviour) {

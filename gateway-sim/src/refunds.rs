@@ -6,6 +6,7 @@ use crate::act::{Acted, Asked, Happened};
 use crate::answer::Answer;
 use crate::behaviour::{Behaviour, RefundFate};
 use crate::books::{Books, PaymentStatus, Refund, RefundStatus, fresh_id};
+use crate::form::Form;
 use crate::wire;
 
 pub(crate) fn create(
@@ -14,7 +15,17 @@ pub(crate) fn create(
     behaviour: &Behaviour,
     now: OffsetDateTime,
 ) -> Acted {
-    let Some(id) = asked.form.get("payment_intent") else {
+    make(books, &asked.form, behaviour, now)
+}
+
+/// Makes a refund, whoever asks: an API call, or somebody at the dashboard.
+pub(crate) fn make(
+    books: &mut Books,
+    form: &Form,
+    behaviour: &Behaviour,
+    now: OffsetDateTime,
+) -> Acted {
+    let Some(id) = form.get("payment_intent") else {
         let message = "One of the following params should be provided: payment_intent or charge.";
         return Answer::invalid(Some("parameter_missing"), message).into();
     };
@@ -31,7 +42,7 @@ pub(crate) fn create(
         let message = format!("Charge {charge} has already been refunded.");
         return Answer::invalid(Some("charge_already_refunded"), &message).into();
     }
-    let amount = match asked.form.get("amount").map(str::parse::<i64>) {
+    let amount = match form.get("amount").map(str::parse::<i64>) {
         None => left,
         Some(Ok(amount)) if amount > 0 => amount,
         Some(_) => {
@@ -63,8 +74,8 @@ pub(crate) fn create(
         amount,
         currency: payment.currency.clone(),
         status,
-        metadata: asked.form.map("metadata"),
-        reason: asked.form.get("reason").map(str::to_owned),
+        metadata: form.map("metadata"),
+        reason: form.get("reason").map(str::to_owned),
         created: now.unix_timestamp(),
     };
     let object = wire::refund(&refund);

@@ -28,6 +28,7 @@ pub(crate) fn router(sim: Arc<Sim>) -> Router {
         .route("/v1/payment_intents/{id}", gets_one(Call::Fetch))
         .route("/v1/payment_intents/{id}/confirm", posts_one(Call::Confirm))
         .route("/v1/payment_intents/{id}/cancel", posts_one(Call::Cancel))
+        .route("/v1/payment_intents/{id}/capture", posts_one(Call::Capture))
         .route(
             "/v1/refunds",
             posts(Call::Refund).merge(gets(Call::ListRefunds)),
@@ -36,6 +37,8 @@ pub(crate) fn router(sim: Arc<Sim>) -> Router {
         .route("/v1/events", gets(Call::ListEvents))
         .route("/_sim/payments/{id}", post(told::payment))
         .route("/_sim/payments/{id}/settle", post(told::settle))
+        .route("/_sim/payments/{id}/refund", post(told::dashboard_refund))
+        .route("/_sim/payments/{id}/dispute", post(told::dispute))
         .route("/_sim/refunds/{id}", post(told::refund))
         .route("/_sim/defaults", post(told::defaults))
         .route("/_sim/outage", post(told::outage))

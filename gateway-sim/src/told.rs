@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 
 use crate::behaviour::Behaviour;
-use crate::books::{Books, Payment, RefundStatus};
+use crate::books::{Books, DisputeStatus, Payment, RefundStatus};
+use crate::form::Form;
 use crate::sim::Sim;
 use crate::{delivery, payments, refunds};
 
@@ -39,6 +40,22 @@ pub(crate) struct Settle {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SettleRefund {
     status: Outcome,
+}
+
+/// A refund that somebody makes at the gateway's dashboard: nothing in it is of our making.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DashboardRefund {
+    /// In minor units; without: all that is left.
+    amount: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Disputed {
+    status: DisputeStatus,
+    /// In minor units; without: all that was captured.
+    amount: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -118,6 +135,42 @@ pub(crate) async fn refund(
             return none(&id);
         };
         let happened = refunds::settle(&mut books, &id, status);
+        told_of(&sim, &mut books, happened, &behaviour)
+    })
+}
+
+pub(crate) async fn dashboard_refund(
+    State(sim): State<Arc<Sim>>,
+    Path(id): Path<String>,
+    told: Told<DashboardRefund>,
+) -> Response {
+    with(told, |DashboardRefund { amount }| {
+        let mut books = sim.books();
+        let Some(behaviour) = behaviour_of(&mut books, &id) else {
+            return none(&id);
+        };
+        let amount = amount.map_or_else(String::new, |amount| format!("&amount={amount}"));
+        let form = Form::parse(format!("payment_intent={id}{amount}").as_bytes());
+        let acted = refunds::make(&mut books, &form, &behaviour, sim.now());
+        for happened in acted.happened {
+            delivery::publish(&sim, &mut books, happened, &behaviour.webhook);
+        }
+        sim.dirty.notify_one();
+        acted.answer.into_response(false)
+    })
+}
+
+pub(crate) async fn dispute(
+    State(sim): State<Arc<Sim>>,
+    Path(id): Path<String>,
+    told: Told<Disputed>,
+) -> Response {
+    with(told, |Disputed { status, amount }| {
+        let mut books = sim.books();
+        let Some(behaviour) = behaviour_of(&mut books, &id) else {
+            return none(&id);
+        };
+        let happened = payments::dispute(&mut books, &id, status, amount, sim.now());
         told_of(&sim, &mut books, happened, &behaviour)
     })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::books::{Payment, Refund, RefundStatus};
+use crate::books::{Dispute, Payment, PaymentStatus, Refund, RefundStatus};
 
 /// The API version that the objects are shaped after.
 pub(crate) const API_VERSION: &str = "2024-06-20";
@@ -20,10 +20,10 @@ pub(crate) fn payment(payment: &Payment) -> Value {
         "id": payment.id,
         "object": "payment_intent",
         "amount": payment.amount,
-        "amount_capturable": 0,
+        "amount_capturable": if payment.status == PaymentStatus::RequiresCapture { payment.amount } else { 0 },
         "amount_received": payment.received,
         "cancellation_reason": payment.cancellation_reason,
-        "capture_method": "automatic",
+        "capture_method": if payment.manual { "manual" } else { "automatic" },
         "client_secret": payment.client_secret,
         "created": payment.created,
         "currency": payment.currency,
@@ -56,6 +56,22 @@ pub(crate) fn refund(refund: &Refund) -> Value {
         RefundStatus::Succeeded => {}
     }
     body
+}
+
+pub(crate) fn dispute(payment: &Payment, dispute: &Dispute) -> Value {
+    json!({
+        "id": dispute.id,
+        "object": "dispute",
+        "amount": dispute.amount,
+        "charge": payment.charge,
+        "created": dispute.created,
+        "currency": payment.currency,
+        "livemode": false,
+        "metadata": {},
+        "payment_intent": payment.id,
+        "reason": "fraudulent",
+        "status": dispute.status,
+    })
 }
 
 /// A charge, as far as `charge.refunded` needs one.

@@ -42,6 +42,29 @@ pub enum AttentionKind {
 }
 
 impl AttentionKind {
+    /// All kinds. Each has a section in `docs/operators.md`.
+    pub const ALL: [Self; 14] = [
+        Self::RefundNotPossible,
+        Self::RefundStuck,
+        Self::RefundCameBack,
+        Self::RefundSlow,
+        Self::RefundOtherWay,
+        Self::DisputeOpened,
+        Self::DisputeLost,
+        Self::ForeignRefund,
+        Self::PaymentUnknown,
+        Self::Contradiction,
+        Self::UnknownBooking,
+        Self::ForgedRecord,
+        Self::DeadLetter,
+        Self::MailNotDelivered,
+    ];
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The name in the database and on the operators' list.
     pub const fn name(self) -> &'static str {
         match self {

@@ -14,9 +14,10 @@ use serde::Deserialize;
 use crate::api::Api;
 use crate::bookings::not_done;
 use crate::idempotency::{self, Reply};
+use crate::operators::{Act, Acted, OperatorError, Order, act};
 use crate::problem::{Code, Problem};
 use crate::request;
-use crate::shows::{Act, Acted, Order, ShowError, act};
+use crate::shows::ShowError;
 
 /// The largest body of an operator's request, in bytes: many shows with all their seats.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
@@ -108,7 +109,7 @@ pub(super) fn order(user: &UserId, reason: Option<String>) -> Result<Order, Prob
     })
 }
 
-/// An order of `user` that takes something from somebody: its reason may not be missing.
+/// An order of `user` whose reason may not be missing.
 pub(super) fn order_with_reason(user: &UserId, reason: Option<String>) -> Result<Order, Problem> {
     if reason.is_none() {
         return Err(Problem::new(
@@ -125,7 +126,10 @@ pub(super) async fn carry_out<A: Act>(
     order: &Order,
     key: Option<&KeyClaim>,
     what: &A,
-) -> Result<Response, Problem> {
+) -> Result<Response, Problem>
+where
+    Problem: From<A::Error>,
+{
     let reply = match in_time(act(&api.store, order, key, what)).await? {
         Acted::Now(_, body) => Reply::first(A::STATUS, body),
         Acted::Before { status, body } => Reply::again(status, body),
@@ -135,9 +139,10 @@ pub(super) async fn carry_out<A: Act>(
 }
 
 /// Waits for an act, but not for ever. What is given up may have been done; the same again is safe.
-pub(super) async fn in_time<T>(
-    work: impl Future<Output = Result<T, ShowError>>,
-) -> Result<T, Problem> {
+pub(super) async fn in_time<T, E>(work: impl Future<Output = Result<T, E>>) -> Result<T, Problem>
+where
+    Problem: From<E>,
+{
     match tokio::time::timeout(ACT_TIME, work).await {
         Ok(done) => Ok(done?),
         Err(_) => {
@@ -170,6 +175,20 @@ impl From<ShowError> for Problem {
                 Self::new(Code::SeatsUnavailable, said).about_seats(seats)
             }
             ShowError::Database(error) => not_done(&error, "an operator's act"),
+        }
+    }
+}
+
+impl From<OperatorError> for Problem {
+    fn from(error: OperatorError) -> Self {
+        let said = sentence(&error.to_string());
+        match error {
+            OperatorError::UnknownBooking(_) => Self::not_found("booking"),
+            OperatorError::UnknownLetter(_) => Self::not_found("dead letter"),
+            OperatorError::NotParked(_) => Self::new(Code::NotFound, said),
+            OperatorError::Redriven { .. } => Self::new(Code::AlreadyRedriven, said),
+            OperatorError::Unsendable(_) => Self::new(Code::NotRedrivable, said),
+            OperatorError::Database(error) => not_done(&error, "an operator's act"),
         }
     }
 }

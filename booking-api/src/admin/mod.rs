@@ -2,13 +2,18 @@
 //! why, in the transaction that does it.
 
 mod acts;
+mod attention;
 mod bookings;
 mod cancel;
+mod dead_letters;
 mod new_shows;
+mod paging;
+mod parked;
 mod remove;
 mod sale;
 mod several;
 mod show;
+mod stories;
 
 use std::sync::Arc;
 
@@ -30,4 +35,13 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(sale::change))
         .routes(routes!(cancel::cancel))
         .routes(routes!(bookings::cancel))
+        .routes(routes!(stories::waiting))
+        .routes(routes!(stories::story))
+        .routes(routes!(stories::retry))
+        .routes(routes!(attention::list))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::open))
+        .routes(routes!(dead_letters::redrive))
+        .routes(routes!(parked::list))
+        .routes(routes!(parked::retry))
 }

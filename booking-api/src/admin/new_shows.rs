@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use boxoffice_saga::identity::ShowId;
 use boxoffice_saga::money::Currency;
@@ -55,7 +55,7 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let route = "POST /v1/admin/shows".to_owned();
     let Asked { user, body, key } = Asked::of(&api, &headers, body, route).await?;
-    let order = order(&user, query::<Why>(&uri)?.reason)?;
+    let order = order(&user, request::query::<Why>(&uri)?.reason)?;
     let show: NewShow = request::json(&body)?;
     carry_out(&api, &order, key.as_ref(), &CreateShow(&show)).await
 }
@@ -162,7 +162,7 @@ pub(super) async fn import(
         .trim()
         .to_ascii_lowercase();
     let (shows, reason) = match kind.as_str() {
-        "application/json" => (json(&body)?, query::<Why>(&uri)?.reason),
+        "application/json" => (json(&body)?, request::query::<Why>(&uri)?.reason),
         "text/csv" => csv(&uri, &body)?,
         other => {
             return Err(Problem::new(
@@ -194,7 +194,7 @@ fn json(bytes: &[u8]) -> Result<Import, Problem> {
 }
 
 fn csv(uri: &Uri, bytes: &[u8]) -> Result<(Import, Option<String>), Problem> {
-    let given: CsvShow = query(uri)?;
+    let given: CsvShow = request::query(uri)?;
     let seats = seats_of_csv(bytes)
         .map_err(|error| Problem::new(Code::ShowInvalid, sentence(&error.to_string())))?;
     let terms = GivenTerms {
@@ -217,14 +217,4 @@ fn csv(uri: &Uri, bytes: &[u8]) -> Result<(Import, Option<String>), Problem> {
         seats,
     };
     Ok((Import(vec![show]), given.reason))
-}
-
-fn query<T: serde::de::DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
-    match Query::try_from_uri(uri) {
-        Ok(Query(query)) => Ok(query),
-        Err(error) => Err(Problem::new(
-            Code::InvalidRequest,
-            format!("The query cannot be read: {}.", error.body_text()),
-        )),
-    }
 }

@@ -20,9 +20,9 @@ use super::act::{Act, act};
 use crate::api::Api;
 use crate::idempotency;
 use crate::openapi::{IdempotencyKey, Problems, refuses};
+use crate::operators::Order;
 use crate::problem::{Code, Problem};
 use crate::request::{self, InPath};
-use crate::shows::Order;
 
 /// A booking that was cancelled.
 #[derive(Serialize, utoipa::ToSchema)]

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use boxoffice_saga::identity::{SeatName, ShowId};
 use boxoffice_saga::seat::SeatState;
 use boxoffice_saga::world::World;
-use boxoffice_turn::TurnError;
+use boxoffice_turn::{Appends, TurnError};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::act::Act;
 use super::catalogue::ShowStatus;
 use super::error::ShowError;
 use super::new_show::seat_name;
 use super::row;
+use crate::operators::Act;
 
 /// Takes seats off sale. A seat that somebody holds or has bought is not taken from them.
 #[derive(Clone, Debug)]
@@ -46,6 +46,7 @@ pub struct Blocked {
 
 impl Act for BlockSeats {
     type Done = Blocked;
+    type Error = ShowError;
 
     fn what(&self) -> &'static str {
         "show.block"
@@ -55,13 +56,19 @@ impl Act for BlockSeats {
         self.show.to_string()
     }
 
-    async fn perform(&self, db: &mut PgConnection, _: &mut World) -> Result<Blocked, ShowError> {
+    async fn perform(
+        &self,
+        db: &mut PgConnection,
+        _: &mut World,
+        _: &mut Appends,
+    ) -> Result<Blocked, ShowError> {
         set_all(db, self.show, &self.seats, SeatState::Blocked).await
     }
 }
 
 impl Act for UnblockSeats {
     type Done = Blocked;
+    type Error = ShowError;
 
     fn what(&self) -> &'static str {
         "show.unblock"
@@ -71,7 +78,12 @@ impl Act for UnblockSeats {
         self.show.to_string()
     }
 
-    async fn perform(&self, db: &mut PgConnection, _: &mut World) -> Result<Blocked, ShowError> {
+    async fn perform(
+        &self,
+        db: &mut PgConnection,
+        _: &mut World,
+        _: &mut Appends,
+    ) -> Result<Blocked, ShowError> {
         set_all(db, self.show, &self.seats, SeatState::Available).await
     }
 }

@@ -3,13 +3,14 @@
 use boxoffice_saga::identity::ShowId;
 use boxoffice_saga::show_cancellation::Page;
 use boxoffice_saga::world::World;
+use boxoffice_turn::Appends;
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::act::Act;
 use super::catalogue::ShowStatus;
 use super::error::ShowError;
 use super::row;
+use crate::operators::Act;
 
 /// Cancels a show. None of its seats is ever sold again from here on; its bookings are cancelled, and their money
 /// goes back, by tasks of the coordinator. Doing it twice is doing it once.
@@ -32,6 +33,7 @@ pub struct Cancelled {
 
 impl Act for CancelShow {
     type Done = Cancelled;
+    type Error = ShowError;
     const STATUS: u16 = 202;
 
     fn what(&self) -> &'static str {
@@ -46,6 +48,7 @@ impl Act for CancelShow {
         &self,
         db: &mut PgConnection,
         world: &mut World,
+        _: &mut Appends,
     ) -> Result<Cancelled, ShowError> {
         let id = self.0.as_i64();
         let show = row::lock(db, self.0).await?;

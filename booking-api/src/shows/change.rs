@@ -2,14 +2,15 @@
 
 use boxoffice_saga::identity::ShowId;
 use boxoffice_saga::world::World;
+use boxoffice_turn::Appends;
 use serde::Serialize;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::act::Act;
 use super::error::ShowError;
 use super::new_show::check_title;
 use super::row;
+use crate::operators::Act;
 
 /// Changes a show's title, or when it begins, or both.
 #[derive(Clone, Debug)]
@@ -37,6 +38,7 @@ pub struct Changed {
 
 impl Act for ChangeShow {
     type Done = Changed;
+    type Error = ShowError;
 
     fn what(&self) -> &'static str {
         "show.change"
@@ -46,7 +48,12 @@ impl Act for ChangeShow {
         self.show.to_string()
     }
 
-    async fn perform(&self, db: &mut PgConnection, _: &mut World) -> Result<Changed, ShowError> {
+    async fn perform(
+        &self,
+        db: &mut PgConnection,
+        _: &mut World,
+        _: &mut Appends,
+    ) -> Result<Changed, ShowError> {
         if self.title.is_none() && self.starts_at.is_none() {
             return Err(ShowError::NothingToChange);
         }

@@ -2,12 +2,13 @@
 
 use boxoffice_saga::identity::ShowId;
 use boxoffice_saga::world::World;
+use boxoffice_turn::Appends;
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 
-use super::act::Act;
 use super::error::ShowError;
 use super::new_show::{NewSeat, NewShow};
+use crate::operators::Act;
 
 /// How often the next free number is looked for, should others take it meanwhile.
 const TRIES: u32 = 10;
@@ -28,6 +29,7 @@ pub struct Created {
 
 impl Act for CreateShow<'_> {
     type Done = Created;
+    type Error = ShowError;
     const STATUS: u16 = 201;
 
     fn what(&self) -> &'static str {
@@ -38,7 +40,12 @@ impl Act for CreateShow<'_> {
         done.show_id.to_string()
     }
 
-    async fn perform(&self, db: &mut PgConnection, _: &mut World) -> Result<Created, ShowError> {
+    async fn perform(
+        &self,
+        db: &mut PgConnection,
+        _: &mut World,
+        _: &mut Appends,
+    ) -> Result<Created, ShowError> {
         self.0.check()?;
         let show_id = insert(db, self.0).await?;
         let seats = self.0.seats.len();

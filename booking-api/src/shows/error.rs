@@ -4,6 +4,7 @@ use boxoffice_saga::identity::{SeatName, ShowId};
 use boxoffice_turn::TurnError;
 
 use super::new_show::InvalidShow;
+use crate::operators::NotDone;
 
 /// Why something was not done to a show. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,15 @@ pub enum ShowError {
     /// The database says no, or is not there.
     #[error("the database could not do it")]
     Database(#[from] TurnError),
+}
+
+impl NotDone for ShowError {
+    fn database(self) -> Result<TurnError, Self> {
+        match self {
+            Self::Database(error) => Ok(error),
+            refused => Err(refused),
+        }
+    }
 }
 
 impl From<sqlx::Error> for ShowError {

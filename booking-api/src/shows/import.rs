@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 
 use boxoffice_saga::identity::ShowId;
 use boxoffice_saga::world::World;
+use boxoffice_turn::Appends;
 use boxoffice_turn::postgres::PgStore;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::act::{Act, Acted, Order, act};
 use super::catalogue::{Show, ShowStatus};
 use super::change::rewrite;
 use super::create::{Plan, insert};
 use super::error::ShowError;
 use super::new_show::{NewSeat, NewShow};
 use super::row;
+use crate::operators::{Act, Acted, Order, act};
 
 /// What is to be imported: one show, or many.
 #[derive(Clone, Debug)]
@@ -105,6 +106,7 @@ struct ImportShow<'a>(&'a NewShow);
 
 impl Act for ImportShow<'_> {
     type Done = Imported;
+    type Error = ShowError;
 
     fn what(&self) -> &'static str {
         "show.import"
@@ -114,7 +116,12 @@ impl Act for ImportShow<'_> {
         done.show_id.map(|id| id.to_string()).unwrap_or_default()
     }
 
-    async fn perform(&self, db: &mut PgConnection, _: &mut World) -> Result<Imported, ShowError> {
+    async fn perform(
+        &self,
+        db: &mut PgConnection,
+        _: &mut World,
+        _: &mut Appends,
+    ) -> Result<Imported, ShowError> {
         let new = self.0;
         new.check()?;
         let Some(external_ref) = &new.external_ref else {

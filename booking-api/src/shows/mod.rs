@@ -3,7 +3,6 @@
 //! Every [`Act`] is one transaction with the record of who did it and why. A show's row is locked first, so acts
 //! on one show come one after another; turns never lock it, for its seats decide.
 
-mod act;
 mod block;
 mod cancel;
 mod catalogue;
@@ -19,7 +18,7 @@ mod remove;
 mod row;
 mod seat_map;
 
-pub use act::{Act, Acted, Order, act};
+pub use crate::operators::{Act, Acted, Order, act};
 pub use block::{BlockSeats, Blocked, UnblockSeats};
 pub use cancel::{CancelShow, Cancelled};
 pub use catalogue::{Catalogue, Show, ShowStatus};

@@ -2,12 +2,13 @@
 
 use boxoffice_saga::identity::ShowId;
 use boxoffice_saga::world::World;
+use boxoffice_turn::Appends;
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 
-use super::act::Act;
 use super::error::ShowError;
 use super::row;
+use crate::operators::Act;
 
 /// Puts a show on sale. Doing it twice is doing it once.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,7 @@ pub struct OnSale {
 
 impl Act for PutOnSale {
     type Done = OnSale;
+    type Error = ShowError;
 
     fn what(&self) -> &'static str {
         "show.on_sale"
@@ -33,7 +35,12 @@ impl Act for PutOnSale {
         self.0.to_string()
     }
 
-    async fn perform(&self, db: &mut PgConnection, _: &mut World) -> Result<OnSale, ShowError> {
+    async fn perform(
+        &self,
+        db: &mut PgConnection,
+        _: &mut World,
+        _: &mut Appends,
+    ) -> Result<OnSale, ShowError> {
         // Before the plan is read: a statement that waits for the row would still read the plan as it was before,
         // and sell an import's old seats under its new rules.
         row::lock(db, self.0).await?;

@@ -3,15 +3,15 @@
 
 use boxoffice_saga::identity::ShowId;
 use boxoffice_saga::world::World;
-use boxoffice_turn::TurnError;
 use boxoffice_turn::postgres::PgStore;
+use boxoffice_turn::{Appends, TurnError};
 use serde::Serialize;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::act::{Act, Acted, Order, act};
 use super::error::ShowError;
 use super::row;
+use crate::operators::{Act, Acted, Order, act};
 
 /// How many shows one call removes at most.
 const AT_ONCE: usize = 200;
@@ -94,6 +94,7 @@ struct Removed {
 
 impl Act for RemoveSeats {
     type Done = Removed;
+    type Error = ShowError;
 
     fn what(&self) -> &'static str {
         "show.remove_seats"
@@ -107,6 +108,7 @@ impl Act for RemoveSeats {
         &self,
         db: &mut PgConnection,
         world: &mut World,
+        _: &mut Appends,
     ) -> Result<Removed, ShowError> {
         let show = row::lock(db, self.show).await?;
         let over = self.over(show.starts_at, world.now);

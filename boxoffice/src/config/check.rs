@@ -285,6 +285,9 @@ pub(super) fn meaning(
             "must be above 0 and under half of tasks.lease_seconds",
         );
     }
+    if config.tasks.sweep_every_seconds == 0 {
+        refuse("tasks.sweep_every_seconds", "must be at least 1");
+    }
     if config.tasks.in_flight == 0 {
         refuse("tasks.in_flight", "must be at least 1");
     }

@@ -163,6 +163,8 @@ pub struct TasksConfig {
     pub lease_seconds: u16,
     pub call_seconds: u16,
     pub look_every_ms: u32,
+    pub sweep_every_seconds: u32,
+    pub sweep_after_seconds: u32,
 }
 
 /// Section `simulator`.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use boxoffice_coordinator::SweepOptions;
 use boxoffice_notifications::Office;
 use boxoffice_notifications::letters::Letterhead;
 use boxoffice_notifications::mail::{MailDomain, Postman};
@@ -34,6 +35,11 @@ pub fn coordinator(shared: &Shared<'_>) {
     );
     let tasks = executor(shared.config, "coordinator");
     let (store, gateways) = (shared.store.clone(), shared.gateways.clone());
+    let seconds = |seconds: u32| std::time::Duration::from_secs(seconds.into());
+    let swept = SweepOptions {
+        every: seconds(shared.config.tasks.sweep_every_seconds),
+        after: seconds(shared.config.tasks.sweep_after_seconds),
+    };
     shared.supervisor.spawn(
         "coordinator",
         Stage::Workers,
@@ -45,6 +51,7 @@ pub fn coordinator(shared: &Shared<'_>) {
                 store.clone(),
                 gateways.clone(),
                 tasks.clone(),
+                swept,
                 stop,
             )
         },

@@ -6,19 +6,17 @@ mod new_show;
 use std::process::ExitCode;
 
 use boxoffice_booking_api::shows::{
-    Act, Acted, BlockSeats, CancelShow, ChangeShow, CreateShow, Imported, Order, PutOnSale,
-    Removal, ShowError, UnblockSeats, act, import, remove_old,
+    Act, BlockSeats, CancelShow, ChangeShow, CreateShow, Imported, PutOnSale, Removal, ShowError,
+    UnblockSeats, import, remove_old,
 };
 use boxoffice_saga::identity::{SeatName, ShowId};
-use boxoffice_turn::Door;
 use boxoffice_turn::postgres::PgStore;
-use clap::{Args, Subcommand};
-use serde::Serialize;
+use clap::Subcommand;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::failure::Failure;
-use crate::terminal;
+use crate::orders::{self, Said, SaidWhy, order, tell};
 use new_show::{Create, ImportFile, time_of};
 
 /// What can be done with shows.
@@ -96,37 +94,6 @@ pub enum ShowCommand {
         #[command(flatten)]
         said: SaidWhy,
     },
-}
-
-/// What every command takes.
-#[derive(Debug, Args)]
-pub struct Said {
-    /// Why, for the record.
-    #[arg(long)]
-    reason: Option<String>,
-    /// One JSON document on standard output.
-    #[arg(long)]
-    json: bool,
-}
-
-/// The same, where it takes something from somebody.
-#[derive(Debug, Args)]
-pub struct SaidWhy {
-    /// Why, for the record.
-    #[arg(long)]
-    reason: String,
-    /// One JSON document on standard output.
-    #[arg(long)]
-    json: bool,
-}
-
-impl From<SaidWhy> for Said {
-    fn from(said: SaidWhy) -> Self {
-        Self {
-            reason: Some(said.reason),
-            json: said.json,
-        }
-    }
 }
 
 /// Runs the command.
@@ -222,48 +189,25 @@ pub async fn run(command: ShowCommand, store: &PgStore) -> Result<ExitCode, Fail
     }
 }
 
-fn order(why: Option<String>) -> Order {
-    let user = nix::unistd::getuid();
-    let name = nix::unistd::User::from_uid(user).ok().flatten();
-    Order {
-        who: name.map_or_else(|| format!("uid {user}"), |user| user.name),
-        door: Door::CommandLine,
-        why,
-    }
-}
-
-async fn carry_out<A: Act>(
+async fn carry_out<A: Act<Error = ShowError>>(
     store: &PgStore,
     said: Said,
     what: &A,
     failed: &str,
     in_words: impl FnOnce(&A::Done) -> String,
 ) -> Result<ExitCode, Failure> {
-    let acted = act(store, &order(said.reason), None, what).await;
-    match acted {
-        Ok(Acted::Now(done, _)) => {
-            tell(said.json, &done, || format!("{}\n", in_words(&done)));
-            Ok(ExitCode::SUCCESS)
-        }
-        // Without an idempotency key there is no other answer.
-        Ok(Acted::Before { .. } | Acted::OtherRequest) => Ok(ExitCode::FAILURE),
-        Err(
-            error @ (ShowError::Invalid(_)
-            | ShowError::NoSeats
-            | ShowError::SeatTwice(_)
-            | ShowError::UnknownSeats(_)
-            | ShowError::Unknown(_)),
-        ) => Err(Failure::unusable(format!("{failed}: {error}"))),
-        Err(error) => Err(Failure::because(failed, &error)),
-    }
-}
-
-fn tell<T: Serialize>(json: bool, done: &T, in_words: impl FnOnce() -> String) {
-    if json {
-        terminal::line(serde_json::to_string_pretty(done).unwrap_or_default());
-    } else {
-        terminal::text(&in_words());
-    }
+    let unusable = |error: &ShowError| {
+        matches!(
+            error,
+            ShowError::Invalid(_)
+                | ShowError::NoSeats
+                | ShowError::SeatTwice(_)
+                | ShowError::UnknownSeats(_)
+                | ShowError::Unknown(_)
+        )
+    };
+    let in_words = |done: &A::Done| format!("{}\n", in_words(done));
+    orders::carry_out(store, said, what, failed, unusable, in_words).await
 }
 
 fn lines<T>(all: &[T], line: impl Fn(&T) -> String) -> String {

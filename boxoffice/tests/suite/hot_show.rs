@@ -18,6 +18,7 @@ async fn a_crowd_is_answered_and_an_ordinary_show_is_served_meanwhile() {
         roles: &["api"],
         // So few may wait that most of the crowd finds the queue full.
         settings: vec![("BOXOFFICE_API__DESK_QUEUE_PER_SHOW", "3".to_owned())],
+        ..Setup::default()
     };
     let system = System::start_with(&servers.kafka(), &servers.empty_database().await, setup).await;
     let stage = Stage::enter(system.target.clone())

@@ -46,6 +46,12 @@ impl Operator {
         answer(self.asks(path).json(body)).await
     }
 
+    /// Looks at `/v1/admin/…`; what is answered.
+    pub async fn sees(&self, path: &str) -> (u16, Value) {
+        let url = format!("{}/v1/admin/{path}", self.stage.target.api);
+        answer(self.stage.http.get(url).bearer_auth(&self.token)).await
+    }
+
     /// A show as operators see it, as soon as the system can say.
     pub async fn looks_at(&self, show: ShowId) -> Value {
         let url = format!("{}/v1/admin/shows/{show}", self.stage.target.api);

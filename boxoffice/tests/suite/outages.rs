@@ -251,6 +251,7 @@ async fn without_the_notification_worker_only_letters_wait() {
     let everything_else = Setup {
         roles: &["ingress", "--with", "coordinator,relay,refunds,api"],
         settings: Vec::new(),
+        ..Setup::default()
     };
     let mut place = Place::new("no-notifications", everything_else).await;
     let show = place.show().await;

@@ -32,6 +32,8 @@ pub struct Setup {
     pub roles: &'static [&'static str],
     /// Settings, as variables.
     pub settings: Vec<(&'static str, String)>,
+    /// When the gateway's money is taken.
+    pub capture: &'static str,
 }
 
 impl Default for Setup {
@@ -39,6 +41,7 @@ impl Default for Setup {
         Self {
             roles: &["all"],
             settings: Vec::new(),
+            capture: "automatic",
         }
     }
 }
@@ -72,8 +75,8 @@ impl System {
         let dir = servers::fresh_dir("system");
         let ports = free_ports();
         let config = dir.join("boxoffice.toml");
-        std::fs::write(&config, configuration(&dir, kafka, database, ports))
-            .expect("a configuration");
+        let text = configuration(&dir, kafka, database, ports, setup.capture);
+        std::fs::write(&config, text).expect("a configuration");
         let migrated = command(&config, "migrate")
             .output()
             .expect("the binary runs");
@@ -351,7 +354,13 @@ fn free_ports() -> [u16; 5] {
     ]
 }
 
-fn configuration(dir: &Path, kafka: &str, database: &str, ports: [u16; 5]) -> String {
+fn configuration(
+    dir: &Path,
+    kafka: &str,
+    database: &str,
+    ports: [u16; 5],
+    capture: &str,
+) -> String {
     let [api, ingress, simulator, health, smtp] = ports;
     let mail = dir.join("mail");
     let books = dir.join("books.json");
@@ -380,6 +389,7 @@ signing_key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 [[gateways]]
 gateway = "stripe"
+capture = "{capture}"
 secrets = ["{WEBHOOK_SECRET}"]
 api = {{ base_url = "http://127.0.0.1:{simulator}", api_key = "sk_test_key", timeout_ms = 3000 }}
 

@@ -157,7 +157,8 @@ pub fn told(answer: Result<RefundFact, CallError>) -> RefundAnswer {
 pub fn apply(task: &Leased, answer: &RefundAnswer, held: bool, world: &mut World) -> String {
     let recorded = match answer {
         RefundAnswer::Told { fact } => {
-            format!("{:?}: {}", fact.state, fact.gateway_refund_id).to_lowercase()
+            let state = format!("{:?}", fact.state).to_lowercase();
+            format!("{state}: {}", fact.gateway_refund_id)
         }
         RefundAnswer::Declined { why } => format!("declined: {why}"),
         RefundAnswer::RetryLater { why, .. } => format!("not now: {why}"),

@@ -6,6 +6,7 @@ use boxoffice_saga::identity::ShowId;
 use boxoffice_saga::world::World;
 use boxoffice_stream::{Record, Run, TurnFailed};
 use boxoffice_turn::claim::DeadLetter;
+use boxoffice_turn::outgoing::LARGEST_PAYLOAD;
 use boxoffice_turn::postgres::PgStore;
 use boxoffice_turn::{Appends, Claim, Claimed, Held, Outgoing, Plan, Wanted};
 use uuid::Uuid;
@@ -15,8 +16,8 @@ use crate::{Consumer, failed, position};
 /// Dead letters' ids are derived from where the record stood.
 const LETTERS: Uuid = Uuid::from_u128(0x0b0c_5b5e_3a04_4c36_9d02_7f1f_52ab_dead);
 
-/// Writes a dead letter into a turn: the row, the record for the consumer's dead-letter topic, and an item on
-/// the operators' list, for it may be money.
+/// Writes a dead letter into a turn: the row, the record for the consumer's dead-letter topic (unless it is larger
+/// than anything that we publish), and an item on the operators' list, for it may be money.
 pub fn letter(
     consumer: Consumer,
     kind: AttentionKind,
@@ -26,6 +27,8 @@ pub fn letter(
     world: &mut World,
     appends: &mut Appends,
 ) {
+    // The database's texts have no zero bytes, and what stands in a record may quote anything.
+    let reason = &*reason.replace('\0', "\u{fffd}");
     let place = format!("{}/{}", run.partition, record.offset);
     let id = Uuid::new_v5(&LETTERS, format!("{}/{place}", consumer.name).as_bytes());
     let mut headers = record.headers.clone();
@@ -36,22 +39,24 @@ pub fn letter(
         headers.push((name.to_owned(), value.as_bytes().to_vec()));
     }
     // A show's number routes; any other key only has to stay together.
-    let key = record
-        .key
-        .as_deref()
-        .map_or_else(String::new, |key| String::from_utf8_lossy(key).into_owned());
-    let show = key.parse::<ShowId>().ok();
-    appends.outgoing.push(Outgoing {
-        id,
-        topic: consumer.dead_letters.to_owned(),
-        key,
-        kind: "dead_letter".to_owned(),
-        booking: None,
-        sequence: None,
-        at: world.now,
-        headers: Some(headers.clone()),
-        payload: record.payload.clone(),
+    let key = record.key.as_deref().map_or_else(String::new, |key| {
+        String::from_utf8_lossy(key).replace('\0', "\u{fffd}")
     });
+    let show = key.parse::<ShowId>().ok();
+    // Nothing of ours is larger. What is must not stop the partition: its bytes are in the database.
+    if record.payload.len() <= LARGEST_PAYLOAD {
+        appends.outgoing.push(Outgoing {
+            id,
+            topic: consumer.dead_letters.to_owned(),
+            key,
+            kind: "dead_letter".to_owned(),
+            booking: None,
+            sequence: None,
+            at: world.now,
+            headers: Some(headers.clone()),
+            payload: record.payload.clone(),
+        });
+    }
     appends.dead_letters.push(DeadLetter {
         id,
         consumer: consumer.name.to_owned(),

@@ -7,11 +7,11 @@ use boxoffice_saga::attention::AttentionKind;
 use boxoffice_saga::event::Event;
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::world::World;
-use boxoffice_stream::{Batch, Handler, Run, StreamError, StreamOptions, TurnFailed};
+use boxoffice_stream::{Batch, Handler, Record, Run, StreamError, StreamOptions, TurnFailed};
 use boxoffice_tasks::{ExecutorOptions, Work};
 use boxoffice_turn::outgoing::BOOKING_EVENTS;
 use boxoffice_turn::postgres::PgStore;
-use boxoffice_turn::{Appends, Claim, Claimed, Held, Plan, Wanted};
+use boxoffice_turn::{Appends, Claim, Claimed, Held, Origin, Plan, Wanted};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Consumer, PgPositions, bury, failed, letter, place, positions};
@@ -87,6 +87,18 @@ impl<T: TakesOn> Handler for Events<T> {
     }
 }
 
+/// Where an event stands in Kafka, for the booking's story.
+fn origin(run: &Run, record: &Record, event: &Event) -> Origin {
+    Origin {
+        topic: run.partition.topic.to_string(),
+        partition: run.partition.number,
+        offset: record.offset,
+        event_id: event.id().to_string(),
+        kind: event.body.name().to_owned(),
+        received_at: event.at,
+    }
+}
+
 struct TakeOn<'a, T> {
     batch: &'a Batch,
     events: Vec<Result<Event, serde_json::Error>>,
@@ -123,7 +135,11 @@ impl<T: TakesOn> Plan for TakeOn<'_, T> {
     fn decide(&self, _: &Claimed, _: &Held, world: &mut World, appends: &mut Appends) {
         for ((run, record), event) in self.batch.records().zip(&self.events) {
             match event {
-                Ok(event) => self.takes_on.take_on(event, world),
+                Ok(event) => {
+                    let before = world.changes.journal.len();
+                    self.takes_on.take_on(event, world);
+                    appends.brought_by(&origin(run, record, event), world, before);
+                }
                 Err(error) => {
                     let why = format!("not a booking event that this build knows: {error}");
                     tracing::error!(place = %place(run, record), why, "a booking event cannot be read");

@@ -4,4 +4,5 @@ mod asyncapi;
 mod error_pages;
 mod headers;
 mod openapi;
+mod operators;
 mod schemas;

@@ -16,7 +16,8 @@ use boxoffice_stream::{Batch, Handler, Record, Run, TurnFailed};
 use boxoffice_turn::claim::Parked;
 use boxoffice_turn::postgres::PgStore;
 use boxoffice_turn::{
-    Appends, Claim, Claimed, EventKey, Held, InboxOutcome, Outgoing, Plan, TurnError, Wanted,
+    Appends, Claim, Claimed, EventKey, Held, InboxOutcome, Origin, Outgoing, Plan, TurnError,
+    Wanted,
 };
 use time::Duration;
 use uuid::Uuid;
@@ -260,8 +261,12 @@ impl Plan for Decide<'_> {
                 "duplicate"
             } else {
                 match way {
-                    Way::Here(booking, input, record, event) => {
-                        apply(booking, input, record, event, world, appends, &mut counts)
+                    Way::Here(booking, input, webhook, event) => {
+                        let before = world.changes.journal.len();
+                        let became =
+                            apply(booking, input, webhook, event, world, appends, &mut counts);
+                        appends.brought_by(&origin(run, record, webhook), world, before);
+                        became
                     }
                     Way::Rekey(booking, record, event) => {
                         rekey(booking, record, event, world, appends)
@@ -275,6 +280,18 @@ impl Plan for Decide<'_> {
             *counts.records.entry(became).or_default() += 1;
         }
         counts
+    }
+}
+
+/// Where a webhook stands in Kafka, for the booking's story.
+fn origin(run: &Run, record: &Record, webhook: &WebhookRecord) -> Origin {
+    Origin {
+        topic: run.partition.topic.to_string(),
+        partition: run.partition.number,
+        offset: record.offset,
+        event_id: webhook.event_id.clone(),
+        kind: webhook.kind.clone(),
+        received_at: webhook.received_at,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! * [`intake`] reads a record again: its signature, its meaning, where it belongs. Pure.
 //! * [`batch`] decides everything that has arrived, in one turn.
+//! * [`sweep`] finds what nobody is at work on.
 //! * [`work`] makes the calls of its tasks: `verify`, `void`, `trace`, and the hold's timer.
 //!
 //! Guarantees: a record is decided once, whatever is delivered again; records of one show are decided in
@@ -10,6 +11,7 @@
 pub mod batch;
 pub mod intake;
 mod metric;
+pub mod sweep;
 pub mod work;
 
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use boxoffice_turn::postgres::PgStore;
 use tokio_util::sync::CancellationToken;
 
 pub use metric::describe as describe_metrics;
+pub use sweep::SweepOptions;
 
 /// The topic of verified webhooks.
 pub const WEBHOOKS: &str = "payments.webhooks.v1";
@@ -44,6 +47,7 @@ pub async fn run(
     store: PgStore,
     gateways: Arc<Gateways>,
     tasks: ExecutorOptions,
+    swept: SweepOptions,
     shutdown: CancellationToken,
 ) -> Result<(), StreamError> {
     let work = Arc::new(work::CoordinatorWork::new(store.clone(), gateways.clone()));
@@ -53,12 +57,16 @@ pub async fn run(
         tasks,
         shutdown.clone(),
     ));
+    let sweeper = tokio::spawn(sweep::run(store.clone(), swept, shutdown.clone()));
     let handler = batch::Webhooks::new(store.clone(), gateways);
     let consumed =
         boxoffice_stream::run(stream, PgPositions(store), handler, shutdown.clone()).await;
     shutdown.cancel();
     if let Err(error) = executor.await {
         tracing::error!(%error, "the coordinator's executor failed");
+    }
+    if let Err(error) = sweeper.await {
+        tracing::error!(%error, "the sweep failed");
     }
     consumed
 }

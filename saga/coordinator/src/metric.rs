@@ -9,6 +9,9 @@ pub const VERDICTS: &str = "boxoffice_verdicts_total";
 /// Records whose signature did not hold when it was checked again. Must stay zero.
 pub const FORGED: &str = "boxoffice_forged_records_total";
 
+/// Bookings with open business that nobody was at work on. Should stay zero.
+pub const SWEPT: &str = "boxoffice_swept_bookings_total";
+
 /// Describes the metrics to the recorder.
 pub fn describe() {
     describe_counter!(
@@ -20,6 +23,11 @@ pub fn describe() {
         VERDICTS,
         Unit::Count,
         "Captured payments decided, by verdict."
+    );
+    describe_counter!(
+        SWEPT,
+        Unit::Count,
+        "Bookings with open business that nobody was at work on, taken up again; should stay 0."
     );
     describe_counter!(
         FORGED,

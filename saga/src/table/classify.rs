@@ -308,11 +308,12 @@ impl Here<'_> {
 
     fn reserved(&self, known: Option<&Payment>, fact: &PaymentFact) -> Cell {
         let mode = known.map_or(CaptureMode::Automatic, |payment| payment.capture);
-        match known.map(|payment| payment.standing) {
-            Some(
-                PaymentStanding::Captured | PaymentStanding::Authorised | PaymentStanding::GivingUp,
-            ) => return Cell::ReservedToldAgain,
-            _ => {}
+        let standing = known.map(|payment| payment.standing);
+        if let Some(
+            PaymentStanding::Captured | PaymentStanding::Authorised | PaymentStanding::GivingUp,
+        ) = standing
+        {
+            return Cell::ReservedToldAgain;
         }
         if mode == CaptureMode::Automatic {
             return if self.row.state == BookingState::Held {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, ShowId, UserId};
 use boxoffice_saga::seat::SeatKey;
 use boxoffice_saga::task::TaskKey;
+use boxoffice_saga::world::World;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -139,6 +140,35 @@ pub struct Appends {
     pub deliveries: Vec<Delivery>,
     /// What operators did in this turn.
     pub acts: Vec<OperatorAct>,
+    /// The records that brought inputs, by the place of the input's entry among the turn's
+    /// [journal entries](boxoffice_saga::world::Changes::journal).
+    pub origins: BTreeMap<usize, Origin>,
+}
+
+impl Appends {
+    /// Notes that `origin` brought every input that was journalled in `world` since there were `before` entries.
+    pub fn brought_by(&mut self, origin: &Origin, world: &World, before: usize) {
+        for nth in before..world.changes.journal.len() {
+            self.origins.insert(nth, origin.clone());
+        }
+    }
+}
+
+/// A record of Kafka that brought an input: for people, never for decisions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The topic that it was read from.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+    /// The event's id.
+    pub event_id: String,
+    /// The event's kind, as its writer calls it.
+    pub kind: String,
+    /// When the record's event was received or decided.
+    pub received_at: OffsetDateTime,
 }
 
 /// One try to tell a customer something, for the record: what, which way, and what came of it. It must never

@@ -18,7 +18,7 @@ mod store;
 
 pub use claim::{
     Appends, Claim, Claimed, Door, EventKey, Held, InboxOutcome, KeyClaim, KeyState, OperatorAct,
-    Wanted,
+    Origin, Wanted,
 };
 pub use error::TurnError;
 pub use metric::describe as describe_metrics;

@@ -178,6 +178,7 @@ pub(super) fn apply(
 ) -> String {
     let done = |world: &mut World, appends: &mut Appends| {
         appends.unparked.push(task.key.subject);
+        world.dismiss_person(&[AttentionKind::UnknownBooking], task.key.subject);
         world.remove_task(task.key.kind, task.key.subject, task.key.generation);
     };
     match traced {

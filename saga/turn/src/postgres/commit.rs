@@ -36,11 +36,12 @@ pub async fn write(
     seats(db, world).await?;
     super::commit_tasks::write(db, world, appends).await?;
     keys(db, appends, fresh_keys).await?;
-    journal(db, world).await?;
     ledger(db, world).await?;
     super::commit_aside::write(db, world, appends).await?;
     inbox(db, appends).await?;
-    outbox(db, world, appends).await
+    let published = outbox(db, world, appends).await?;
+    super::journal::write(db, world, appends, &published).await?;
+    Ok(!published.is_empty())
 }
 
 fn changed_slots<'a>(
@@ -337,34 +338,6 @@ async fn keys(
     Ok(())
 }
 
-async fn journal(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
-    let rows: Vec<_> = world.changes.journal.iter().collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let json = |error: serde_json::Error| TurnError::Data(error.to_string());
-    let inputs = rows
-        .iter()
-        .map(|row| serde_json::to_string(&row.input).map_err(json))
-        .collect::<Result<Vec<_>, _>>()?;
-    let outcomes = rows
-        .iter()
-        .map(|row| serde_json::to_string(&row.outcome).map_err(json))
-        .collect::<Result<Vec<_>, _>>()?;
-    sqlx::query!(
-        "insert into journal (show_id, booking_id, at, input, outcome)
-         select * from unnest($1::bigint[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[])",
-        &column(&rows, |row| row.booking.show().as_i64()),
-        &column(&rows, |row| row.booking.uuid()),
-        &column(&rows, |row| row.at),
-        &inputs,
-        &outcomes,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 async fn ledger(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
     let rows: Vec<_> = world.changes.ledger.iter().collect();
     if rows.is_empty() {
@@ -410,12 +383,25 @@ async fn inbox(db: &mut PgConnection, appends: &Appends) -> Result<(), TurnError
     Ok(())
 }
 
-/// The outbox comes last: positions are drawn as late as can be, in the order of the events.
+/// What a turn put into the outbox.
+pub struct Published {
+    /// Where it stands there.
+    pub position: i64,
+    /// The booking, if it is about one.
+    pub booking: Option<Uuid>,
+    /// The event's sequence, if it is a booking event.
+    pub sequence: Option<i32>,
+    /// The event's type.
+    pub kind: String,
+}
+
+/// The outbox comes late: positions are drawn as late as can be, in the order of the events. Only the journal,
+/// which names them and waits for nobody, comes after it.
 async fn outbox(
     db: &mut PgConnection,
     world: &World,
     appends: &Appends,
-) -> Result<bool, TurnError> {
+) -> Result<Vec<Published>, TurnError> {
     let mut rows = world
         .changes
         .events
@@ -424,7 +410,7 @@ async fn outbox(
         .collect::<Result<Vec<_>, _>>()?;
     rows.extend(appends.outgoing.iter().cloned());
     if rows.is_empty() {
-        return Ok(false);
+        return Ok(Vec::new());
     }
     if let Some(large) = rows.iter().find(|row| row.payload.len() > LARGEST_PAYLOAD) {
         return Err(TurnError::Data(format!(
@@ -433,13 +419,15 @@ async fn outbox(
             large.payload.len()
         )));
     }
-    sqlx::query!(
-        "insert into outbox (id, aggregatetype, aggregateid, type, booking_id, sequence, at, headers, payload)
+    let published = sqlx::query_as!(
+        Published,
+        r#"insert into outbox (id, aggregatetype, aggregateid, type, booking_id, sequence, at, headers, payload)
          select o.id, o.topic, o.key, o.kind, o.booking_id, o.sequence, o.at, o.headers, o.payload
          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::int[], $7::timestamptz[],
              $8::bytea[], $9::bytea[]) with ordinality
              as o (id, topic, key, kind, booking_id, sequence, at, headers, payload, nth)
-         order by o.nth",
+         order by o.nth
+         returning position, booking_id as booking, sequence, type as kind"#,
         &column(&rows, |row| row.id),
         &column(&rows, |row| row.topic.clone()),
         &column(&rows, |row| row.key.clone()),
@@ -450,9 +438,9 @@ async fn outbox(
         &column(&rows, |row| row.headers.as_deref().map(encode_headers)) as &[Option<Vec<u8>>],
         &column(&rows, |row| row.payload.clone()),
     )
-    .execute(db)
+    .fetch_all(db)
     .await?;
-    Ok(true)
+    Ok(published)
 }
 
 /// One column of rows, as a parameter.

@@ -11,6 +11,7 @@ mod claim;
 mod commit;
 mod commit_aside;
 mod commit_tasks;
+mod journal;
 mod load;
 mod positions;
 pub mod read;

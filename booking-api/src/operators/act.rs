@@ -1,4 +1,4 @@
-//! What an operator does to a show: one transaction with the record of who did it and why.
+//! What an operator does: one transaction with the record of who did it and why.
 
 use std::future::Future;
 
@@ -8,8 +8,6 @@ use boxoffice_turn::postgres::{Beside, PgStore};
 use boxoffice_turn::{Appends, Claim, Claimed, Door, KeyClaim, KeyState, OperatorAct, TurnError};
 use serde::Serialize;
 use sqlx::PgConnection;
-
-use super::error::ShowError;
 
 /// On whose order something is done.
 #[derive(Clone, Debug)]
@@ -22,25 +20,38 @@ pub struct Order {
     pub why: Option<String>,
 }
 
-/// Something that operators do to shows.
+/// Why an act is not done: refused, or the database's error.
+pub trait NotDone: From<TurnError> + Send {
+    /// The database's error, if that is why: after a lost race the act is tried again.
+    ///
+    /// # Errors
+    /// Itself, if it is a refusal.
+    fn database(self) -> Result<TurnError, Self>;
+}
+
+/// Something that operators do beside the saga: to shows, to tasks, to letters.
 pub trait Act: Sync {
     /// What it comes to. Its JSON is the record's outcome, and the answer.
     type Done: Serialize + Send;
+    /// Why it may not be done.
+    type Error: NotDone;
     /// The HTTP status of that answer.
     const STATUS: u16 = 200;
 
     /// Its name in the record, for example `show.block`.
     fn what(&self) -> &'static str;
 
-    /// What it is about: a show's number.
+    /// What it is about: a show's number, a booking's or a letter's id.
     fn subject(&self, done: &Self::Done) -> String;
 
-    /// Does it. May run more than once, so it touches nothing but `db` and the tasks of `world`.
+    /// Does it. May run more than once, so it touches nothing but `db`, the tasks and the operators' list of
+    /// `world`, and `appends`.
     fn perform(
         &self,
         db: &mut PgConnection,
         world: &mut World,
-    ) -> impl Future<Output = Result<Self::Done, ShowError>> + Send;
+        appends: &mut Appends,
+    ) -> impl Future<Output = Result<Self::Done, Self::Error>> + Send;
 }
 
 /// What came of an act.
@@ -62,14 +73,14 @@ pub enum Acted<T> {
 /// Does something on an operator's order, at most once under `key`, and records it in the same transaction.
 ///
 /// # Errors
-/// [`ShowError`]: nothing has changed and nothing is recorded. After [`ShowError::Database`] it may have been
-/// done; the same again under the same key is safe.
+/// [`Act::Error`]: nothing has changed and nothing is recorded. After the database's error it may have been done;
+/// the same again under the same key is safe.
 pub async fn act<A: Act>(
     store: &PgStore,
     order: &Order,
     key: Option<&KeyClaim>,
     what: &A,
-) -> Result<Acted<A::Done>, ShowError> {
+) -> Result<Acted<A::Done>, A::Error> {
     let recorded = Recorded { order, key, what };
     store.beside(&recorded).await?
 }
@@ -82,7 +93,7 @@ struct Recorded<'a, A> {
 
 impl<A: Act> Beside for Recorded<'_, A> {
     type Done = Acted<A::Done>;
-    type Refusal = ShowError;
+    type Refusal = A::Error;
 
     fn role(&self) -> &'static str {
         "operator"
@@ -101,7 +112,7 @@ impl<A: Act> Beside for Recorded<'_, A> {
         db: &mut PgConnection,
         world: &mut World,
         appends: &mut Appends,
-    ) -> Result<Result<Acted<A::Done>, ShowError>, TurnError> {
+    ) -> Result<Result<Acted<A::Done>, A::Error>, TurnError> {
         match claimed.keys.first() {
             Some(KeyState::Answered { status, body }) => {
                 let (status, body) = (*status, body.clone());
@@ -112,11 +123,14 @@ impl<A: Act> Beside for Recorded<'_, A> {
             }
             Some(KeyState::Fresh) | None => {}
         }
-        let done = match self.what.perform(db, world).await {
+        let done = match self.what.perform(db, world, appends).await {
             Ok(done) => done,
-            // A lost race is tried again; any other error is the caller's.
-            Err(ShowError::Database(error)) => return Err(error),
-            Err(refused) => return Ok(Err(refused)),
+            Err(error) => {
+                return match error.database() {
+                    Ok(database) => Err(database),
+                    Err(refused) => Ok(Err(refused)),
+                };
+            }
         };
         let outcome =
             serde_json::to_string(&done).map_err(|error| TurnError::Data(error.to_string()))?;

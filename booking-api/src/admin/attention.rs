@@ -1,0 +1,82 @@
+//! `GET /v1/admin/attention`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use boxoffice_saga::attention::AttentionKind;
+use http::{HeaderMap, Uri};
+use serde::{Deserialize, Serialize};
+
+use super::paging;
+use crate::api::Api;
+use crate::bookings::not_done;
+use crate::deadline;
+use crate::openapi::{Problems, refuses};
+use crate::operators::attention::{self, Item};
+use crate::operators::page;
+use crate::problem::{Code, Problem};
+use crate::request;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    kind: Option<String>,
+    cursor: Option<String>,
+    limit: Option<String>,
+}
+
+/// A page of the operators' list.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct AttentionPage {
+    /// The oldest UTC day first, within a day the largest amount first.
+    items: Vec<Item>,
+    /// What to send as `cursor` for the next page; null on the last.
+    #[schema(required)]
+    next: Option<String>,
+}
+
+refuses!(AttentionDoor: OPERATES);
+
+/// What waits for a person
+///
+/// The oldest UTC day first, within a day the largest amount first, and what has no amount after what has one.
+#[utoipa::path(
+    get, path = "/v1/admin/attention", tag = "operators", operation_id = "list_attention",
+    params(
+        ("kind" = Option<String>, Query, pattern = "^[a-z_]{1,40}$", description = "Only items of this kind."),
+        ("cursor" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 500, description = "Items on a page; 50."),
+    ),
+    responses(
+        (status = 200, description = "A page.", body = AttentionPage),
+        Problems<AttentionDoor>,
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Json<AttentionPage>, Problem> {
+    api.verifier.operator(&headers).await?;
+    let asked: Filter = request::query(&uri)?;
+    let kind = match asked.kind.as_deref().map(AttentionKind::from_name) {
+        None => None,
+        Some(Some(kind)) => Some(kind),
+        Some(None) => {
+            let names = AttentionKind::ALL.map(AttentionKind::name).join(", ");
+            let detail = format!("`kind` must be one of {names}.");
+            return Err(Problem::new(Code::InvalidRequest, detail));
+        }
+    };
+    let after = paging::place(asked.cursor.as_deref())?;
+    let limit = paging::limit(asked.limit.as_deref())?;
+    let found = deadline::read(attention::list(&api.store, kind, after.as_ref(), limit))
+        .await
+        .map_err(|error| not_done(&error, "the operators' list"))?;
+    Ok(Json(AttentionPage {
+        items: found.entries,
+        next: found.next.as_ref().map(page::cursor),
+    }))
+}
