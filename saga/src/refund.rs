@@ -136,7 +136,8 @@ pub struct Refund {
     /// earlier generations is alive, and when an operator has it made again; what is in doubt then is looked up
     /// before the new key is used.
     pub generation: u32,
-    /// The gateway's id, once it has accepted it.
+    /// The gateway's id, once it has accepted it; or of the one that failed there, if this refund has come to be
+    /// somebody else's since: [`Refund::failed_at_gateway`].
     pub gateway_refund_id: Option<String>,
     /// How a person sends the money instead, if one does. From then on the gateway is not asked again.
     pub other_way: Option<String>,
@@ -174,6 +175,16 @@ impl Refund {
                 self.standing,
                 RefundStanding::Requested | RefundStanding::UnderWay | RefundStanding::Pending
             )
+    }
+
+    /// Did the refund fail that the gateway has for this one? Then it has failed for good, and nothing that is told
+    /// of it later is news.
+    pub fn failed_at_gateway(&self) -> bool {
+        let with_others = matches!(
+            self.standing,
+            RefundStanding::WithOperator | RefundStanding::Withdrawn
+        );
+        self.gateway_refund_id.is_some() && (with_others || self.proof.is_some())
     }
 
     /// Does the decision behind this refund stand? `payment` is the payment that it returns, `booking` the

@@ -9,6 +9,7 @@
 //! expect the promise that breaks: that is why the rule is there.
 
 mod explore;
+pub mod hall;
 pub mod lease;
 pub mod relay;
 

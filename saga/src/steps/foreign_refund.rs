@@ -45,10 +45,6 @@ pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome
     let now = world.now;
     let done_at = (after == RefundStanding::Done).then_some(now);
     if before.is_none() {
-        if fact.state == RefundState::Failed {
-            // Nothing moved, and nothing will.
-            return Outcome::AlreadyKnown;
-        }
         world.add_refund(Refund {
             id,
             payment,
@@ -66,6 +62,10 @@ pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome
     } else if let Some(row) = world.refund_mut(id) {
         row.standing = after;
         row.done_at = done_at;
+    }
+    if before.is_none() && after == RefundStanding::Withdrawn {
+        // Nothing moved, and nothing will: written down so that older news of it is known for what it is.
+        return Outcome::AlreadyKnown;
     }
     refund::cover_loss(world, payment);
     let _ = world.booking_mut(booking);

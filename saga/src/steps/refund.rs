@@ -100,9 +100,7 @@ pub fn is_old_news(refund: &Refund, fact: &RefundFact) -> bool {
     }
     let again = refund.generation > 1;
     match &refund.gateway_refund_id {
-        Some(known) if *known == fact.gateway_refund_id => {
-            refund.standing == RefundStanding::WithOperator && fact.state != RefundState::Failed
-        }
+        Some(known) if *known == fact.gateway_refund_id => refund.failed_at_gateway(),
         Some(_) => again && fact.state == RefundState::Failed,
         None => {
             again
@@ -293,17 +291,19 @@ pub fn failed(
     }
     let came_back = standing == RefundStanding::Done;
     // What went out beyond what was captured went out instead of this refund; a rest is left over.
+    let failed_there = gateway_refund_id.map(str::to_owned);
     if world.purse(payment).balance(Account::Loss) < 0 {
         withdraw(world, id);
+        if let Some(refund) = world.refund_mut(id) {
+            refund.gateway_refund_id = failed_there;
+        }
         return Outcome::Done;
     }
     remove_task(world, id);
     if let Some(refund) = world.refund_mut(id) {
         refund.standing = RefundStanding::WithOperator;
         refund.done_at = None;
-        if let Some(gateway_refund_id) = gateway_refund_id {
-            refund.gateway_refund_id = Some(gateway_refund_id.to_owned());
-        }
+        refund.gateway_refund_id = failed_there;
     }
     world.emit(
         booking,
@@ -384,7 +384,7 @@ pub fn cover_loss(world: &mut World, payment: PaymentId) {
     }
 }
 
-/// A refund task has its answer. One of an earlier generation is news like any other.
+/// A refund task has its answer.
 pub fn answered(
     world: &mut World,
     booking: BookingId,
@@ -404,15 +404,14 @@ pub fn answered(
         ..refund.task()
     };
     match answer {
-        RefundAnswer::Told { fact } if !current => {
+        // It took its time, and something else was heard meanwhile.
+        RefundAnswer::Told { fact } if finished || !current => {
             world.remove_task(key.kind, key.subject, key.generation);
             heard(world, booking, fact)
         }
         RefundAnswer::Told { fact } => {
             let outcome = told(world, booking, fact);
-            if finished {
-                world.remove_task(key.kind, key.subject, key.generation);
-            } else if fact.state == RefundState::Pending {
+            if fact.state == RefundState::Pending {
                 let wait = LOOK_AGAIN_S * i64::from(attempt.min(60));
                 let until = world.now + Duration::seconds(wait);
                 world.postpone_task(key, until);

@@ -415,14 +415,13 @@ impl Here<'_> {
         let current = row.generation == generation && row.gateway_should_act();
         match answer {
             RefundAnswer::Told { fact }
-                if row.generation == generation
+                if current
                     && fact.state == RefundState::Pending
-                    && row.gateway_should_act()
                     && self.world.now - row.requested_at >= refund::SLOW =>
             {
                 Cell::RefundAcceptedForDays
             }
-            RefundAnswer::Told { fact } if row.generation != generation => self.refund_heard(fact),
+            RefundAnswer::Told { fact } if !current => self.refund_heard(fact),
             RefundAnswer::Told { fact } => self.refund(fact),
             _ if !current => Cell::RefundAnsweredLate,
             RefundAnswer::Declined { .. } if self.returned_already(row) => {
