@@ -14,6 +14,8 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, CallError>>;
 
 /// Calls to one gateway account. No call repeats itself: retries are the caller's, who first writes each
 /// attempt down. Every call ends within the account's configured timeout ([`GatewayClient::timeout`]).
+///
+/// What [`Gateways`](crate::Gateways) hands out is a client behind its [line](crate::line).
 pub trait GatewayClient: Send + Sync {
     /// The account that this client speaks for.
     fn account(&self) -> &GatewayAccount;
@@ -144,10 +146,12 @@ pub enum CallError {
     /// still be running.)
     #[error("not now: {why}")]
     RetryLater {
-        /// Not before this long, if the gateway says so.
+        /// Not before this long, where that is known.
         after: Option<Duration>,
         /// Why, for people.
         why: String,
+        /// Who says so.
+        said_by: SaidBy,
     },
     /// The gateway knows no such payment or refund.
     #[error("the gateway knows no such thing")]
@@ -161,7 +165,31 @@ pub enum CallError {
     },
 }
 
+/// Who says that a call did nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaidBy {
+    /// The gateway: too many requests, a lock, a key that it refuses.
+    Gateway,
+    /// Nobody: no connection came about.
+    Nobody,
+    /// Our own [line](crate::line) to the gateway, which was not asked at all.
+    OurLine,
+}
+
 impl CallError {
+    /// After how long to come again, if this call was never made because our own line held it back. It is no
+    /// try then.
+    pub fn held_back(&self) -> Option<Duration> {
+        match self {
+            Self::RetryLater {
+                after,
+                said_by: SaidBy::OurLine,
+                ..
+            } => Some(after.unwrap_or_default()),
+            _ => None,
+        }
+    }
+
     /// It may have happened.
     pub fn unknown(why: impl Into<String>) -> Self {
         Self::Unknown { why: why.into() }

@@ -7,6 +7,7 @@ use boxoffice_saga::payment::CaptureMode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::line::LineConfig;
 use crate::secrets::SigningSecret;
 
 /// How a gateway speaks: which folder of this crate serves it.
@@ -59,6 +60,9 @@ pub struct AccountConfig {
     /// How to call it. Without, its payments cannot be opened, voided, looked up or refunded by us.
     #[serde(default)]
     pub api: Option<ApiConfig>,
+    /// How often it is called, and when it is left alone.
+    #[serde(default)]
+    pub line: LineConfig,
 }
 
 /// How to call a gateway.
@@ -105,6 +109,7 @@ impl AccountConfig {
             secrets: vec![secret],
             tolerance_seconds: default_tolerance(),
             api: None,
+            line: LineConfig::default(),
         }
     }
 
@@ -151,6 +156,7 @@ impl AccountConfig {
                 ));
             }
         }
+        self.line.validate().map_err(|what| bad(&what))?;
         if let Some(api) = &self.api {
             api.validate(self.live).map_err(|what| bad(&what))?;
             if scheme == Scheme::Generic {

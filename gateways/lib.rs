@@ -4,6 +4,9 @@
 //! what the rest of the product holds. Verifying and reading are pure: no I/O and no clock, so the
 //! coordinator can do both again, years later, from the bytes that Kafka kept ([`record`]).
 //!
+//! Every client is behind a [`line`], which keeps the permitted rate and leaves a gateway alone that does not
+//! answer; an adapter knows nothing of it.
+//!
 //! To add a gateway: a folder with a [`port::Door`], a [`GatewayClient`] if it has an API that we
 //! call, and one line in [`config::Scheme`] and in [`registry`].
 
@@ -13,6 +16,7 @@ pub mod fetched;
 pub mod generic;
 mod header;
 mod legible;
+pub mod line;
 pub mod port;
 pub mod record;
 mod reference;
@@ -21,9 +25,12 @@ pub mod secrets;
 pub mod stripe;
 
 pub use boxoffice_saga::identity::GatewayAccount;
-pub use client::{CallError, CreatePayment, Created, GatewayClient, RefundOrder, VoidAnswer};
+pub use client::{
+    CallError, CreatePayment, Created, GatewayClient, RefundOrder, SaidBy, VoidAnswer,
+};
 pub use config::{AccountConfig, ApiConfig, ConfigError, Scheme};
 pub use fetched::{FactSigner, SignError};
+pub use line::{LineConfig, describe_metrics};
 pub use port::{Door, EventIds, Refusal, Unreadable};
 pub use record::{InboxKey, RecordError, Source, WebhookRecord, kafka_key};
 pub use registry::{Gateways, ReverifyError};

@@ -11,6 +11,7 @@ use crate::client::GatewayClient;
 use crate::config::{AccountConfig, ConfigError, Scheme};
 use crate::fetched::FactSigner;
 use crate::generic::GenericDoor;
+use crate::line::{Line, LineConfig};
 use crate::port::{Door, EventIds, Refusal, Unreadable};
 use crate::record::{InboxKey, Source, WebhookRecord};
 use crate::secrets::SigningSecret;
@@ -26,7 +27,14 @@ pub struct Gateways {
 struct Entry {
     door: Box<dyn Door>,
     capture: CaptureMode,
-    client: Option<Arc<dyn GatewayClient>>,
+    lines: Option<Lines>,
+}
+
+/// The client of an account behind its line, for each kind of caller.
+struct Lines {
+    line: Line,
+    ordinary: Arc<dyn GatewayClient>,
+    mass: Arc<dyn GatewayClient>,
 }
 
 impl Gateways {
@@ -69,7 +77,7 @@ impl Gateways {
                 }
                 Scheme::Generic => (Box::new(GenericDoor::new(&config)), None),
             };
-            gateways.insert(account.clone(), door, client);
+            gateways.insert(account.clone(), door, client, &config.line);
             if let Some(entry) = gateways.accounts.get_mut(&account) {
                 entry.capture = config.capture;
             }
@@ -78,22 +86,28 @@ impl Gateways {
     }
 
     /// Adds an account, or takes the place of the one of that name: for tests and for gateways from
-    /// elsewhere.
+    /// elsewhere. Its client gets a line.
     pub fn insert(
         &mut self,
         account: GatewayAccount,
         door: Box<dyn Door>,
         client: Option<Arc<dyn GatewayClient>>,
+        line: &LineConfig,
     ) {
-        let capture = CaptureMode::Automatic;
-        self.accounts.insert(
-            account,
-            Entry {
-                door,
-                capture,
-                client,
-            },
-        );
+        let lines = client.map(|client| {
+            let line = Line::new(client, line);
+            Lines {
+                ordinary: Arc::new(line.clone()),
+                mass: Arc::new(line.mass()),
+                line,
+            }
+        });
+        let entry = Entry {
+            door,
+            capture: CaptureMode::Automatic,
+            lines,
+        };
+        self.accounts.insert(account, entry);
     }
 
     /// The door of an account. None: no such account, answer 404.
@@ -103,7 +117,20 @@ impl Gateways {
 
     /// The client of an account. None: no such account, or one without an API.
     pub fn client(&self, account: &GatewayAccount) -> Option<&Arc<dyn GatewayClient>> {
-        self.accounts.get(account)?.client.as_ref()
+        Some(&self.accounts.get(account)?.lines.as_ref()?.ordinary)
+    }
+
+    /// The same for the refunds of cancelled shows, which get their share of the rate and no more.
+    pub fn mass_client(&self, account: &GatewayAccount) -> Option<&Arc<dyn GatewayClient>> {
+        Some(&self.accounts.get(account)?.lines.as_ref()?.mass)
+    }
+
+    /// The accounts that are not asked at present, because they do not answer: whatever calls them can wait.
+    pub fn shut(&self) -> impl Iterator<Item = &GatewayAccount> {
+        self.accounts.iter().filter_map(|(account, entry)| {
+            let lines = entry.lines.as_ref()?;
+            lines.line.is_shut().then_some(account)
+        })
     }
 
     /// When the money of payments opened at this account is taken.

@@ -15,7 +15,8 @@ use crate::logging::{self, Destination};
 use crate::roles::{self, Role};
 use crate::supervisor::{Ending, Stage, Supervisor};
 use crate::{
-    audit, bench, demo, dev, extent, operators, probe, report, schema, shows, terminal, tickets,
+    audit, bench, demo, dev, extent, operators, probe, refunds, report, schema, shows, terminal,
+    tickets,
 };
 
 /// Drives ticket bookings from seat hold to paid ticket, and gets the money right when things go wrong.
@@ -88,6 +89,9 @@ enum Command {
     /// Create and import shows, put them on sale, block seats, change and cancel them
     #[command(subcommand)]
     Show(shows::ShowCommand),
+    /// Pause and resume the refunds of a cancelled show, and see how far they are
+    #[command(subcommand)]
+    Refund(refunds::RefundCommand),
     /// Tell a booking's story, list what is stuck and for whom it waits, try it again
     #[command(subcommand)]
     Saga(operators::saga::SagaCommand),
@@ -187,6 +191,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Show(command) => shows::run(command, &database(file)?).await,
+        Command::Refund(command) => refunds::run(command, &database(file)?).await,
         Command::Saga(command) => operators::saga::run(command, &database(file)?).await,
         Command::Attention(command) => operators::attention::run(command, &database(file)?).await,
         Command::Dlq(command) => operators::dead_letters::run(command, &database(file)?).await,

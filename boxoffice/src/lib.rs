@@ -12,6 +12,7 @@ mod logging;
 mod operators;
 mod orders;
 mod probe;
+mod refunds;
 mod report;
 pub mod roles;
 pub mod schema;

@@ -27,7 +27,7 @@ pub struct Said {
 #[derive(Debug, Args)]
 pub struct SaidWhy {
     /// Why, for the record.
-    #[arg(long)]
+    #[arg(long, visible_alias = "why")]
     pub reason: String,
     /// One JSON document on standard output.
     #[arg(long)]

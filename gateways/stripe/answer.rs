@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::client::CallError;
+use crate::client::{CallError, SaidBy};
 use crate::legible;
 
 /// How long to wait when our key is refused: a person must put it right first.
@@ -56,6 +56,7 @@ pub(super) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Cal
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => CallError::RetryLater {
             after: Some(KEY_REFUSED),
             why: format!("the gateway refuses our API key ({name})"),
+            said_by: SaidBy::Gateway,
         },
         StatusCode::TOO_MANY_REQUESTS => later(headers, &name),
         StatusCode::CONFLICT if matches!(code, "idempotency_key_in_use" | "lock_timeout") => {
@@ -91,6 +92,7 @@ fn later(headers: &HeaderMap, why: &str) -> CallError {
     CallError::RetryLater {
         after: after.map(|wait| wait.min(LONGEST_WAIT)),
         why: why.to_owned(),
+        said_by: SaidBy::Gateway,
     }
 }
 

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::answer::{ErrorBody, judge};
 use super::objects::{Page, PaymentIntent, Refund};
 use crate::client::{
-    Answer, CallError, CreatePayment, Created, GatewayClient, RefundOrder, VoidAnswer,
+    Answer, CallError, CreatePayment, Created, GatewayClient, RefundOrder, SaidBy, VoidAnswer,
 };
 use crate::config::ApiConfig;
 
@@ -374,7 +374,11 @@ fn lost(error: reqwest::Error) -> CallError {
     let error = error.without_url();
     let why = chain(&error);
     if error.is_connect() || error.is_builder() {
-        CallError::RetryLater { after: None, why }
+        CallError::RetryLater {
+            after: None,
+            why,
+            said_by: SaidBy::Nobody,
+        }
     } else {
         CallError::Unknown { why }
     }

@@ -18,7 +18,8 @@ fn a_whole_configuration_is_taken() {
           "secrets": ["whsec_new", { "secret": "whsec_old", "valid_until": "2026-08-01T00:00:00Z" }],
           "api": { "base_url": "https://api.stripe.com", "api_key": "sk_live_x" } },
         { "gateway": "stripe", "account": "eu", "secrets": ["x"],
-          "api": { "base_url": "http://127.0.0.1:9/", "api_key": "sk_test_x", "timeout_ms": 2500 } },
+          "api": { "base_url": "http://127.0.0.1:9/", "api_key": "sk_test_x", "timeout_ms": 2500 },
+          "line": { "calls_per_second": 100, "burst": 200, "open_after": 3 } },
         { "gateway": "boxtown", "scheme": "generic", "secrets": ["y"] },
     ]));
     let gateways = match gateways {
@@ -29,7 +30,12 @@ fn a_whole_configuration_is_taken() {
     let names: Vec<String> = gateways.names().map(ToString::to_string).collect();
     assert_eq!(names, ["boxtown/default", "stripe/default", "stripe/eu"]);
     let eu = GatewayAccount::new("stripe", "eu");
-    assert_eq!(gateways.client(&eu).unwrap().timeout().as_millis(), 2_500);
+    let patience = gateways.client(&eu).unwrap().timeout();
+    assert_eq!(
+        patience.as_millis(),
+        3_000,
+        "a call and the wait for its turn"
+    );
     let boxtown = GatewayAccount::new("boxtown", "default");
     assert!(gateways.door(&boxtown).is_some() && gateways.client(&boxtown).is_none());
     assert!(

@@ -247,11 +247,55 @@ fn a_paid_session_with_our_reference_is_a_payment() {
     assert_eq!(read(&session("paid", "")).unwrap().fact, Fact::Nothing);
 }
 
+fn dispute(status: &str) -> String {
+    format!(
+        r#"{{"id":"dp_1","object":"dispute","amount":700,"currency":"inr","charge":"ch_1","payment_intent":"pi_1","reason":"fraudulent","status":"{status}","metadata":{{}},"livemode":false}}"#
+    )
+}
+
+#[test]
+fn a_dispute_is_opened_won_or_lost_and_an_inquiry_moves_no_money() {
+    use boxoffice_saga::payment::DisputeStanding::{Lost, Opened, Won};
+    for (status, standing) in [
+        ("needs_response", Some(Opened)),
+        ("under_review", Some(Opened)),
+        ("a status from tomorrow", Some(Opened)),
+        ("won", Some(Won)),
+        ("lost", Some(Lost)),
+        ("warning_needs_response", None),
+        ("warning_closed", None),
+    ] {
+        for kind in [
+            "charge.dispute.created",
+            "charge.dispute.updated",
+            "charge.dispute.closed",
+            "charge.dispute.funds_withdrawn",
+            "charge.dispute.funds_reinstated",
+        ] {
+            let fact = read(&event(kind, &dispute(status))).unwrap().fact;
+            match (fact, standing) {
+                (Fact::Nothing, None) => {}
+                (Fact::Dispute(fact), Some(standing)) => {
+                    assert_eq!(fact.standing, standing, "{status}");
+                    assert_eq!(fact.gateway_dispute_id, "dp_1");
+                    assert_eq!(fact.gateway_payment_id, "pi_1");
+                    assert_eq!(fact.amount.minor, 700);
+                    assert_eq!(fact.reason.as_deref(), Some("fraudulent"));
+                    assert_eq!(fact.reference, Reference::Absent);
+                }
+                (fact, _) => panic!("{kind} {status}: {fact:?}"),
+            }
+        }
+    }
+    let other_mode = dispute("lost").replace(r#""livemode":false"#, r#""livemode":true"#);
+    assert!(read(&event("charge.dispute.closed", &other_mode)).is_err());
+}
+
 #[test]
 fn what_is_of_no_interest_is_still_told_by_kind() {
     for kind in [
         "charge.refunded",
-        "charge.dispute.created",
+        "charge.succeeded",
         "charge.refund.updated",
         "payment_intent.created",
         "x",
@@ -366,5 +410,9 @@ fn the_kafka_key_is_the_show_else_the_payment_else_the_event() {
     assert_eq!(key(&ours), "42");
     assert_eq!(key(&ours.replace("booking_id", "basket_id")), "pi_1");
     assert_eq!(key(&ours.replace(&booking().to_string(), "what")), "pi_1");
-    assert_eq!(key(&event("charge.dispute.created", "{}")), "evt_1");
+    assert_eq!(key(&event("charge.succeeded", "{}")), "evt_1");
+    assert_eq!(
+        key(&event("charge.dispute.created", &dispute("lost"))),
+        "pi_1"
+    );
 }

@@ -57,7 +57,7 @@ impl Purse {
         for account in Account::ALL {
             match change(&account) {
                 0 => {}
-                by if by < 0 => less.push((account, -by)),
+                by if by.is_negative() => less.push((account, -by)),
                 by => more.push((account, by)),
             }
         }

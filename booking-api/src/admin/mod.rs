@@ -6,6 +6,7 @@ mod attention;
 mod bookings;
 mod cancel;
 mod dead_letters;
+mod mass_refunds;
 mod new_shows;
 mod paging;
 mod parked;
@@ -34,6 +35,9 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(sale::unblock))
         .routes(routes!(sale::change))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(mass_refunds::progress))
+        .routes(routes!(mass_refunds::pause))
+        .routes(routes!(mass_refunds::resume))
         .routes(routes!(bookings::cancel))
         .routes(routes!(stories::waiting))
         .routes(routes!(stories::story))

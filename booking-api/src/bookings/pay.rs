@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use boxoffice_gateways::{CallError, CreatePayment, Created, GatewayClient};
+use boxoffice_gateways::{CallError, CreatePayment, Created, GatewayClient, SaidBy};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, UserId};
 use boxoffice_turn::KeyClaim;
 use http::HeaderMap;
@@ -137,7 +137,10 @@ impl Paying {
             };
             self.api.watchers.wake(self.booking);
             match self.create(&attempt).await {
-                Err(CallError::RetryLater { .. }) if attempt.resumed && looks < LOOKS => {
+                Err(CallError::RetryLater {
+                    said_by: SaidBy::Gateway,
+                    ..
+                }) if attempt.resumed && looks < LOOKS => {
                     // Probably our twin's call is under way: its answer will be found under the key.
                     looks += 1;
                     tokio::time::sleep(PAUSE).await;
@@ -162,6 +165,7 @@ impl Paying {
         let outcome = match &answer {
             Ok(_) => "created",
             Err(CallError::Declined { .. }) => "declined",
+            Err(error) if error.held_back().is_some() => "held_back",
             Err(CallError::RetryLater { .. }) => "retry_later",
             Err(CallError::NotFound) => "not_found",
             Err(CallError::Unknown { .. }) => "unknown",

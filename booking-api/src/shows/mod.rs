@@ -14,6 +14,8 @@ mod import;
 mod new_show;
 mod on_sale;
 mod overview;
+mod pause_refunds;
+mod refund_progress;
 mod remove;
 mod row;
 mod seat_map;
@@ -31,6 +33,8 @@ pub(crate) use new_show::seat_name;
 pub use new_show::{GivenTerms, InvalidShow, MOST_SEATS, NewSeat, NewShow};
 pub use on_sale::{OnSale, PutOnSale, put_on_sale};
 pub use overview::{Overview, overview};
+pub use pause_refunds::{PauseRefunds, Paused, ResumeRefunds};
+pub use refund_progress::{InState, MassRefundState, Pause, RefundProgress, refund_progress};
 pub use remove::{Kept, Removal, remove_old};
 pub(crate) use seat_map::SeatMaps;
 

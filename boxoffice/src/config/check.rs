@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgSslMode;
 
-use super::{Config, DEVELOPMENT_PREFIX, DatabaseConfig, is_set, messages};
+use super::{Config, DEVELOPMENT_PREFIX, DatabaseConfig, gateways, is_set, messages};
 use crate::roles::Role;
 
 /// The shortest secret that signs anything of ours, in bytes.
@@ -291,6 +291,9 @@ pub(super) fn meaning(
     if config.tasks.in_flight == 0 {
         refuse("tasks.in_flight", "must be at least 1");
     }
+    if config.tasks.mass_in_flight == 0 {
+        refuse("tasks.mass_in_flight", "must be at least 1");
+    }
     if config.shutdown.deadline_seconds == 0 {
         refuse("shutdown.deadline_seconds", "must be at least 1");
     }
@@ -503,19 +506,5 @@ fn warn(config: &Config, roles: &[Role], warnings: &mut Vec<Complaint>) {
             "is http: status addresses carry a token and should be https",
         );
     }
-    for account in &config.gateways {
-        let name = account.gateway_account();
-        if account.live && account.tolerance_seconds > 600 {
-            warn(
-                "gateways",
-                &format!("{name}: a tolerance over 10 minutes lets old webhooks be replayed"),
-            );
-        }
-        if account.live && account.api.is_none() && runs(Role::Refunds) {
-            warn(
-                "gateways",
-                &format!("{name}: has no `api`, so its refunds are made by a person"),
-            );
-        }
-    }
+    gateways::warn(config, roles, &mut warn);
 }

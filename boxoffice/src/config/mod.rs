@@ -5,6 +5,7 @@
 
 mod check;
 mod environment;
+mod gateways;
 mod layers;
 mod messages;
 mod shown;
@@ -160,6 +161,7 @@ pub struct AnalyticsConfig {
 #[expect(missing_docs, reason = "see config.default.toml")]
 pub struct TasksConfig {
     pub in_flight: usize,
+    pub mass_in_flight: usize,
     pub lease_seconds: u16,
     pub call_seconds: u16,
     pub look_every_ms: u32,

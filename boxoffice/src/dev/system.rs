@@ -300,6 +300,7 @@ signing_key = "{key}"
 gateway = "stripe"
 secrets = ["{stripe}"]
 api = {{ base_url = "http://127.0.0.1:{simulator}", api_key = "{stripe_api}", timeout_ms = 5000 }}
+line = {{ calls_per_second = 1000, burst = 1000, open_seconds = 2 }}
 [[gateways]]
 gateway = "generic"
 secrets = ["{generic}"]

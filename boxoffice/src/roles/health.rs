@@ -34,6 +34,7 @@ pub fn install_metrics() -> Result<(), Failure> {
     boxoffice_analytics::describe_metrics();
     boxoffice_booking_api::metric::describe();
     boxoffice_coordinator::describe_metrics();
+    boxoffice_gateways::describe_metrics();
     boxoffice_notifications::describe_metrics();
     boxoffice_producers::metric::describe();
     boxoffice_relay::describe_metrics();

@@ -68,6 +68,7 @@ pub fn refunds(shared: &Shared<'_>) {
         ),
     );
     let tasks = executor(shared.config, "refunds");
+    let mass_in_flight = shared.config.tasks.mass_in_flight;
     let (store, gateways) = (shared.store.clone(), shared.gateways.clone());
     shared
         .supervisor
@@ -78,6 +79,7 @@ pub fn refunds(shared: &Shared<'_>) {
                 store.clone(),
                 gateways.clone(),
                 tasks.clone(),
+                mass_in_flight,
                 stop,
             )
         });

@@ -189,7 +189,8 @@ pub async fn run(command: ShowCommand, store: &PgStore) -> Result<ExitCode, Fail
     }
 }
 
-async fn carry_out<A: Act<Error = ShowError>>(
+/// Does it on this user's order, and says what came of it.
+pub(crate) async fn carry_out<A: Act<Error = ShowError>>(
     store: &PgStore,
     said: Said,
     what: &A,

@@ -336,7 +336,7 @@ fn every_role_runs_as_this_build_wants_it_and_a_broken_file_is_refused() {
     let breaks: [(&str, Value, &str); 20] = [
         (
             "/services/refunds/command/0",
-            json!("refund"),
+            json!("refnds"),
             "is no command",
         ),
         (

@@ -1,17 +1,20 @@
 //! boxoffice on real Kafka and real PostgreSQL. One binary, so that tests share the servers that stay up.
 
 mod analytics;
+mod audience;
 mod conformance;
 mod dead_letters;
 mod doors;
 mod failpoints;
 mod fuzzed;
+mod gateway_down;
 mod hot_show;
 mod kafka_record;
 mod limits;
 mod locks;
 mod lost_answers;
 mod mail_server;
+mod mass_refunds;
 mod messages;
 mod money;
 mod operator;

@@ -250,7 +250,6 @@ async fn while_postgres_stands_still_everybody_is_answered() {
 async fn without_the_notification_worker_only_letters_wait() {
     let everything_else = Setup {
         roles: &["ingress", "--with", "coordinator,relay,refunds,api"],
-        settings: Vec::new(),
         ..Setup::default()
     };
     let mut place = Place::new("no-notifications", everything_else).await;

@@ -32,6 +32,8 @@ pub struct Setup {
     pub roles: &'static [&'static str],
     /// Settings, as variables.
     pub settings: Vec<(&'static str, String)>,
+    /// The line to the simulator.
+    pub line: &'static str,
     /// When the gateway's money is taken.
     pub capture: &'static str,
 }
@@ -41,6 +43,7 @@ impl Default for Setup {
         Self {
             roles: &["all"],
             settings: Vec::new(),
+            line: "{}",
             capture: "automatic",
         }
     }
@@ -75,7 +78,7 @@ impl System {
         let dir = servers::fresh_dir("system");
         let ports = free_ports();
         let config = dir.join("boxoffice.toml");
-        let text = configuration(&dir, kafka, database, ports, setup.capture);
+        let text = configuration(&dir, kafka, database, ports, &setup);
         std::fs::write(&config, text).expect("a configuration");
         let migrated = command(&config, "migrate")
             .output()
@@ -359,8 +362,9 @@ fn configuration(
     kafka: &str,
     database: &str,
     ports: [u16; 5],
-    capture: &str,
+    setup: &Setup,
 ) -> String {
+    let Setup { line, capture, .. } = setup;
     let [api, ingress, simulator, health, smtp] = ports;
     let mail = dir.join("mail");
     let books = dir.join("books.json");
@@ -392,6 +396,7 @@ gateway = "stripe"
 capture = "{capture}"
 secrets = ["{WEBHOOK_SECRET}"]
 api = {{ base_url = "http://127.0.0.1:{simulator}", api_key = "sk_test_key", timeout_ms = 3000 }}
+line = {line}
 
 [[gateways]]
 gateway = "generic"

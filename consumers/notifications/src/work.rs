@@ -7,7 +7,7 @@ use boxoffice_saga::attention::{Attention, AttentionKind};
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::task::{TaskKind, retry_at};
 use boxoffice_saga::world::World;
-use boxoffice_tasks::{Leased, Work};
+use boxoffice_tasks::{HeldBack, Leased, Work};
 use boxoffice_turn::Appends;
 use boxoffice_turn::claim::Delivery;
 use boxoffice_turn::postgres::PgStore;
@@ -257,7 +257,7 @@ impl<W: Way> Work for Messages<W> {
 
     const KINDS: &'static [TaskKind] = W::KINDS;
 
-    async fn call(&self, task: &Leased) -> Told {
+    async fn call(&self, task: &Leased) -> Result<Told, HeldBack> {
         let told = self.tell(task).await;
         let template = order(task).map_or("?", |order| order.errand.template().name());
         metrics::counter!(
@@ -265,7 +265,7 @@ impl<W: Way> Work for Messages<W> {
             "channel" => W::CHANNEL.name(), "template" => template, "outcome" => told.outcome.name(),
         )
         .increment(1);
-        told
+        Ok(told)
     }
 
     fn apply(

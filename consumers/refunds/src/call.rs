@@ -1,30 +1,37 @@
 //! Making a refund at the gateway, and never twice.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use boxoffice_gateways::{GatewayClient, Gateways, RefundOrder};
+use boxoffice_gateways::{Gateways, RefundOrder};
 use boxoffice_saga::booking::BookingState;
 use boxoffice_saga::input::RefundAnswer;
 use boxoffice_saga::payment::Payment;
 use boxoffice_saga::refund::Refund;
 use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
-use boxoffice_tasks::{Leased, Work};
+use boxoffice_tasks::{HeldBack, Leased, Work};
 use boxoffice_turn::Appends;
 use boxoffice_turn::postgres::PgStore;
 
 use crate::decide::{First, Next, after_look_up, apply, first, followed, told};
+use crate::lane::Lane;
 
-/// The refund worker's tasks.
-pub struct RefundWork {
+/// The refund worker's tasks of one lane.
+pub struct RefundWork<L> {
     store: PgStore,
     gateways: Arc<Gateways>,
+    lane: PhantomData<L>,
 }
 
-impl RefundWork {
+impl<L: Lane> RefundWork<L> {
     /// Work over `store` and `gateways`.
     pub const fn new(store: PgStore, gateways: Arc<Gateways>) -> Self {
-        Self { store, gateways }
+        Self {
+            store,
+            gateways,
+            lane: PhantomData,
+        }
     }
 
     async fn rows(&self, task: &Leased) -> Result<(Refund, Payment, BookingState), String> {
@@ -48,15 +55,17 @@ impl RefundWork {
         Ok((refund, payment, case.booking.state))
     }
 
-    async fn make(&self, task: &Leased) -> RefundAnswer {
+    async fn make(&self, task: &Leased) -> Result<RefundAnswer, HeldBack> {
         let (refund, payment, booking) = match self.rows(task).await {
             Ok(rows) => rows,
-            Err(why) => return RefundAnswer::Unknown { why },
+            Err(why) => return Ok(RefundAnswer::Unknown { why }),
         };
-        let declined = |why: &str| RefundAnswer::Declined {
-            why: why.to_owned(),
+        let declined = |why: &str| {
+            Ok(RefundAnswer::Declined {
+                why: why.to_owned(),
+            })
         };
-        let Some(client) = self.gateways.client(&payment.account) else {
+        let Some(client) = L::client(&self.gateways, &payment.account) else {
             return declined("boxoffice cannot make refunds at this gateway");
         };
         let Some(gateway_payment_id) = &payment.gateway_payment_id else {
@@ -66,11 +75,9 @@ impl RefundWork {
             First::Decline(why) => return declined(why),
             First::Follow(known) => return followed(client.fetch_refund(known).await),
             First::LookUp => {
-                let looked_up = self
-                    .look_up(&**client, gateway_payment_id, &refund, task)
-                    .await;
-                if let Next::Answer(answer) = looked_up {
-                    return answer;
+                let all = client.refunds_of(gateway_payment_id).await;
+                if let Next::Answer(answer) = after_look_up(all, &refund, task)? {
+                    return Ok(answer);
                 }
             }
             First::Ask => {}
@@ -87,26 +94,18 @@ impl RefundWork {
         };
         told(client.refund(&order).await)
     }
-
-    /// Asks the gateway what became of an earlier try before anything is repeated.
-    async fn look_up(
-        &self,
-        client: &dyn GatewayClient,
-        gateway_payment_id: &str,
-        refund: &Refund,
-        task: &Leased,
-    ) -> Next {
-        let all = client.refunds_of(gateway_payment_id).await;
-        after_look_up(all, refund, task)
-    }
 }
 
-impl Work for RefundWork {
+impl<L: Lane> Work for RefundWork<L> {
     type Answer = RefundAnswer;
 
-    const KINDS: &'static [TaskKind] = &[TaskKind::Refund, TaskKind::MassRefund];
+    const KINDS: &'static [TaskKind] = L::KINDS;
 
-    async fn call(&self, task: &Leased) -> RefundAnswer {
+    fn held(&self) -> Vec<String> {
+        self.gateways.shut().map(ToString::to_string).collect()
+    }
+
+    async fn call(&self, task: &Leased) -> Result<RefundAnswer, HeldBack> {
         self.make(task).await
     }
 

@@ -8,7 +8,7 @@ use boxoffice_saga::input::{Input, RefundAnswer};
 use boxoffice_saga::payment::Payment;
 use boxoffice_saga::refund::Refund;
 use boxoffice_saga::world::World;
-use boxoffice_tasks::{EarlierAttempt, Leased};
+use boxoffice_tasks::{EarlierAttempt, HeldBack, Leased};
 use time::Duration;
 
 /// Gateways forget idempotency keys after a day (Stripe keeps them at least 24 hours): an older key is not
@@ -67,14 +67,17 @@ pub fn first<'a>(
 }
 
 /// What follows when the gateway says that these are all the refunds of the payment.
+///
+/// # Errors
+/// [`HeldBack`]: the gateway was not asked.
 pub fn after_look_up(
     all: Result<Vec<RefundFact>, CallError>,
     refund: &Refund,
     task: &Leased,
-) -> Next {
+) -> Result<Next, HeldBack> {
     let all = match all {
         Ok(all) => all,
-        Err(error) => return Next::Answer(unanswered(error)),
+        Err(error) => return unanswered(error).map(Next::Answer),
     };
     // One that failed is news only in the first go: later ones are made because of it.
     let first_go = task.key.generation == 1;
@@ -86,20 +89,20 @@ pub fn after_look_up(
     // One that is alive says more than one that failed.
     ours.sort_by_key(|fact| fact.state == RefundState::Failed);
     if let Some(fact) = ours.into_iter().next() {
-        return Next::Answer(RefundAnswer::Told { fact });
+        return Ok(Next::Answer(RefundAnswer::Told { fact }));
     }
     if !task.earlier_deadlines_passed() {
         let why = "an earlier request may still be on its way".to_owned();
-        return Next::Answer(RefundAnswer::RetryLater {
+        return Ok(Next::Answer(RefundAnswer::RetryLater {
             after_ms: Some(5_000),
             why,
-        });
+        }));
     }
-    if key_is_spent(task) {
+    Ok(if key_is_spent(task) {
         Next::Answer(RefundAnswer::NothingAlive)
     } else {
         Next::Repeat
-    }
+    })
 }
 
 /// Whether this generation's key must not be used again.
@@ -120,36 +123,45 @@ fn key_is_spent(task: &Leased) -> bool {
 }
 
 /// What the answer to the question means how a refund stands that the gateway has.
-pub fn followed(answer: Result<RefundFact, CallError>) -> RefundAnswer {
+///
+/// # Errors
+/// [`HeldBack`]: the gateway was not asked.
+pub fn followed(answer: Result<RefundFact, CallError>) -> Result<RefundAnswer, HeldBack> {
     match answer {
-        Ok(fact) => RefundAnswer::Told { fact },
+        Ok(fact) => Ok(RefundAnswer::Told { fact }),
         Err(error) => unanswered(error),
     }
 }
 
 /// A question that is refused is no refused refund: whether one was made is as unknown as before.
-fn unanswered(error: CallError) -> RefundAnswer {
+fn unanswered(error: CallError) -> Result<RefundAnswer, HeldBack> {
     match error {
-        CallError::Declined { .. } | CallError::NotFound => RefundAnswer::Unknown {
+        CallError::Declined { .. } | CallError::NotFound => Ok(RefundAnswer::Unknown {
             why: format!("the gateway does not say how the refund stands: {error}"),
-        },
+        }),
         error => told(Err(error)),
     }
 }
 
 /// What the answer to the request for a refund means.
-pub fn told(answer: Result<RefundFact, CallError>) -> RefundAnswer {
-    match answer {
+///
+/// # Errors
+/// [`HeldBack`]: the gateway was not asked.
+pub fn told(answer: Result<RefundFact, CallError>) -> Result<RefundAnswer, HeldBack> {
+    if let Some(after) = answer.as_ref().err().and_then(CallError::held_back) {
+        return Err(HeldBack { after });
+    }
+    Ok(match answer {
         Ok(fact) => RefundAnswer::Told { fact },
         Err(error @ (CallError::Declined { .. } | CallError::NotFound)) => RefundAnswer::Declined {
             why: error.to_string(),
         },
-        Err(CallError::RetryLater { after, why }) => RefundAnswer::RetryLater {
+        Err(CallError::RetryLater { after, why, .. }) => RefundAnswer::RetryLater {
             after_ms: after.map(|after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX)),
             why,
         },
         Err(CallError::Unknown { why }) => RefundAnswer::Unknown { why },
-    }
+    })
 }
 
 /// Applies an answer in its turn, and says what is recorded for the attempt. `held`: the lease is still the

@@ -7,6 +7,7 @@
 mod call;
 pub mod decide;
 mod intake;
+mod lane;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use call::RefundWork;
 use intake::RequestedRefunds;
+use lane::{Mass, Ordinary};
 
 /// The refund worker, as a consumer.
 pub const CONSUMER: Consumer = Consumer {
@@ -28,7 +30,8 @@ pub const CONSUMER: Consumer = Consumer {
     role: Role::RefundsConsumer,
 };
 
-/// Runs the refund worker until `shutdown`.
+/// Runs the refund worker until `shutdown`: one executor for the refunds of cancelled shows, with at most
+/// `mass_in_flight` calls under way, and one for all others.
 ///
 /// # Errors
 /// [`StreamError`]: only what cannot get better by itself.
@@ -37,8 +40,23 @@ pub async fn run(
     store: PgStore,
     gateways: Arc<Gateways>,
     tasks: ExecutorOptions,
+    mass_in_flight: usize,
     shutdown: CancellationToken,
 ) -> Result<(), StreamError> {
-    let work = RefundWork::new(store.clone(), gateways);
-    events::run(stream, store, RequestedRefunds, work, tasks, shutdown).await
+    let mass = tokio::spawn(boxoffice_tasks::run(
+        store.clone(),
+        Arc::new(RefundWork::<Mass>::new(store.clone(), gateways.clone())),
+        ExecutorOptions {
+            name: "mass refunds",
+            in_flight: mass_in_flight,
+            ..tasks.clone()
+        },
+        shutdown.clone(),
+    ));
+    let work = RefundWork::<Ordinary>::new(store.clone(), gateways);
+    let consumed = events::run(stream, store, RequestedRefunds, work, tasks, shutdown).await;
+    if let Err(error) = mass.await {
+        tracing::error!(%error, "the executor of mass refunds failed");
+    }
+    consumed
 }

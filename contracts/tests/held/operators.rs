@@ -73,5 +73,5 @@ fn every_door_that_it_names_is_there() {
             named += 1;
         }
     }
-    assert_eq!(named, 8);
+    assert_eq!(named, 11);
 }

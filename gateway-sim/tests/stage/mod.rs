@@ -12,8 +12,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use boxoffice_gateway_sim::{Options, SimError, Webhook, serve};
 use boxoffice_gateways::{
-    AccountConfig, ApiConfig, CreatePayment, GatewayAccount, GatewayClient, Gateways, RefundOrder,
-    SigningSecret,
+    AccountConfig, ApiConfig, CreatePayment, GatewayAccount, GatewayClient, Gateways, LineConfig,
+    RefundOrder, SigningSecret,
 };
 use boxoffice_saga::identity::{BookingId, PaymentId, RefundId, ShowId};
 use boxoffice_saga::money::Money;
@@ -41,6 +41,10 @@ impl Sim {
     }
 
     pub async fn with(options: Options, timeout_ms: u32) -> Self {
+        Self::with_line(options, timeout_ms, LineConfig::default()).await
+    }
+
+    pub async fn with_line(options: Options, timeout_ms: u32, line: LineConfig) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -52,6 +56,7 @@ impl Sim {
             api_key: KEY.into(),
             timeout_ms,
         });
+        config.line = line;
         let gateways = Gateways::new(vec![config], vec![]).unwrap();
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -126,9 +131,11 @@ impl Sim {
         books["payments"][0].clone()
     }
 
-    pub async fn stop(self) {
+    /// Ends the simulator; what is left is who called it.
+    pub async fn stop(self) -> Gateways {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
+        self.gateways
     }
 }
 

@@ -15,7 +15,7 @@ use boxoffice_saga::payment::Payment;
 use boxoffice_saga::show_cancellation;
 use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
-use boxoffice_tasks::{Leased, Work};
+use boxoffice_tasks::{HeldBack, Leased, Work};
 use boxoffice_turn::Appends;
 use boxoffice_turn::postgres::PgStore;
 
@@ -73,6 +73,14 @@ impl CoordinatorWork {
     }
 }
 
+/// Tells a call that was held back, and so never made, from everything else.
+fn made<T>(answer: Result<T, CallError>) -> Result<Result<T, CallError>, HeldBack> {
+    match answer.as_ref().err().and_then(CallError::held_back) {
+        Some(after) => Err(HeldBack { after }),
+        None => Ok(answer),
+    }
+}
+
 /// The gateway's id of an attempt. One whose creation was never answered is created again under the same
 /// idempotency key, which gives the same payment.
 async fn gateway_id(client: &dyn GatewayClient, payment: &Payment) -> Result<String, CallError> {
@@ -103,12 +111,16 @@ impl Work for CoordinatorWork {
         TaskKind::CancelBooking,
     ];
 
-    async fn call(&self, task: &Leased) -> Answer {
-        match task.key.kind {
-            TaskKind::Verify => Answer::Verified(self.verify(task).await),
-            TaskKind::Void => Answer::Voided(self.void(task).await),
-            TaskKind::Capture => Answer::Captured(self.capture(task).await),
-            TaskKind::Trace => Answer::Traced(self.trace(task).await),
+    fn held(&self) -> Vec<String> {
+        self.gateways.shut().map(ToString::to_string).collect()
+    }
+
+    async fn call(&self, task: &Leased) -> Result<Answer, HeldBack> {
+        Ok(match task.key.kind {
+            TaskKind::Verify => Answer::Verified(self.verify(task).await?),
+            TaskKind::Void => Answer::Voided(self.void(task).await?),
+            TaskKind::Capture => Answer::Captured(self.capture(task).await?),
+            TaskKind::Trace => Answer::Traced(self.trace(task).await?),
             TaskKind::CancelShow => Answer::Listed(self.list(task).await),
             TaskKind::HoldTimer
             | TaskKind::CancelBooking
@@ -117,7 +129,7 @@ impl Work for CoordinatorWork {
             | TaskKind::Mail
             | TaskKind::Sms
             | TaskKind::Push => Answer::Due,
-        }
+        })
     }
 
     fn cut_off(&self, task: &Leased) -> Option<Answer> {

@@ -10,7 +10,7 @@ use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
 use boxoffice_turn::postgres::PgStore;
 use boxoffice_turn::{Appends, Claimed, Held, Plan, TurnError, Wanted};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,8 +27,13 @@ pub trait Work: Send + Sync + 'static {
     const KINDS: &'static [TaskKind];
 
     /// Makes the call, outside any transaction. It is cut off after [`ExecutorOptions::call`]. A timer answers
-    /// at once.
-    fn call(&self, task: &Leased) -> impl Future<Output = Self::Answer> + Send;
+    /// at once. A call that was [held back](HeldBack) is given back, and was no try.
+    fn call(&self, task: &Leased) -> impl Future<Output = Result<Self::Answer, HeldBack>> + Send;
+
+    /// The gateway accounts (`gateway/account`) that are not called at present: their tasks stay where they are.
+    fn held(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// What a call comes to that was cut off: whether it did anything is not known. `None`: nothing is brought
     /// back, and the task comes again when its lease has run out.
@@ -47,6 +52,13 @@ pub trait Work: Send + Sync + 'static {
         world: &mut World,
         appends: &mut Appends,
     ) -> String;
+}
+
+/// A call that was never made, because its time has not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldBack {
+    /// When to come again.
+    pub after: Duration,
 }
 
 /// How an executor runs.
@@ -77,10 +89,12 @@ impl ExecutorOptions {
     }
 }
 
+/// After a place is free again, so long for others to follow it: they are filled together.
+const GATHER: Duration = Duration::from_millis(2);
 /// How many answers one turn brings back at most.
 const ANSWERS_A_TURN: usize = 200;
 
-type Brought<W> = (Leased, <W as Work>::Answer);
+type Brought<W> = (Leased, Result<<W as Work>::Answer, HeldBack>);
 
 /// Works on tasks until `shutdown`, then waits for the calls under way and brings their answers back.
 pub async fn run<W: Work>(
@@ -92,43 +106,53 @@ pub async fn run<W: Work>(
     let (answers, inbox) = mpsc::channel::<Brought<W>>(options.in_flight.max(ANSWERS_A_TURN));
     let bringer = tokio::spawn(bring_back(store.clone(), work.clone(), options.name, inbox));
     let calls = TaskTracker::new();
+    let places = Arc::new(Semaphore::new(options.in_flight));
     let mut news = store.tasks_added();
     while !shutdown.is_cancelled() {
         news.mark_unchanged();
-        let free = options.in_flight.saturating_sub(calls.len());
+        let free = places.available_permits();
+        let held = work.held();
         // From before the attempts are written down, so that it is over here no later than there.
         let deadline = std::time::Instant::now() + options.call;
-        let leased = take(&store, W::KINDS, free, &options).await;
+        let leased = take(&store, W::KINDS, &held, free, &options).await;
         let full = leased.len() == free;
         let worked = !leased.is_empty();
         for task in leased {
             failpoints::hit(Failpoint::TaskAfterLease);
             let (work, answers) = (work.clone(), answers.clone());
+            let place = places.clone().try_acquire_owned();
             calls.spawn(async move {
                 let started = std::time::Instant::now();
                 let answer = cut_off::at(deadline, work.call(&task)).await;
                 let kind = task.key.kind.name();
-                metrics::counter!(metric::CALLS, "kind" => kind).increment(1);
-                metrics::histogram!(metric::CALL_SECONDS, "kind" => kind).record(started.elapsed());
+                if !matches!(answer, Some(Err(_))) {
+                    metrics::counter!(metric::CALLS, "kind" => kind).increment(1);
+                    metrics::histogram!(metric::CALL_SECONDS, "kind" => kind)
+                        .record(started.elapsed());
+                }
                 failpoints::hit(Failpoint::TaskAfterCall);
                 let answer = answer.or_else(|| {
                     metrics::counter!(metric::CUT_OFF, "kind" => kind).increment(1);
                     tracing::warn!(kind, subject = %task.key.subject, "a call took too long, and was cut off");
-                    work.cut_off(&task)
+                    work.cut_off(&task).map(Ok)
                 });
                 let Some(answer) = answer else { return };
                 // The bringer outlives all callers.
                 let _ = answers.send((task, answer)).await;
+                drop(place);
             });
         }
-        if worked && !full {
+        if full {
+            tokio::select! {
+                _ = places.acquire() => tokio::time::sleep(GATHER).await,
+                () = shutdown.cancelled() => {}
+            }
             continue;
         }
-        let pause = if full && free > 0 {
-            Duration::from_millis(2)
-        } else {
-            pause(&store, W::KINDS, &options).await
-        };
+        if worked {
+            continue;
+        }
+        let pause = pause(&store, W::KINDS, &held, &options).await;
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             _ = news.changed() => {}
@@ -146,6 +170,7 @@ pub async fn run<W: Work>(
 async fn take(
     store: &PgStore,
     kinds: &[TaskKind],
+    held: &[String],
     free: usize,
     options: &ExecutorOptions,
 ) -> Vec<Leased> {
@@ -153,7 +178,16 @@ async fn take(
         return Vec::new();
     }
     let limit = i64::try_from(free).unwrap_or(i64::MAX);
-    match lease::take(store.pool(), kinds, limit, options.lease, options.call).await {
+    match lease::take(
+        store.pool(),
+        kinds,
+        held,
+        limit,
+        options.lease,
+        options.call,
+    )
+    .await
+    {
         Ok(leased) => {
             for task in leased
                 .iter()
@@ -171,8 +205,13 @@ async fn take(
 }
 
 /// How long to wait for the next due task.
-async fn pause(store: &PgStore, kinds: &[TaskKind], options: &ExecutorOptions) -> Duration {
-    match lease::next_due(store.pool(), kinds).await {
+async fn pause(
+    store: &PgStore,
+    kinds: &[TaskKind],
+    held: &[String],
+    options: &ExecutorOptions,
+) -> Duration {
+    match lease::next_due(store.pool(), kinds, held).await {
         Ok(Some(seconds)) => Duration::try_from_secs_f64(seconds.max(0.005))
             .unwrap_or(options.look_every)
             .min(options.look_every),
@@ -190,7 +229,15 @@ async fn bring_back<W: Work>(
 ) {
     let mut batch = Vec::new();
     while inbox.recv_many(&mut batch, ANSWERS_A_TURN).await > 0 {
-        let answers = std::mem::take(&mut batch);
+        let brought = std::mem::take(&mut batch);
+        let (mut answers, mut back) = (Vec::new(), Vec::new());
+        for (task, answer) in brought {
+            match answer {
+                Ok(answer) => answers.push((task, answer)),
+                Err(held_back) => back.push((task, held_back)),
+            }
+        }
+        give_back(&store, name, &back).await;
         if bring(&store, &*work, name, &answers).await.is_ok() {
             continue;
         }
@@ -207,13 +254,35 @@ async fn bring_back<W: Work>(
     }
 }
 
+/// Gives back what was never called. If that fails, the leases run out, and the next try finds an attempt without
+/// an answer: it looks up what it need not, and no harm is done.
+async fn give_back(store: &PgStore, name: &'static str, back: &[(Leased, HeldBack)]) {
+    if back.is_empty() {
+        return;
+    }
+    let tasks: Vec<_> = back.iter().map(|(task, held)| (task, held.after)).collect();
+    match lease::give_back(store.pool(), &tasks).await {
+        Ok(()) => {
+            for (task, _) in back {
+                metrics::counter!(metric::HELD_BACK, "kind" => task.key.kind.name()).increment(1);
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, executor = name, "tasks cannot be given back; their leases run out");
+        }
+    }
+}
+
 /// One turn. Waits out everything but errors of the data.
 async fn bring<W: Work>(
     store: &PgStore,
     work: &W,
     name: &'static str,
-    answers: &[Brought<W>],
+    answers: &[(Leased, W::Answer)],
 ) -> Result<(), TurnError> {
+    if answers.is_empty() {
+        return Ok(());
+    }
     let plan = Bring { work, answers };
     let mut wait = Duration::from_millis(50);
     loop {
@@ -232,7 +301,7 @@ async fn bring<W: Work>(
 
 struct Bring<'a, W: Work> {
     work: &'a W,
-    answers: &'a [Brought<W>],
+    answers: &'a [(Leased, W::Answer)],
 }
 
 impl<W: Work> Plan for Bring<'_, W> {

@@ -62,11 +62,12 @@ pub struct EarlierAttempt {
     pub answer: Option<String>,
 }
 
-/// Leases up to `limit` due tasks of `kinds` and writes their attempts down. Also says when the next task
-/// will be due, if there is one.
+/// Leases up to `limit` due tasks of `kinds` and writes their attempts down. Passes by the tasks of the gateway
+/// accounts `held`, and those that an operator has paused.
 pub async fn take(
     pool: &PgPool,
     kinds: &[TaskKind],
+    held: &[String],
     limit: i64,
     lease: Duration,
     call: Duration,
@@ -80,12 +81,18 @@ pub async fn take(
     let token = Uuid::new_v4();
     let rows = sqlx::query!(
         r#"with due as (
-             select kind, subject, generation from tasks
-             where kind = any($1) and due_at <= clock_timestamp()
-               and (lease_until is null or lease_until < clock_timestamp())
-             order by due_at
+             select due.* from open_lanes($1, $7) as lane
+             cross join lateral (
+               select t.kind, t.subject, t.generation, t.due_at from tasks t
+               where t.kind = lane.kind and t.gateway = lane.gateway and t.mass_show = lane.mass_show
+                 and t.due_at <= (select clock_timestamp())
+                 and (t.lease_until is null or t.lease_until < clock_timestamp())
+               order by t.due_at
+               limit $2
+               for update skip locked
+             ) as due
+             order by due.due_at
              limit $2
-             for update skip locked
            ),
            leased as (
              update tasks t
@@ -112,6 +119,7 @@ pub async fn take(
         token,
         call.as_secs_f64(),
         &calls,
+        held,
     )
     .fetch_all(pool)
     .await?;
@@ -192,17 +200,75 @@ async fn earlier_attempts(pool: &PgPool, tasks: &mut [Leased]) -> Result<(), Tur
     Ok(())
 }
 
-/// When the next task of `kinds` is due that nobody has in hand, in seconds from now.
-pub async fn next_due(pool: &PgPool, kinds: &[TaskKind]) -> Result<Option<f64>, TurnError> {
+/// Gives tasks back whose calls were never made, each due again after its time: they count as no try.
+pub async fn give_back(pool: &PgPool, tasks: &[(&Leased, Duration)]) -> Result<(), TurnError> {
+    let mut tasks = tasks.to_vec();
+    tasks.sort_by(|(one, _), (other, _)| one.key.cmp(&other.key));
+    let keys = || tasks.iter().map(|(task, _)| task);
+    let kinds: Vec<String> = keys().map(|task| task.key.kind.name().to_owned()).collect();
+    let subjects: Vec<Uuid> = keys().map(|task| task.key.subject).collect();
+    let generations: Vec<i32> = keys()
+        .map(|task| task.key.generation.cast_signed())
+        .collect();
+    let attempts: Vec<i32> = keys().map(|task| task.attempt.cast_signed()).collect();
+    let leases: Vec<Uuid> = keys().map(|task| task.lease).collect();
+    let after: Vec<f64> = tasks.iter().map(|(_, after)| after.as_secs_f64()).collect();
+    sqlx::query!(
+        "with given as (
+           select * from unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::uuid[], $6::float8[])
+             as g (kind, subject, generation, attempt, lease, after)
+         ),
+         ours as (
+           select task.kind, task.subject, task.generation, g.after
+           from given g
+           cross join lateral (
+             select t.kind, t.subject, t.generation from tasks t
+             where t.kind = g.kind and t.subject = g.subject and t.generation = g.generation
+               and t.lease_token = g.lease
+             for update
+           ) as task
+         ),
+         back as (
+           update tasks t
+           set due_at = clock_timestamp() + make_interval(secs => ours.after),
+               lease_until = null, lease_token = null, attempts = t.attempts - 1
+           from ours
+           where t.kind = ours.kind and t.subject = ours.subject and t.generation = ours.generation
+         )
+         delete from attempts a using given g
+         where a.kind = g.kind and a.subject = g.subject and a.generation = g.generation
+           and a.attempt = g.attempt",
+        &kinds,
+        &subjects,
+        &generations,
+        &attempts,
+        &leases,
+        &after,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// When the next task of `kinds` is due that could be leased and that nobody has in hand, in seconds from now.
+pub async fn next_due(
+    pool: &PgPool,
+    kinds: &[TaskKind],
+    held: &[String],
+) -> Result<Option<f64>, TurnError> {
     let names: Vec<String> = kinds.iter().map(|kind| kind.name().to_owned()).collect();
     let wait = sqlx::query_scalar!(
         r#"select extract(epoch from min(next.due_at) - clock_timestamp())::float8
-           from unnest($1::text[]) as k (kind)
+           from open_lanes($1, $2) as lane
            cross join lateral (
-             select greatest(t.due_at, coalesce(t.lease_until, t.due_at)) as due_at
-             from tasks t where t.kind = k.kind order by t.due_at limit 1
+             select t.due_at
+             from tasks t
+             where t.kind = lane.kind and t.gateway = lane.gateway and t.mass_show = lane.mass_show
+               and (t.lease_until is null or t.lease_until < clock_timestamp())
+             order by t.due_at limit 1
            ) as next"#,
         &names,
+        held,
     )
     .fetch_one(pool)
     .await?;

@@ -5,6 +5,9 @@
 //! comes back as a turn. A process that dies anywhere on this way leaves a lease that runs out and an
 //! attempt without an answer, which the next try looks up before it repeats anything.
 //!
+//! A call that its gateway's line holds back was never made: the task is given back, the attempt is struck out. And
+//! while a gateway is not asked at all, its tasks are not leased.
+//!
 //! Fenced are calls, never answers: nothing is sent after an attempt's deadline, and an answer that comes after
 //! its lease was lost is recorded all the same.
 
@@ -13,6 +16,6 @@ mod executor;
 mod lease;
 mod metric;
 
-pub use executor::{ExecutorOptions, Work, run};
+pub use executor::{ExecutorOptions, HeldBack, Work, run};
 pub use lease::{EarlierAttempt, Leased};
 pub use metric::describe as describe_metrics;

@@ -14,6 +14,9 @@ pub const ANSWER_RETRIES: &str = "boxoffice_task_answer_retries_total";
 /// Calls that took longer than they may, by kind.
 pub const CUT_OFF: &str = "boxoffice_task_calls_cut_off_total";
 
+/// Tasks given back because their call was held back, by kind.
+pub const HELD_BACK: &str = "boxoffice_tasks_held_back_total";
+
 /// Describes the metrics to the recorder.
 pub fn describe() {
     describe_counter!(CALLS, Unit::Count, "Calls made for tasks, by kind.");
@@ -31,6 +34,11 @@ pub fn describe() {
         CUT_OFF,
         Unit::Count,
         "Calls that took longer than they may, by kind."
+    );
+    describe_counter!(
+        HELD_BACK,
+        Unit::Count,
+        "Tasks given back because their call was not made, by kind."
     );
     describe_counter!(
         ANSWER_RETRIES,

@@ -15,7 +15,7 @@ use axum::body::{Body, to_bytes};
 use axum::response::Response;
 use boxoffice_gateways::config::AccountConfig;
 use boxoffice_gateways::{
-    Door, GatewayAccount, Gateways, Refusal, SigningSecret, Unreadable, WebhookRecord,
+    Door, GatewayAccount, Gateways, LineConfig, Refusal, SigningSecret, Unreadable, WebhookRecord,
 };
 use boxoffice_producers::{OutgoingRecord, SendError};
 use boxoffice_saga::fact::Reading;
@@ -181,6 +181,7 @@ pub fn gateways() -> Arc<Gateways> {
         GatewayAccount::new("odd", GatewayAccount::DEFAULT),
         Box::new(OddDoor),
         None,
+        &LineConfig::default(),
     );
     Arc::new(gateways)
 }

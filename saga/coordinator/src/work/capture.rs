@@ -5,34 +5,34 @@ use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::input::{CaptureAnswer, Input};
 use boxoffice_saga::payment::PaymentStanding;
 use boxoffice_saga::world::World;
-use boxoffice_tasks::Leased;
+use boxoffice_tasks::{HeldBack, Leased};
 
-use super::CoordinatorWork;
+use super::{CoordinatorWork, made};
 
 impl CoordinatorWork {
-    pub(super) async fn capture(&self, task: &Leased) -> CaptureAnswer {
+    pub(super) async fn capture(&self, task: &Leased) -> Result<CaptureAnswer, HeldBack> {
         let (payment, client) = match self.payment(task).await {
             Ok(found) => found,
-            Err(why) => return CaptureAnswer::Unknown { why },
+            Err(why) => return Ok(CaptureAnswer::Unknown { why }),
         };
         // The fence: what is being given up is not taken.
         if payment.standing != PaymentStanding::Authorised {
             let why = format!("it is {}", payment.standing.name());
-            return CaptureAnswer::RetryLater {
+            return Ok(CaptureAnswer::RetryLater {
                 after_ms: None,
                 why,
-            };
+            });
         }
         let (Some(client), Some(id)) = (client, &payment.gateway_payment_id) else {
             let why = "there is nobody to ask".to_owned();
-            return CaptureAnswer::Unknown { why };
+            return Ok(CaptureAnswer::Unknown { why });
         };
-        match client.capture_payment(id).await {
+        Ok(match made(client.capture_payment(id).await)? {
             Ok(fact) => CaptureAnswer::Taken { fact },
             Err(error @ CallError::Declined { .. }) => CaptureAnswer::Declined {
                 why: error.to_string(),
             },
-            Err(CallError::RetryLater { after, why }) => CaptureAnswer::RetryLater {
+            Err(CallError::RetryLater { after, why, .. }) => CaptureAnswer::RetryLater {
                 after_ms: after.map(|after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX)),
                 why,
             },
@@ -42,7 +42,7 @@ impl CoordinatorWork {
                     why: error.to_string(),
                 }
             }
-        }
+        })
     }
 }
 

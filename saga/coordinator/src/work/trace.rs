@@ -8,11 +8,11 @@ use boxoffice_saga::identity::{BookingId, GatewayAccount};
 use boxoffice_saga::task::retry_at;
 use boxoffice_saga::world::World;
 use boxoffice_stream::Record;
-use boxoffice_tasks::Leased;
+use boxoffice_tasks::{HeldBack, Leased};
 use boxoffice_turn::outgoing::decode_headers;
 use boxoffice_turn::{Appends, EventKey, InboxOutcome};
 
-use super::CoordinatorWork;
+use super::{CoordinatorWork, made};
 use crate::batch::{look_up, rekey};
 use crate::intake::{self, Intake};
 
@@ -48,15 +48,29 @@ pub enum Traced {
     },
 }
 
+/// Why a look has found nothing.
+enum NotFound {
+    Because(String),
+    /// The gateway would have to be asked, and is not asked now.
+    HeldBack(HeldBack),
+}
+
+impl<S: Into<String>> From<S> for NotFound {
+    fn from(why: S) -> Self {
+        Self::Because(why.into())
+    }
+}
+
 impl CoordinatorWork {
-    pub(super) async fn trace(&self, task: &Leased) -> Traced {
+    pub(super) async fn trace(&self, task: &Leased) -> Result<Traced, HeldBack> {
         match self.look_again(task).await {
-            Ok(traced) => traced,
-            Err(why) => Traced::NotYet { why, booking: None },
+            Ok(traced) => Ok(traced),
+            Err(NotFound::Because(why)) => Ok(Traced::NotYet { why, booking: None }),
+            Err(NotFound::HeldBack(held_back)) => Err(held_back),
         }
     }
 
-    async fn look_again(&self, task: &Leased) -> Result<Traced, String> {
+    async fn look_again(&self, task: &Leased) -> Result<Traced, NotFound> {
         let row = sqlx::query!(
             "select headers, payload from parked_records where record_id = $1",
             task.key.subject
@@ -82,7 +96,7 @@ impl CoordinatorWork {
                 ..
             } => self.booking_there(booking, record, event).await,
             intake @ Intake::ByPayment { .. } => self.payment_there(task, intake).await,
-            _ => Err("the parked record can no longer be read".to_owned()),
+            _ => Err("the parked record can no longer be read".into()),
         }
     }
 
@@ -91,7 +105,7 @@ impl CoordinatorWork {
         booking: BookingId,
         record: Box<WebhookRecord>,
         event: EventKey,
-    ) -> Result<Traced, String> {
+    ) -> Result<Traced, NotFound> {
         let (_, cases) = self
             .store
             .cases(&[booking])
@@ -110,7 +124,7 @@ impl CoordinatorWork {
         })
     }
 
-    async fn payment_there(&self, task: &Leased, intake: Intake) -> Result<Traced, String> {
+    async fn payment_there(&self, task: &Leased, intake: Intake) -> Result<Traced, NotFound> {
         let found = look_up(&self.store, std::slice::from_ref(&intake))
             .await
             .map_err(|error| error.to_string())?;
@@ -122,7 +136,7 @@ impl CoordinatorWork {
             ..
         } = intake
         else {
-            return Err("not a record without a reference".to_owned());
+            return Err("not a record without a reference".into());
         };
         if let Some(booking) = found.into_values().next() {
             return Ok(Traced::Found {
@@ -146,14 +160,13 @@ impl CoordinatorWork {
         gateway_payment_id: &str,
         record: Box<WebhookRecord>,
         event: EventKey,
-    ) -> Result<Traced, String> {
+    ) -> Result<Traced, NotFound> {
         let client = self
             .gateways
             .client(account)
             .ok_or("this gateway cannot be asked")?;
-        let fact = client
-            .fetch_payment(gateway_payment_id)
-            .await
+        let fact = made(client.fetch_payment(gateway_payment_id).await)
+            .map_err(NotFound::HeldBack)?
             .map_err(|error| error.to_string())?;
         match fact.reference {
             Reference::Booking { booking, .. } => Ok(Traced::Found {
@@ -163,7 +176,7 @@ impl CoordinatorWork {
             }),
             Reference::Absent => Ok(Traced::SomebodyElses { event }),
             Reference::Malformed { found } => {
-                Err(format!("its payment bears the reference {found:?}"))
+                Err(format!("its payment bears the reference {found:?}").into())
             }
         }
     }

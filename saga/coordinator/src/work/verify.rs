@@ -8,10 +8,10 @@ use boxoffice_saga::fact::{PaymentFact, PaymentState};
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::input::{CallAnswer, Input};
 use boxoffice_saga::world::World;
-use boxoffice_tasks::Leased;
+use boxoffice_tasks::{HeldBack, Leased};
 use boxoffice_turn::Appends;
 
-use super::{CoordinatorWork, gateway_id};
+use super::{CoordinatorWork, gateway_id, made};
 use crate::batch::fetched;
 
 /// What came of asking.
@@ -31,22 +31,22 @@ pub enum Verified {
 }
 
 impl CoordinatorWork {
-    pub(super) async fn verify(&self, task: &Leased) -> Verified {
+    pub(super) async fn verify(&self, task: &Leased) -> Result<Verified, HeldBack> {
         let (payment, client) = match self.payment(task).await {
             Ok(found) => found,
-            Err(why) => return Verified::Unknown(why),
+            Err(why) => return Ok(Verified::Unknown(why)),
         };
         let Some(client) = client else {
-            return Verified::NobodyToAsk;
+            return Ok(Verified::NobodyToAsk);
         };
         let asked = async {
             let id = gateway_id(&*client, &payment).await?;
             client.fetch_payment(&id).await
         };
-        match asked.await {
+        Ok(match made(asked.await)? {
             Ok(fact) => self.told(fact, task),
             Err(error) => Verified::Unknown(error.to_string()),
-        }
+        })
     }
 
     fn told(&self, fact: PaymentFact, task: &Leased) -> Verified {

@@ -4,26 +4,26 @@ use boxoffice_gateways::CallError;
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::input::{Input, VoidAnswer};
 use boxoffice_saga::world::World;
-use boxoffice_tasks::Leased;
+use boxoffice_tasks::{HeldBack, Leased};
 
-use super::{CoordinatorWork, gateway_id};
+use super::{CoordinatorWork, gateway_id, made};
 
 impl CoordinatorWork {
-    pub(super) async fn void(&self, task: &Leased) -> VoidAnswer {
+    pub(super) async fn void(&self, task: &Leased) -> Result<VoidAnswer, HeldBack> {
         let (payment, client) = match self.payment(task).await {
             Ok(found) => found,
-            Err(why) => return VoidAnswer::Unknown { why },
+            Err(why) => return Ok(VoidAnswer::Unknown { why }),
         };
         let Some(client) = client else {
-            return VoidAnswer::NotPossible {
+            return Ok(VoidAnswer::NotPossible {
                 why: "this gateway has no way to cancel".to_owned(),
-            };
+            });
         };
         let asked = async {
             let id = gateway_id(&*client, &payment).await?;
             client.void_payment(&id).await
         };
-        match asked.await {
+        Ok(match made(asked.await)? {
             Ok(boxoffice_gateways::VoidAnswer::Cancelled) => VoidAnswer::NothingTaken,
             Ok(boxoffice_gateways::VoidAnswer::AlreadyPaid(fact)) => {
                 VoidAnswer::AlreadyPaid { fact }
@@ -40,7 +40,7 @@ impl CoordinatorWork {
             Err(CallError::RetryLater { why, .. } | CallError::Unknown { why }) => {
                 VoidAnswer::Unknown { why }
             }
-        }
+        })
     }
 }
 

@@ -401,14 +401,16 @@ impl Books {
             facts.map(|(nth, state)| fact(nth, *state)).collect()
         });
         match decide::after_look_up(found.ok_or_else(no), &self.refund(), &grip.leased()) {
-            Next::Repeat => Step::Ask,
-            Next::Answer(answer) => Step::Answer(said(&answer)),
+            Ok(Next::Repeat) => Step::Ask,
+            Ok(Next::Answer(answer)) => Step::Answer(said(&answer)),
+            // The gateway's line is no part of this.
+            Err(_) => Step::Answer(Said::RetryLater),
         }
     }
 
     /// What comes of a question that the gateway will not answer.
     pub fn followed_in_vain(&self) -> Step {
-        Step::Answer(said(&decide::followed(Err(no()))))
+        Step::Answer(decide::followed(Err(no())).map_or(Said::RetryLater, |answer| said(&answer)))
     }
 }
 

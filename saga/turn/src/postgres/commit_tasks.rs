@@ -1,7 +1,7 @@
 //! Writes a turn's tasks, the answers to calls, and what customers were told by them.
 
 use boxoffice_saga::identity::BookingId;
-use boxoffice_saga::task::TaskKey;
+use boxoffice_saga::task::{Task, TaskKey, TaskKind};
 use boxoffice_saga::world::World;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -80,8 +80,9 @@ async fn added(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
     if !others.is_empty() {
         let (kinds, subjects, generations) = kinds(others.iter().map(|task| &task.key));
         sqlx::query!(
-            "insert into tasks (kind, subject, generation, booking_id, due_at, detail)
-             select * from unnest($1::text[], $2::uuid[], $3::int[], $4::uuid[], $5::timestamptz[], $6::text[])
+            "insert into tasks (kind, subject, generation, booking_id, due_at, detail, gateway, mass_show)
+             select * from unnest($1::text[], $2::uuid[], $3::int[], $4::uuid[], $5::timestamptz[], $6::text[],
+                 $7::text[], $8::bigint[])
              on conflict do nothing",
             &kinds,
             &subjects,
@@ -89,6 +90,8 @@ async fn added(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
             &column(&others, |task| task.booking.map(BookingId::uuid)) as &[Option<Uuid>],
             &column(&others, |task| task.due_at),
             &column(&others, |task| task.detail.clone()) as &[Option<String>],
+            &column(&others, |task| gateway(world, task)),
+            &column(&others, |task| mass_show(task)),
         )
         .execute(&mut *db)
         .await?;
@@ -114,6 +117,25 @@ async fn added(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
         .await?;
     }
     Ok(())
+}
+
+/// The gateway account that a task calls: that of the payment, or of the refund's payment, that it is about.
+fn gateway(world: &World, task: &Task) -> String {
+    let subject = task.key.subject;
+    let payment = world
+        .refunds
+        .get(&subject.into())
+        .map_or_else(|| subject.into(), |refund| refund.payment);
+    let payment = world.payments.get(&payment);
+    payment.map_or_else(String::new, |payment| payment.account.to_string())
+}
+
+/// The show that a task can be paused with.
+fn mass_show(task: &Task) -> i64 {
+    let booking = task
+        .booking
+        .filter(|_| task.key.kind == TaskKind::MassRefund);
+    booking.map_or(0, |booking| booking.show().as_i64())
 }
 
 async fn answers(db: &mut PgConnection, appends: &Appends) -> Result<(), TurnError> {
