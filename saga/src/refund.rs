@@ -136,9 +136,11 @@ pub struct Refund {
     /// earlier generations is alive, and when an operator has it made again; what is in doubt then is looked up
     /// before the new key is used.
     pub generation: u32,
-    /// The gateway's id, once it has accepted it; or of the one that failed there, if this refund has come to be
-    /// somebody else's since: [`Refund::failed_at_gateway`].
+    /// The gateway's id, once it has accepted it.
     pub gateway_refund_id: Option<String>,
+    /// The gateway's ids of those that it made for this one and that failed, oldest first. They have failed for
+    /// good: whatever is told of them later is old news.
+    pub failed_there: Vec<String>,
     /// How a person sends the money instead, if one does. From then on the gateway is not asked again.
     pub other_way: Option<String>,
     /// What proves that a person has returned it elsewhere.
@@ -175,16 +177,6 @@ impl Refund {
                 self.standing,
                 RefundStanding::Requested | RefundStanding::UnderWay | RefundStanding::Pending
             )
-    }
-
-    /// Did the refund fail that the gateway has for this one? Then it has failed for good, and nothing that is told
-    /// of it later is news.
-    pub fn failed_at_gateway(&self) -> bool {
-        let with_others = matches!(
-            self.standing,
-            RefundStanding::WithOperator | RefundStanding::Withdrawn
-        );
-        self.gateway_refund_id.is_some() && (with_others || self.proof.is_some())
     }
 
     /// Does the decision behind this refund stand? `payment` is the payment that it returns, `booking` the

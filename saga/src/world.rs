@@ -152,7 +152,7 @@ impl World {
             } => steps::attempt::created(self, *payment, gateway_payment_id),
             Input::Hint { payment } => steps::hint::heard(self, booking, *payment),
             Input::Payment(fact) => steps::money::told(self, booking, fact),
-            Input::Refund(fact) => steps::refund::heard(self, booking, fact),
+            Input::Refund(fact) => steps::refund::told(self, booking, fact),
             Input::Dispute(fact) => steps::dispute::told(self, booking, fact),
             Input::VerifyAnswered {
                 payment,

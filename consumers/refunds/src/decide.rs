@@ -79,12 +79,12 @@ pub fn after_look_up(
         Ok(all) => all,
         Err(error) => return unanswered(error).map(Next::Answer),
     };
-    // One that failed is news only in the first go: later ones are made because of it.
-    let first_go = task.key.generation == 1;
+    // What is known to have failed is why it is made again.
+    let news = |fact: &RefundFact| !refund.failed_there.contains(&fact.gateway_refund_id);
     let mut ours: Vec<RefundFact> = all
         .into_iter()
         .filter(|fact| fact.refund == Some(refund.id))
-        .filter(|fact| first_go || fact.state != RefundState::Failed)
+        .filter(news)
         .collect();
     // One that is alive says more than one that failed.
     ours.sort_by_key(|fact| fact.state == RefundState::Failed);

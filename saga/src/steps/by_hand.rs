@@ -89,8 +89,9 @@ pub fn settled_elsewhere(
     let now = world.now;
     if let Some(row) = world.refund_mut(id) {
         row.standing = RefundStanding::Done;
-        // If the gateway makes another of it after all, that is money of its own.
         row.proof = Some(proof.to_owned());
+        // What the gateway made of it failed. If it makes another after all, that is money of its own.
+        row.gateway_refund_id = None;
         row.done_at = Some(now);
     }
     refund::dismiss(world, id);

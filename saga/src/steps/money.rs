@@ -299,6 +299,7 @@ pub fn give_back(
         standing: RefundStanding::Requested,
         generation: 1,
         gateway_refund_id: None,
+        failed_there: Vec::new(),
         other_way: None,
         proof: None,
         requested_at: world.now,

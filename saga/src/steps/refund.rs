@@ -82,38 +82,19 @@ pub fn dismiss(world: &mut World, id: RefundId) {
     );
 }
 
-/// A gateway tells how a refund stands, in its own time: webhooks come again, and in any order.
-pub fn heard(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome {
-    let ours = fact.refund.and_then(|id| world.refunds.get(&id));
-    if ours.is_some_and(|refund| refund.booking == booking && is_old_news(refund, fact)) {
-        return Outcome::AlreadyKnown;
-    }
-    told(world, booking, fact)
-}
-
-/// Whether this says nothing of how our refund stands now. What failed at the gateway has failed for good. And once
-/// it is being made again, news may be of an earlier go; the task asks how the present one stands.
-pub fn is_old_news(refund: &Refund, fact: &RefundFact) -> bool {
-    // What is of another form was asked for by nobody, and counts whenever it was made.
-    if fact.amount != refund.amount {
-        return false;
-    }
-    let again = refund.generation > 1;
-    match &refund.gateway_refund_id {
-        Some(known) if *known == fact.gateway_refund_id => refund.failed_at_gateway(),
-        Some(_) => again && fact.state == RefundState::Failed,
-        None => {
-            again
-                && matches!(
-                    refund.standing,
-                    RefundStanding::Requested | RefundStanding::UnderWay
-                )
-        }
-    }
+/// Whether this is about a refund of which we have heard that it failed: a gateway tells things again, and in any
+/// order.
+pub fn is_old_news(world: &World, booking: BookingId, fact: &RefundFact) -> bool {
+    world
+        .refunds_of(booking)
+        .any(|refund| refund.failed_there.contains(&fact.gateway_refund_id))
 }
 
 /// A gateway tells how a refund stands.
 pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome {
+    if is_old_news(world, booking, fact) {
+        return Outcome::AlreadyKnown;
+    }
     let Some(id) = recognise(world, booking, fact) else {
         return foreign_refund::told(world, booking, fact);
     };
@@ -283,6 +264,12 @@ pub fn failed(
         refund.payment,
         refund.amount,
     );
+    if let Some(failed) = gateway_refund_id
+        && let Some(refund) = world.refund_mut(id)
+    {
+        refund.failed_there.push(failed.to_owned());
+        refund.gateway_refund_id = Some(failed.to_owned());
+    }
     if matches!(
         standing,
         RefundStanding::WithOperator | RefundStanding::Withdrawn
@@ -291,19 +278,14 @@ pub fn failed(
     }
     let came_back = standing == RefundStanding::Done;
     // What went out beyond what was captured went out instead of this refund; a rest is left over.
-    let failed_there = gateway_refund_id.map(str::to_owned);
     if world.purse(payment).balance(Account::Loss) < 0 {
         withdraw(world, id);
-        if let Some(refund) = world.refund_mut(id) {
-            refund.gateway_refund_id = failed_there;
-        }
         return Outcome::Done;
     }
     remove_task(world, id);
     if let Some(refund) = world.refund_mut(id) {
         refund.standing = RefundStanding::WithOperator;
         refund.done_at = None;
-        refund.gateway_refund_id = failed_there;
     }
     world.emit(
         booking,
@@ -404,10 +386,9 @@ pub fn answered(
         ..refund.task()
     };
     match answer {
-        // It took its time, and something else was heard meanwhile.
         RefundAnswer::Told { fact } if finished || !current => {
             world.remove_task(key.kind, key.subject, key.generation);
-            heard(world, booking, fact)
+            told(world, booking, fact)
         }
         RefundAnswer::Told { fact } => {
             let outcome = told(world, booking, fact);

@@ -240,7 +240,7 @@ cells! {
             "looked up: nothing of it is alive, and its key is spent"
             => "asked for under the next key",
         RefundToldAgain: "that is known" => "known",
-        RefundOldNews: "that is of an earlier go, or of what has failed for good" => "known",
+        RefundOldNews: "it is about one of which we have heard that it failed" => "known",
         RefundAnsweredLate: "the refund has ended, or has another key by now" => "known",
         RefundMadeByHand: "a person made it at the gateway for one that nobody makes at the moment" => "done",
         RefundOfOtherAmount:

@@ -30,7 +30,7 @@ pub fn cell(world: &World, booking: BookingId, input: &Input) -> Cell {
         Input::AttemptCreated { payment, .. } => here.created(*payment),
         Input::Hint { payment } => here.hint(*payment),
         Input::Payment(fact) => here.payment(fact),
-        Input::Refund(fact) => here.refund_heard(fact),
+        Input::Refund(fact) => here.refund(fact),
         Input::Dispute(fact) => here.dispute(fact),
         Input::VerifyAnswered {
             payment, answer, ..
@@ -421,7 +421,6 @@ impl Here<'_> {
             {
                 Cell::RefundAcceptedForDays
             }
-            RefundAnswer::Told { fact } if !current => self.refund_heard(fact),
             RefundAnswer::Told { fact } => self.refund(fact),
             _ if !current => Cell::RefundAnsweredLate,
             RefundAnswer::Declined { .. } if self.returned_already(row) => {
@@ -441,15 +440,10 @@ impl Here<'_> {
         self.world.purse(row.payment).balance(Account::Loss) < 0
     }
 
-    fn refund_heard(&self, fact: &RefundFact) -> Cell {
-        let ours = fact.refund.and_then(|id| self.world.refunds.get(&id));
-        if ours.is_some_and(|row| row.booking == self.row.id && refund::is_old_news(row, fact)) {
+    fn refund(&self, fact: &RefundFact) -> Cell {
+        if refund::is_old_news(self.world, self.row.id, fact) {
             return Cell::RefundOldNews;
         }
-        self.refund(fact)
-    }
-
-    fn refund(&self, fact: &RefundFact) -> Cell {
         let Some(row) = refund::recognise(self.world, self.row.id, fact)
             .and_then(|id| self.world.refunds.get(&id))
         else {

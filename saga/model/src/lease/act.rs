@@ -259,7 +259,14 @@ impl Lease {
         match step {
             Step::Answer(_) if !self.keeps(Rule::Stands) => Step::Ask,
             Step::Answer(_) if !self.keeps(Rule::Current) => state.books.first_of_old(grip),
-            Step::LookUp if !self.keeps(Rule::NothingAlive) => Step::Answer(Said::NothingAlive),
+            // Every try has a key of its own.
+            Step::LookUp if !self.keeps(Rule::NothingAlive) => {
+                if grip.attempt > 1 {
+                    Step::Answer(Said::NothingAlive)
+                } else {
+                    Step::Ask
+                }
+            }
             Step::LookUp => match state.books.looked_up(&self.told(grip), Some(&[])) {
                 // What it would come to if nothing were found says what the look-up is for.
                 Step::Ask if !self.keeps(Rule::LookUpBeforeRepeat) => Step::Ask,

@@ -28,6 +28,8 @@ pub struct RefundRow {
     pub generation: u32,
     /// Which of the gateway's refunds it is.
     pub known_as: Option<usize>,
+    /// Which of the gateway's refunds failed, as far as we heard.
+    pub failed: Vec<usize>,
     /// Whether the decision behind it stands.
     pub decided: bool,
 }
@@ -177,6 +179,7 @@ impl Books {
                 standing: RefundStanding::Requested,
                 generation: 1,
                 known_as: None,
+                failed: Vec::new(),
                 decided,
             },
             tasks: Vec::new(),
@@ -217,6 +220,12 @@ impl Books {
             standing: self.refund.standing,
             generation: self.refund.generation,
             gateway_refund_id: self.refund.known_as.map(|nth| format!("re_{nth}")),
+            failed_there: self
+                .refund
+                .failed
+                .iter()
+                .map(|nth| format!("re_{nth}"))
+                .collect(),
             other_way: None,
             proof: None,
             requested_at: moment(0),
@@ -270,10 +279,10 @@ impl Books {
         };
         self.refund.standing = refund.standing;
         self.refund.generation = refund.generation;
-        self.refund.known_as = refund
-            .gateway_refund_id
-            .as_deref()
-            .and_then(|id| id.strip_prefix("re_")?.parse().ok());
+        let nth = |id: &str| id.strip_prefix("re_")?.parse().ok();
+        self.refund.known_as = refund.gateway_refund_id.as_deref().and_then(nth);
+        let failed = refund.failed_there.iter();
+        self.refund.failed = failed.filter_map(|id| nth(id)).collect();
         let changes = &world.changes;
         let is = |task: &TaskRow, key: &TaskKey| task.generation == key.generation;
         self.tasks

@@ -112,7 +112,7 @@ async fn read_cases(
         let rows = sqlx::query_as!(
             RefundRow,
             r#"select refund_id, payment_id, booking_id, amount_minor, currency, cause, standing, generation,
-                      gateway_refund_id, other_way, proof, requested_at, done_at
+                      gateway_refund_id, failed_there, other_way, proof, requested_at, done_at
                from refunds where booking_id = any($1) order by requested_at, refund_id"#,
             ids,
         )
@@ -168,7 +168,7 @@ async fn read_books(db: &mut PgConnection, show: ShowId) -> Result<Books, TurnEr
     let refunds = sqlx::query_as!(
         RefundRow,
         r#"select r.refund_id, r.payment_id, r.booking_id, r.amount_minor, r.currency, r.cause, r.standing,
-                  r.generation, r.gateway_refund_id, r.other_way, r.proof, r.requested_at, r.done_at
+                  r.generation, r.gateway_refund_id, r.failed_there, r.other_way, r.proof, r.requested_at, r.done_at
            from refunds r join bookings b using (booking_id) where b.show_id = $1"#,
         id,
     )
