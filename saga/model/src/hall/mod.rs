@@ -169,12 +169,10 @@ impl Model for Hall {
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
-        let mut next = state.clone();
-        self.act(&mut next, action);
-        if next == *state {
-            return None;
+        let mut next = self.after(state, action)?;
+        if next.rows != state.rows || next.tick != state.tick {
+            next.broken = next.rows.broken(rows::moment(next.tick));
         }
-        next.broken = next.rows.broken(rows::moment(next.tick));
         Some(next)
     }
 
@@ -220,6 +218,10 @@ impl Model for Hall {
             Property::always(LEARNT, |model: &Self, state: &State| {
                 !model.can_void || state.everything_is_known() || !model.at_rest(state)
             }),
+            Property::sometimes("a refund is done", |_: &Self, state: &State| {
+                let mut refunds = state.rows.refunds.values();
+                refunds.any(|row| row.standing == RefundStanding::Done)
+            }),
             Property::sometimes("a booking is confirmed", |_: &Self, state: &State| {
                 use boxoffice_saga::booking::BookingState::Confirmed;
                 state
@@ -246,7 +248,13 @@ impl Hall {
         self.steps(state, &mut actions);
         actions
             .into_iter()
-            .all(|action| self.next_state(state, action).is_none())
+            .all(|action| self.after(state, action).is_none())
+    }
+
+    fn after(&self, state: &State, action: Action) -> Option<State> {
+        let mut next = state.clone();
+        self.act(&mut next, action);
+        (next != *state).then_some(next)
     }
 }
 
