@@ -18,7 +18,7 @@ mod lag;
 pub mod metric;
 pub mod options;
 mod owner;
-mod ownership;
+pub mod ownership;
 mod polling;
 pub mod position;
 mod reachable;

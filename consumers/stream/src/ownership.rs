@@ -9,25 +9,31 @@ use crate::position::{Assignment, Owned, Partition};
 
 /// What is to be done about a partition.
 #[derive(Clone, Debug)]
-pub(crate) enum Order {
+pub enum Order {
     /// Claim it in the database: at once for `attempt` 0, else after a jittered pause that grows with it.
     Claim {
+        /// For which assignment.
         assignment: Assignment,
+        /// Which try, from 0.
         attempt: u32,
     },
     /// Read its row again: at once for `attempt` 0, else after a jittered pause that grows with it.
     Read {
+        /// For which assignment.
         assignment: Assignment,
+        /// Which try, from 0.
         attempt: u32,
     },
     /// Seek to the position, and let records flow.
     Start {
+        /// For which assignment.
         assignment: Assignment,
+        /// The row, as it was claimed or read.
         owned: Owned,
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     /// A claim is under way or waits for its turn.
     Claiming { attempt: u32 },
@@ -37,7 +43,7 @@ enum Phase {
     Running { owned: Owned },
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Slot {
     assignment: Assignment,
     phase: Phase,
@@ -46,14 +52,14 @@ struct Slot {
 }
 
 /// All partitions that the group gave us.
-#[derive(Debug, Default)]
-pub(crate) struct Ownership {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Ownership {
     slots: BTreeMap<Partition, Slot>,
 }
 
 impl Ownership {
     /// The group gave us the partition.
-    pub(crate) fn assigned(&mut self, partition: Partition, assignment: Assignment) -> Order {
+    pub fn assigned(&mut self, partition: Partition, assignment: Assignment) -> Order {
         let order = Order::Claim {
             assignment: assignment.clone(),
             attempt: 0,
@@ -70,7 +76,7 @@ impl Ownership {
     }
 
     /// The group took the partition away. An older assignment's end changes nothing.
-    pub(crate) fn revoked(&mut self, partition: &Partition, generation: u64) {
+    pub fn revoked(&mut self, partition: &Partition, generation: u64) {
         if self
             .slots
             .get(partition)
@@ -81,7 +87,7 @@ impl Ownership {
     }
 
     /// A claim ended: with the row, or without it because the database did not answer.
-    pub(crate) fn claimed(
+    pub fn claimed(
         &mut self,
         partition: &Partition,
         generation: u64,
@@ -110,7 +116,7 @@ impl Ownership {
 
     /// A turn's compare-and-set found no row for the partition: what we believe is wrong. Nothing of it may
     /// be given to a turn until a new [`Order::Start`].
-    pub(crate) fn lost(&mut self, partition: &Partition, generation: u64) -> Option<Order> {
+    pub fn lost(&mut self, partition: &Partition, generation: u64) -> Option<Order> {
         let slot = self.present(partition, generation)?;
         let Phase::Running { owned } = slot.phase else {
             return None;
@@ -129,7 +135,7 @@ impl Ownership {
     }
 
     /// The row was read (`Ok`), or the database did not answer (`Err`).
-    pub(crate) fn read(
+    pub fn read(
         &mut self,
         partition: &Partition,
         generation: u64,
@@ -166,7 +172,7 @@ impl Ownership {
     }
 
     /// A turn committed: the partition stands at `to`. Returns whether it still counts.
-    pub(crate) fn committed(&mut self, partition: &Partition, generation: u64, to: i64) -> bool {
+    pub fn committed(&mut self, partition: &Partition, generation: u64, to: i64) -> bool {
         let Some(slot) = self.present(partition, generation) else {
             return false;
         };
@@ -179,7 +185,7 @@ impl Ownership {
     }
 
     /// The partition's assignment and row, while records flow.
-    pub(crate) fn running(&self, partition: &Partition) -> Option<(&Assignment, Owned)> {
+    pub fn running(&self, partition: &Partition) -> Option<(&Assignment, Owned)> {
         let slot = self
             .slots
             .get(partition)
@@ -191,7 +197,7 @@ impl Ownership {
     }
 
     /// All partitions whose records flow, with their positions.
-    pub(crate) fn all_running(&self) -> impl Iterator<Item = (&Partition, Option<i64>)> {
+    pub fn all_running(&self) -> impl Iterator<Item = (&Partition, Option<i64>)> {
         self.slots
             .iter()
             .filter_map(|(partition, slot)| match slot.phase {
