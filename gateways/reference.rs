@@ -18,15 +18,19 @@ pub(crate) const PAYMENT: &str = "payment_id";
 /// The key of our refund's id.
 pub(crate) const REFUND: &str = "refund_id";
 
+/// The key of which go at our refund it is.
+pub(crate) const GENERATION: &str = "generation";
+
 /// The longest piece of a malformed booking id that is kept, in characters.
 const SHOWN: usize = 64;
 
-/// The three keys of ours, as found.
+/// The keys of ours, as found.
 #[derive(Debug, Default)]
 pub(crate) struct Metadata<'a> {
     pub(crate) booking: Loose<'a>,
     pub(crate) payment: Loose<'a>,
     pub(crate) refund: Loose<'a>,
+    pub(crate) generation: Loose<'a>,
 }
 
 /// A value that should be text but is whatever the sender made of it.
@@ -78,6 +82,11 @@ impl<'a> Metadata<'a> {
         }
     }
 
+    /// Which go at our refund it is, if it says.
+    pub(crate) fn generation(&self) -> Option<u32> {
+        self.generation.parse()
+    }
+
     /// Our refund, if it names one.
     pub(crate) fn refund(&self) -> Option<RefundId> {
         self.refund.parse()
@@ -106,6 +115,7 @@ impl<'de> Visitor<'de> for MetadataVisitor {
                 BOOKING => &mut found.booking,
                 PAYMENT => &mut found.payment,
                 REFUND => &mut found.refund,
+                GENERATION => &mut found.generation,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                     continue;

@@ -105,6 +105,9 @@ codes! {
     RefundNotWaiting = "refund_not_waiting", CONFLICT, "The refund does not wait for a person";
     /// A person sends this money by another way already: made at the gateway too, the customer would get it twice.
     RefundSentAnotherWay = "refund_sent_another_way", CONFLICT, "The money is sent by another way";
+    /// This item goes off the operators' list by itself when its money is settled; the detail names the commands that
+    /// settle it. Taken off by hand, the money would be forgotten.
+    MoneyWaits = "money_waits", CONFLICT, "Its money is not settled";
     /// The show, or the file of its seats, cannot be as it is given; the detail says where, by line and column
     /// or by seat, and what is wrong. Nothing was changed.
     ShowInvalid = "show_invalid", UNPROCESSABLE_ENTITY, "Invalid show";

@@ -15,8 +15,8 @@ use crate::logging::{self, Destination};
 use crate::roles::{self, Role};
 use crate::supervisor::{Ending, Stage, Supervisor};
 use crate::{
-    audit, bench, demo, dev, extent, operators, probe, refunds, report, schema, shows, terminal,
-    tickets,
+    audit, bench, demo, dev, extent, operators, probe, refunds, replay, report, schema, shows,
+    simulate, terminal, tickets,
 };
 
 /// Drives ticket bookings from seat hold to paid ticket, and gets the money right when things go wrong.
@@ -89,13 +89,13 @@ enum Command {
     /// Create and import shows, put them on sale, block seats, change and cancel them
     #[command(subcommand)]
     Show(shows::ShowCommand),
-    /// Pause and resume the refunds of a cancelled show, and see how far they are
+    /// See to refunds that wait for a person; pause and resume those of a cancelled show, and see how far they are
     #[command(subcommand)]
     Refund(refunds::RefundCommand),
     /// Tell a booking's story, list what is stuck and for whom it waits, try it again
     #[command(subcommand)]
     Saga(operators::saga::SagaCommand),
-    /// List what waits for a person
+    /// List what waits for a person, take items off the list
     #[command(subcommand)]
     Attention(operators::attention::AttentionCommand),
     /// List, show and redrive dead letters; list and retry parked records
@@ -107,11 +107,22 @@ enum Command {
     /// Print what the analytics have counted, per show and UTC day
     Report(report::ReportArguments),
     /// Evaluate every promise over the whole database; exit status 1 on any violation
-    Audit {
+    Audit(audit::AuditArguments),
+    /// Run the journal of live bookings through this build; exit status 1 if it would decide anything otherwise
+    ///
+    /// Before a new build is deployed, against the database that it will work on. Read only.
+    Replay {
+        /// Every booking of every show, not only those that are live.
+        #[arg(long)]
+        all: bool,
         /// One JSON document on standard output.
         #[arg(long)]
         json: bool,
     },
+    /// Make random histories of the whole system with every fault, in one process, and check every promise
+    ///
+    /// Needs no server. Exit status 1 if a promise is broken; the history is then reduced and left in a file.
+    Simulate(simulate::SimulateArguments),
     /// Measure, on real servers in a temporary place
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -199,7 +210,14 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Report(arguments) => {
             report::run(arguments, &analytics(&load(file, &[])?.config)?).await
         }
-        Command::Audit { json } => examine(file, json).await,
+        Command::Audit(arguments) => examine(file, arguments).await,
+        Command::Replay { all, json } => again(file, all, json).await,
+        Command::Simulate(arguments) => {
+            // It keeps every processor busy and waits for nothing.
+            tokio::task::spawn_blocking(move || simulate::run(&arguments))
+                .await
+                .map_err(|error| Failure::because("the simulation ended early", &error))?
+        }
         Command::Bench(command) => bench::run(command).await,
         Command::GatewaySim => simulate(file).await,
         Command::Failpoints => {
@@ -234,12 +252,23 @@ fn analytics(config: &config::Config) -> Result<PgStore, Failure> {
 }
 
 fn store_of(database: &config::DatabaseConfig) -> Result<PgStore, Failure> {
+    named(database)?;
+    roles::store(database, 4, Arc::new(Notify::new()))
+}
+
+/// The database, for a command that looks at all of it and writes nothing.
+fn reading(database: &config::DatabaseConfig) -> Result<PgStore, Failure> {
+    named(database)?;
+    roles::reading(database, 4)
+}
+
+fn named(database: &config::DatabaseConfig) -> Result<(), Failure> {
     if !config::is_set(&database.url) {
         return Err(Failure::unusable("database.url is not set").advise(
             "give --config FILE or BOXOFFICE_DATABASE__URL, or start `boxoffice dev` in this directory",
         ));
     }
-    roles::store(database, 4, Arc::new(Notify::new()))
+    Ok(())
 }
 
 /// Runs roles until SIGTERM or Ctrl-C, then drains; a second signal ends at once.
@@ -358,15 +387,27 @@ async fn migrate(file: Option<PathBuf>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn examine(file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure> {
+async fn examine(
+    file: Option<PathBuf>,
+    arguments: audit::AuditArguments,
+) -> Result<ExitCode, Failure> {
     let loaded = load(file, &[])?;
-    let found = audit::audit(&store(&loaded.config)?, &loaded.config.kafka.connection()).await?;
+    let store = reading(&loaded.config.database)?;
+    audit::run(arguments, &loaded.config, &store).await
+}
+
+async fn again(file: Option<PathBuf>, all: bool, json: bool) -> Result<ExitCode, Failure> {
+    let store = reading(&load(file, &[])?.config.database)?;
+    let step = terminal::progress("replay: shows", !json);
+    let replayed = replay::replay(&store, all, step)
+        .await
+        .map_err(|error| Failure::because("the journal cannot be replayed", &error))?;
     if json {
-        terminal::line(serde_json::to_string_pretty(&found).unwrap_or_default());
+        terminal::line(serde_json::to_string_pretty(&replayed).unwrap_or_default());
     } else {
-        terminal::text(&found.in_words());
+        terminal::text(&replayed.in_words());
     }
-    Ok(if found.violations.is_empty() {
+    Ok(if replayed.same() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -1,5 +1,7 @@
 //! `boxoffice refund`: what operators do to refunds, from the command line.
 
+mod by_hand;
+
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -20,6 +22,8 @@ use crate::terminal;
 /// What can be done with refunds.
 #[derive(Debug, Subcommand)]
 pub enum RefundCommand {
+    #[command(flatten)]
+    ByHand(by_hand::ByHandCommand),
     /// Pause the refunds of a cancelled show; what is under way at the gateway is finished
     Pause {
         /// The show's number.
@@ -50,6 +54,7 @@ pub enum RefundCommand {
 /// When it cannot be done, with the reason; nothing has changed then.
 pub async fn run(command: RefundCommand, store: &PgStore) -> Result<ExitCode, Failure> {
     match command {
+        RefundCommand::ByHand(command) => by_hand::run(command, store).await,
         RefundCommand::Pause { show, said } => {
             let by = order(Some(said.reason.clone()));
             let what = PauseRefunds { show, by: &by };

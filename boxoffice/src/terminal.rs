@@ -39,3 +39,20 @@ pub fn dim(text: &str) -> String {
         text.to_owned()
     }
 }
+
+/// Says on standard error how many of how many are done, while a person may be looking and `wanted`. `usize::MAX`:
+/// nobody knows of how many.
+pub fn progress(what: &'static str, wanted: bool) -> impl Fn(usize, usize) {
+    let seen = wanted && std::io::stderr().is_terminal();
+    move |done, all| {
+        if seen {
+            let mut err = std::io::stderr().lock();
+            let _ = match all {
+                usize::MAX => write!(err, "\r{what} {done}\r"),
+                all if done == all => write!(err, "\r\u{1b}[K"),
+                all => write!(err, "\r{what} {done} of {all}"),
+            };
+            let _ = err.flush();
+        }
+    }
+}

@@ -91,6 +91,7 @@ fn refund(
         gateway_payment_id: payment,
         reference: Metadata::of_booking(&event.booking_id).reference(),
         refund: None,
+        generation: None,
         state,
         amount,
         live,

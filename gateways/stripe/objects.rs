@@ -151,6 +151,7 @@ impl Refund<'_> {
             gateway_payment_id: legible::id(payment.id(), "the refund's payment intent")?,
             reference: self.metadata.reference(),
             refund: self.metadata.refund(),
+            generation: self.metadata.generation(),
             state,
             amount: money(self.amount, &self.currency)?,
             live,

@@ -251,6 +251,7 @@ fn a_fetched_fact_goes_the_same_way_as_a_webhook() {
         gateway_payment_id: "pi_1".into(),
         reference: Reference::Absent,
         refund: None,
+        generation: None,
         state: RefundState::Failed,
         amount: Money::new(7, "INR".parse().unwrap()),
         live: false,

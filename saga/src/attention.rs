@@ -39,11 +39,13 @@ pub enum AttentionKind {
     DeadLetter,
     /// A letter that cannot be delivered.
     MailNotDelivered,
+    /// The running check has found a promise broken.
+    PromiseBroken,
 }
 
 impl AttentionKind {
     /// All kinds. Each has a section in `docs/operators.md`.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::RefundNotPossible,
         Self::RefundStuck,
         Self::RefundCameBack,
@@ -58,6 +60,7 @@ impl AttentionKind {
         Self::ForgedRecord,
         Self::DeadLetter,
         Self::MailNotDelivered,
+        Self::PromiseBroken,
     ];
 
     /// The kind of that name.
@@ -82,6 +85,7 @@ impl AttentionKind {
             Self::ForgedRecord => "forged_record",
             Self::DeadLetter => "dead_letter",
             Self::MailNotDelivered => "mail_not_delivered",
+            Self::PromiseBroken => "promise_broken",
         }
     }
 }

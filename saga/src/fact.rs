@@ -90,6 +90,9 @@ pub struct RefundFact {
     pub reference: Reference,
     /// Our refund, where its metadata names one. A refund without is not of our making.
     pub refund: Option<RefundId>,
+    /// Which go at our refund it is, where its metadata says.
+    #[serde(default)]
+    pub generation: Option<u32>,
     /// Where it stands.
     pub state: RefundState,
     /// How much of the payment it returns.

@@ -13,6 +13,7 @@ pub mod event;
 pub mod fact;
 pub mod identity;
 pub mod input;
+pub mod journal;
 pub mod ledger;
 pub mod money;
 #[cfg(feature = "openapi")]

@@ -101,8 +101,21 @@ impl fmt::Display for Promise {
 pub struct Violation {
     /// Which.
     pub promise: Promise,
+    /// Over which booking, where it is one.
+    pub booking: Option<BookingId>,
     /// One sentence with the ids that matter.
     pub what: String,
+}
+
+impl Violation {
+    /// `promise` is broken over `booking`.
+    pub const fn over(promise: Promise, booking: BookingId, what: String) -> Self {
+        Self {
+            promise,
+            booking: Some(booking),
+            what,
+        }
+    }
 }
 
 /// Everything that the books say about some shows, at one moment.
@@ -122,7 +135,7 @@ pub struct Books {
     pub closed: BTreeMap<ShowId, Closed>,
     /// All movements of money.
     pub ledger: Vec<Entry>,
-    /// Sequences of the retained events, per booking.
+    /// Sequences of the retained events, per booking, in the order in which they are published.
     pub sequences: BTreeMap<BookingId, Vec<u32>>,
     /// Bookings, payments, refunds (by UUID) with an open item on the operators' list.
     pub with_person: BTreeSet<uuid::Uuid>,
@@ -166,13 +179,11 @@ impl Books {
             for name in &booking.seats {
                 let key = (booking.show().number(), name.as_str());
                 if let Some(other) = claims.insert(key, booking.id) {
-                    found.push(Violation {
-                        promise: Promise::Seat1,
-                        what: format!(
-                            "seat {name} is sold to booking {other} and to booking {}",
-                            booking.id
-                        ),
-                    });
+                    let what = format!(
+                        "seat {name} is sold to booking {other} and to booking {}",
+                        booking.id
+                    );
+                    found.push(Violation::over(Promise::Seat1, booking.id, what));
                 }
                 let removed = self.closed.get(&booking.show()) == Some(&Closed::Removed);
                 let owned = removed
@@ -181,13 +192,11 @@ impl Books {
                             && seat.booking == Some(booking.id)
                     });
                 if !owned {
-                    found.push(Violation {
-                        promise: Promise::Seat2,
-                        what: format!(
-                            "booking {} is confirmed and does not own seat {name}",
-                            booking.id
-                        ),
-                    });
+                    let what = format!(
+                        "booking {} is confirmed and does not own seat {name}",
+                        booking.id
+                    );
+                    found.push(Violation::over(Promise::Seat2, booking.id, what));
                 }
             }
         }
@@ -196,6 +205,7 @@ impl Books {
             if closed.is_some() && seat.state != SeatState::Cancelled {
                 found.push(Violation {
                     promise: Promise::Seat1,
+                    booking: seat.booking,
                     what: format!(
                         "seat {} is {} though its show {} is closed",
                         seat.key.seat,
@@ -214,6 +224,7 @@ impl Books {
             if !sold {
                 found.push(Violation {
                     promise: Promise::Seat1,
+                    booking: seat.booking,
                     what: format!(
                         "seat {} of show {} is booked by no confirmed booking",
                         seat.key.seat, seat.key.show
@@ -226,18 +237,18 @@ impl Books {
     /// MONEY-1, per payment; per booking and in total it follows by summing.
     fn money_is_in_one_place(&self, refunds: &RefundsByPayment<'_>, found: &mut Vec<Violation>) {
         let mut balances: BTreeMap<(PaymentId, Account), i64> = BTreeMap::new();
-        let mut complain = |what: String| {
-            found.push(Violation {
-                promise: Promise::Money1,
-                what,
-            })
+        let mut complain = |booking: BookingId, what: String| {
+            found.push(Violation::over(Promise::Money1, booking, what));
         };
         for entry in &self.ledger {
             if entry.amount.minor <= 0 {
-                complain(format!(
-                    "payment {} has a movement of {}",
-                    entry.payment, entry.amount
-                ));
+                complain(
+                    entry.booking,
+                    format!(
+                        "payment {} has a movement of {}",
+                        entry.payment, entry.amount
+                    ),
+                );
             }
             let wrong_currency = self.payments.get(&entry.payment).is_none_or(|payment| {
                 payment
@@ -245,10 +256,13 @@ impl Books {
                     .is_none_or(|c| c.currency != entry.amount.currency)
             });
             if wrong_currency {
-                complain(format!(
-                    "payment {} has a movement of money it never captured",
-                    entry.payment
-                ));
+                complain(
+                    entry.booking,
+                    format!(
+                        "payment {} has a movement of money it never captured",
+                        entry.payment
+                    ),
+                );
             }
             *balances.entry((entry.payment, entry.from)).or_default() -= entry.amount.minor;
             *balances.entry((entry.payment, entry.to)).or_default() += entry.amount.minor;
@@ -259,11 +273,14 @@ impl Books {
                 let booked = balances.get(&(payment.id, account)).copied().unwrap_or(0);
                 let expected = purse.balance(account);
                 if booked != expected {
-                    complain(format!(
-                        "payment {} has {booked} in {} where its rows say {expected}",
-                        payment.id,
-                        account.name()
-                    ));
+                    complain(
+                        payment.booking,
+                        format!(
+                            "payment {} has {booked} in {} where its rows say {expected}",
+                            payment.id,
+                            account.name()
+                        ),
+                    );
                 }
             }
             let state = self.bookings.get(&payment.booking).map(|row| row.state);
@@ -271,29 +288,32 @@ impl Books {
                 payment.verdict == Some(Verdict::Applied) && state == Some(BookingState::Confirmed);
             let applied = purse.balance(Account::Applied);
             if applied > 0 && !pays {
-                complain(format!(
-                    "payment {} has {applied} that neither pays for its booking nor goes back",
-                    payment.id
-                ));
+                complain(
+                    payment.booking,
+                    format!(
+                        "payment {} has {applied} that neither pays for its booking nor goes back",
+                        payment.id
+                    ),
+                );
             }
             if payment.retained < 0
                 || (payment.retained > 0 && state != Some(BookingState::Cancelled))
             {
-                complain(format!(
-                    "payment {} keeps a fee of {} of a booking that is not cancelled",
-                    payment.id, payment.retained
-                ));
+                complain(
+                    payment.booking,
+                    format!(
+                        "payment {} keeps a fee of {} of a booking that is not cancelled",
+                        payment.id, payment.retained
+                    ),
+                );
             }
         }
     }
 
     fn refunds_fit(&self, found: &mut Vec<Violation>) {
-        let mut totals: BTreeMap<PaymentId, i64> = BTreeMap::new();
-        let mut complain = |what: String| {
-            found.push(Violation {
-                promise: Promise::Money2,
-                what,
-            })
+        let mut totals: BTreeMap<PaymentId, (BookingId, i64)> = BTreeMap::new();
+        let mut complain = |booking: BookingId, what: String| {
+            found.push(Violation::over(Promise::Money2, booking, what));
         };
         let mut at_gateway: BTreeMap<(&str, &str), &Refund> = BTreeMap::new();
         for refund in &self.refunds {
@@ -301,7 +321,8 @@ impl Books {
             if refund.cause != RefundCause::NotAskedFor
                 && refund.standing != RefundStanding::Withdrawn
             {
-                *totals.entry(refund.payment).or_default() += refund.amount.minor;
+                let (_, total) = totals.entry(refund.payment).or_insert((refund.booking, 0));
+                *total += refund.amount.minor;
             }
             let gateway = self
                 .payments
@@ -310,30 +331,33 @@ impl Books {
             if let Some(id) = &refund.gateway_refund_id
                 && let Some(other) = at_gateway.insert((gateway, id), refund)
             {
-                complain(format!(
-                    "refunds {} and {} are one at the gateway: {id}",
-                    other.id, refund.id
-                ));
+                complain(
+                    refund.booking,
+                    format!(
+                        "refunds {} and {} are one at the gateway: {id}",
+                        other.id, refund.id
+                    ),
+                );
             }
         }
-        for (id, total) in totals {
+        for (id, (booking, total)) in totals {
             let payment = self.payments.get(&id);
             let kept = payment.map_or(0, |payment| payment.retained);
             let captured = payment.and_then(|payment| payment.captured);
             if captured.is_none_or(|captured| total + kept > captured.minor) {
-                complain(format!(
-                    "payment {id} has {total} to be returned or returned, more than it captured"
-                ));
+                complain(
+                    booking,
+                    format!(
+                        "payment {id} has {total} to be returned or returned, more than it captured"
+                    ),
+                );
             }
         }
     }
 
     fn nothing_is_forgotten(&self, found: &mut Vec<Violation>) {
-        let mut complain = |what: String| {
-            found.push(Violation {
-                promise: Promise::Money3,
-                what,
-            })
+        let mut complain = |booking: BookingId, what: String| {
+            found.push(Violation::over(Promise::Money3, booking, what));
         };
         let old = |since: OffsetDateTime| self.now - since > LONGEST_UNDECIDED;
         for payment in self.payments.values() {
@@ -346,10 +370,13 @@ impl Books {
                 && old(payment.opened_at)
                 && !self.with_person.contains(&payment.id.uuid())
             {
-                complain(format!(
-                    "payment {} is undecided since {} and nobody knows",
-                    payment.id, payment.opened_at
-                ));
+                complain(
+                    payment.booking,
+                    format!(
+                        "payment {} is undecided since {} and nobody knows",
+                        payment.id, payment.opened_at
+                    ),
+                );
             }
         }
         for booking in self.bookings.values() {
@@ -358,10 +385,13 @@ impl Books {
                 && live
                 && old(*since)
             {
-                complain(format!(
-                    "booking {} still stands, and its show is cancelled since {since}",
-                    booking.id
-                ));
+                complain(
+                    booking.id,
+                    format!(
+                        "booking {} still stands, and its show is cancelled since {since}",
+                        booking.id
+                    ),
+                );
             }
         }
         for refund in &self.refunds {
@@ -372,44 +402,53 @@ impl Books {
                     old(refund.requested_at)
                 };
             if waits && !self.with_person.contains(&refund.id.uuid()) {
-                complain(format!(
-                    "refund {} is under way since {} and nobody knows",
-                    refund.id, refund.requested_at
-                ));
+                complain(
+                    refund.booking,
+                    format!(
+                        "refund {} is under way since {} and nobody knows",
+                        refund.id, refund.requested_at
+                    ),
+                );
             }
             if refund.standing == RefundStanding::WithOperator
                 && !self.with_person.contains(&refund.id.uuid())
             {
-                complain(format!(
-                    "refund {} waits for an operator who was not told",
-                    refund.id
-                ));
+                complain(
+                    refund.booking,
+                    format!(
+                        "refund {} waits for an operator who was not told",
+                        refund.id
+                    ),
+                );
             }
         }
     }
 
     fn verdicts_stand(&self, refunds: &RefundsByPayment<'_>, found: &mut Vec<Violation>) {
-        let mut complain = |what: String| {
-            found.push(Violation {
-                promise: Promise::Saga1,
-                what,
-            })
+        let mut complain = |booking: BookingId, what: String| {
+            found.push(Violation::over(Promise::Saga1, booking, what));
         };
         let mut applied: BTreeMap<BookingId, u32> = BTreeMap::new();
         for payment in self.payments.values() {
             let decided = payment.standing == PaymentStanding::Captured;
             if decided != payment.verdict.is_some() || decided != payment.captured.is_some() {
-                complain(format!(
-                    "payment {} is captured without a verdict, or the reverse",
-                    payment.id
-                ));
+                complain(
+                    payment.booking,
+                    format!(
+                        "payment {} is captured without a verdict, or the reverse",
+                        payment.id
+                    ),
+                );
             }
             if payment.verdict == Some(Verdict::Applied) {
                 *applied.entry(payment.booking).or_default() += 1;
             }
             let state = self.bookings.get(&payment.booking).map(|row| row.state);
             let Some(state) = state else {
-                complain(format!("payment {} belongs to no booking", payment.id));
+                complain(
+                    payment.booking,
+                    format!("payment {} belongs to no booking", payment.id),
+                );
                 continue;
             };
             let came_back = payment
@@ -422,13 +461,16 @@ impl Books {
                 let decided = refund.stands(payment, state)
                     && (refund.cause != RefundCause::LeftOver || came_back);
                 if !decided {
-                    complain(format!(
-                        "payment {} has a refund without a decision for it: verdict {:?}, cause {:?}, booking {}",
-                        payment.id,
-                        payment.verdict,
-                        refund.cause,
-                        state.name()
-                    ));
+                    complain(
+                        payment.booking,
+                        format!(
+                            "payment {} has a refund without a decision for it: verdict {:?}, cause {:?}, booking {}",
+                            payment.id,
+                            payment.verdict,
+                            refund.cause,
+                            state.name()
+                        ),
+                    );
                 }
             }
         }
@@ -441,28 +483,29 @@ impl Books {
                 _ => count == 0,
             };
             if !fits {
-                complain(format!(
-                    "booking {} is {} and {count} payments are applied to it",
+                complain(
                     booking.id,
-                    booking.state.name()
-                ));
+                    format!(
+                        "booking {} is {} and {count} payments are applied to it",
+                        booking.id,
+                        booking.state.name()
+                    ),
+                );
             }
         }
     }
 
     fn events_are_gapless(&self, found: &mut Vec<Violation>) {
         for (booking, sequences) in &self.sequences {
-            let mut sorted = sequences.clone();
-            sorted.sort_unstable();
-            let gapless = sorted.windows(2).all(|pair| pair[1] == pair[0] + 1);
+            let in_order = sequences
+                .windows(2)
+                .all(|pair| pair[1] == pair[0].saturating_add(1));
             let last = self.bookings.get(booking).map(|row| row.sequence);
-            if !gapless || last != sorted.last().copied() {
-                found.push(Violation {
-                    promise: Promise::Event1,
-                    what: format!(
-                        "booking {booking} has the sequences {sorted:?} and stands at {last:?}"
-                    ),
-                });
+            if !in_order || last != sequences.last().copied() {
+                let what = format!(
+                    "booking {booking} has the events {sequences:?} in this order and stands at {last:?}"
+                );
+                found.push(Violation::over(Promise::Event1, *booking, what));
             }
         }
     }

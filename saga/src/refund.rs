@@ -132,9 +132,8 @@ pub struct Refund {
     pub cause: RefundCause,
     /// Where it stands.
     pub standing: RefundStanding,
-    /// Which idempotency key is in use at the gateway, from 1. Rises when a look-up shows that nothing of the
-    /// earlier generations is alive, and when an operator has it made again; what is in doubt then is looked up
-    /// before the new key is used.
+    /// Which idempotency key is in use at the gateway, from 1. Rises when a look-up shows that nothing of the earlier
+    /// generations is alive, and when a person has it tried again. No later key is used before such a look-up.
     pub generation: u32,
     /// The gateway's id, once it has accepted it.
     pub gateway_refund_id: Option<String>,

@@ -130,8 +130,13 @@ pub(super) async fn carry_out<A: Act>(
 where
     Problem: From<A::Error>,
 {
-    let reply = match in_time(act(&api.store, order, key, what)).await? {
-        Acted::Now(_, body) => Reply::first(A::STATUS, body),
+    answer(in_time(act(&api.store, order, key, what)).await?, A::STATUS)
+}
+
+/// Answers with what came of an act; `status` is of one that is done now.
+pub(super) fn answer<T>(acted: Acted<T>, status: u16) -> Result<Response, Problem> {
+    let reply = match acted {
+        Acted::Now(_, body) => Reply::first(status, body),
         Acted::Before { status, body } => Reply::again(status, body),
         Acted::OtherRequest => return Err(idempotency::reused()),
     };
@@ -188,6 +193,13 @@ impl From<OperatorError> for Problem {
             OperatorError::NotParked(_) => Self::new(Code::NotFound, said),
             OperatorError::Redriven { .. } => Self::new(Code::AlreadyRedriven, said),
             OperatorError::Unsendable(_) => Self::new(Code::NotRedrivable, said),
+            OperatorError::UnknownRefund(_) => Self::not_found("refund"),
+            OperatorError::UnknownItem { .. } => Self::not_found("item"),
+            OperatorError::RefundNotWaiting(_) => Self::new(Code::RefundNotWaiting, said),
+            OperatorError::RefundSentAnotherWay { .. } => {
+                Self::new(Code::RefundSentAnotherWay, said)
+            }
+            OperatorError::MoneyWaits(_) => Self::new(Code::MoneyWaits, said),
             OperatorError::Database(error) => not_done(&error, "an operator's act"),
         }
     }

@@ -1,22 +1,26 @@
-//! `GET /v1/admin/attention`.
+//! `GET /v1/admin/attention`, `POST …/{kind}/{subject}/settle`.
 
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
+use axum::response::Response;
 use boxoffice_saga::attention::AttentionKind;
 use http::{HeaderMap, Uri};
 use serde::{Deserialize, Serialize};
 
+use super::acts::{Asked, NeededReason, Reason, carry_out, order_with_reason};
 use super::paging;
 use crate::api::Api;
 use crate::bookings::not_done;
 use crate::deadline;
-use crate::openapi::{Problems, refuses};
+use crate::openapi::{IdempotencyKey, Problems, refuses};
 use crate::operators::attention::{self, Item};
 use crate::operators::page;
+use crate::operators::settle::{Settle, Settled};
 use crate::problem::{Code, Problem};
-use crate::request;
+use crate::request::{self, InPath};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,4 +83,40 @@ pub(super) async fn list(
         items: found.entries,
         next: found.next.as_ref().map(page::cursor),
     }))
+}
+
+refuses!(SettleDoor: OPERATES + NotFound, MoneyWaits, ReasonMissing);
+
+/// Take an item off the list
+///
+/// One that a person has looked after and that nothing else settles. What waits for money is refused: it goes when the
+/// money is settled. Doing it twice is doing it once; if what it is about happens again, it comes back.
+#[utoipa::path(
+    post, path = "/v1/admin/attention/{kind}/{subject}/settle", tag = "operators", operation_id = "settle_attention",
+    params(
+        ("kind" = String, Path, pattern = "^[a-z_]{1,40}$", description = "The item's kind."),
+        ("subject" = Uuid, Path, description = "What it is about."),
+        IdempotencyKey,
+    ),
+    request_body = NeededReason,
+    responses(
+        (status = 200, description = "It is off the list.", body = Settled),
+        Problems<SettleDoor>,
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn settle(
+    State(api): State<Arc<Api>>,
+    InPath((kind, subject)): InPath<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let item = Settle {
+        kind: AttentionKind::from_name(&kind).ok_or_else(|| Problem::not_found("item"))?,
+        subject: request::path(&subject, "item")?,
+    };
+    let route = format!("POST /v1/admin/attention/{kind}/{}/settle", item.subject);
+    let Asked { user, body, key } = Asked::of(&api, &headers, body, route).await?;
+    let order = order_with_reason(&user, Reason::of(&body)?.reason)?;
+    carry_out(&api, &order, key.as_ref(), &item).await
 }

@@ -10,6 +10,7 @@ mod mass_refunds;
 mod new_shows;
 mod paging;
 mod parked;
+mod refunds;
 mod remove;
 mod sale;
 mod several;
@@ -43,6 +44,10 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(stories::story))
         .routes(routes!(stories::retry))
         .routes(routes!(attention::list))
+        .routes(routes!(attention::settle))
+        .routes(routes!(refunds::retry))
+        .routes(routes!(refunds::other_way))
+        .routes(routes!(refunds::settled_elsewhere))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::open))
         .routes(routes!(dead_letters::redrive))

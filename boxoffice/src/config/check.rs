@@ -205,6 +205,7 @@ pub(super) fn sections(figment: &Figment, complaints: &mut Vec<Complaint>) {
     section::<super::ProviderConfig>(figment, "push", complaints);
     section::<super::AnalyticsConfig>(figment, "analytics", complaints);
     section::<super::TasksConfig>(figment, "tasks", complaints);
+    section::<super::RunningCheckConfig>(figment, "running_check", complaints);
     section::<super::SimulatorConfig>(figment, "simulator", complaints);
     section::<super::HealthConfig>(figment, "health", complaints);
     section::<super::LogConfig>(figment, "log", complaints);
@@ -290,6 +291,12 @@ pub(super) fn meaning(
     }
     if config.tasks.in_flight == 0 {
         refuse("tasks.in_flight", "must be at least 1");
+    }
+    if !(100..=3_600_000).contains(&config.running_check.interval_ms) {
+        refuse("running_check.interval_ms", "must be 100 to 3600000");
+    }
+    if !(1..=86_400).contains(&config.running_check.events_seconds) {
+        refuse("running_check.events_seconds", "must be 1 to 86400");
     }
     if config.tasks.mass_in_flight == 0 {
         refuse("tasks.mass_in_flight", "must be at least 1");

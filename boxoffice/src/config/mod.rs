@@ -53,6 +53,7 @@ pub struct Config {
     pub push: ProviderConfig,
     pub analytics: AnalyticsConfig,
     pub tasks: TasksConfig,
+    pub running_check: RunningCheckConfig,
     pub simulator: SimulatorConfig,
     pub health: HealthConfig,
     pub log: LogConfig,
@@ -167,6 +168,15 @@ pub struct TasksConfig {
     pub look_every_ms: u32,
     pub sweep_every_seconds: u32,
     pub sweep_after_seconds: u32,
+}
+
+/// Section `running_check`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "see config.default.toml")]
+pub struct RunningCheckConfig {
+    pub enabled: bool,
+    pub interval_ms: u64,
+    pub events_seconds: u64,
 }
 
 /// Section `simulator`.

@@ -3,13 +3,16 @@
 use std::process::ExitCode;
 
 use boxoffice_booking_api::operators::attention::{Item, list};
+use boxoffice_booking_api::operators::settle::{Settle, Settled};
 use boxoffice_booking_api::operators::story::amount_in_words;
 use boxoffice_saga::attention::AttentionKind;
 use boxoffice_turn::postgres::PgStore;
 use clap::Subcommand;
+use uuid::Uuid;
 
-use super::{Paging, clock, document, more, plain, unread};
+use super::{Paging, clock, document, more, plain, unread, unusable};
 use crate::failure::Failure;
+use crate::orders::{SaidWhy, carry_out};
 use crate::terminal;
 
 /// What can be asked about the operators' list.
@@ -28,6 +31,16 @@ pub enum AttentionCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Take an item off the list: one that a person has looked after and that nothing else settles
+    Settle {
+        /// The item's kind.
+        #[arg(value_parser = kind)]
+        kind: AttentionKind,
+        /// What it is about, as the list names it.
+        subject: Uuid,
+        #[command(flatten)]
+        said: SaidWhy,
+    },
 }
 
 fn kind(text: &str) -> Result<AttentionKind, String> {
@@ -40,9 +53,20 @@ fn kind(text: &str) -> Result<AttentionKind, String> {
 /// Runs the command.
 ///
 /// # Errors
-/// When the database cannot be read.
+/// When the database cannot be read or written, or the item cannot be settled so.
 pub async fn run(command: AttentionCommand, store: &PgStore) -> Result<ExitCode, Failure> {
-    let AttentionCommand::List { kind, paging, json } = command;
+    let (kind, paging, json) = match command {
+        AttentionCommand::List { kind, paging, json } => (kind, paging, json),
+        AttentionCommand::Settle {
+            kind,
+            subject,
+            said,
+        } => {
+            let failed = "the item stays on the list";
+            let what = Settle { kind, subject };
+            return carry_out(store, said.into(), &what, failed, unusable, settled).await;
+        }
+    };
     let after = paging.place()?;
     let page = list(store, kind, after.as_ref(), paging.limit)
         .await
@@ -71,4 +95,9 @@ fn item(item: &Item) -> String {
         item.subject,
         item.reason
     )
+}
+
+fn settled(done: &Settled) -> String {
+    let before = if done.before { " already" } else { "" };
+    format!("{} {} is off the list{before}\n", done.kind, done.subject)
 }

@@ -67,9 +67,14 @@ fn unusable(error: &OperatorError) -> bool {
     match error {
         OperatorError::UnknownBooking(_)
         | OperatorError::UnknownLetter(_)
+        | OperatorError::UnknownRefund(_)
+        | OperatorError::UnknownItem { .. }
         | OperatorError::NotParked(_) => true,
         OperatorError::Redriven { .. }
         | OperatorError::Unsendable(_)
+        | OperatorError::RefundNotWaiting(_)
+        | OperatorError::RefundSentAnotherWay { .. }
+        | OperatorError::MoneyWaits(_)
         | OperatorError::Database(_) => false,
     }
 }

@@ -139,7 +139,7 @@ pub async fn start(
         match role {
             Role::Ingress => addresses.ingress = Some(doors::ingress(&shared).await?),
             Role::Api => addresses.api = Some(doors::api(&shared).await?),
-            Role::Coordinator => workers::coordinator(&shared),
+            Role::Coordinator => workers::coordinator(&shared)?,
             Role::Relay => workers::relay(&shared)?,
             Role::Refunds => workers::refunds(&shared),
             Role::Notifications => workers::notifications(&shared)?,
@@ -168,6 +168,17 @@ pub fn store(
         .connect_options()
         .map_err(|error| Failure::because("the database's URL cannot be used", &error))?;
     Ok(PgStore::new(options, connections, outbox))
+}
+
+/// A store for looking at whole tables, which can write nothing.
+///
+/// # Errors
+/// When the database's URL is none.
+pub fn reading(database: &DatabaseConfig, connections: u32) -> Result<PgStore, Failure> {
+    let options = database
+        .connect_options()
+        .map_err(|error| Failure::because("the database's URL cannot be used", &error))?;
+    Ok(PgStore::reading(options, connections))
 }
 
 /// Opens a listener, or says whose setting to change.

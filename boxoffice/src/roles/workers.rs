@@ -12,7 +12,8 @@ use boxoffice_stream::StreamOptions;
 use secrecy::ExposeSecret;
 use time::Duration;
 
-use super::{Shared, executor, status_tokens, ticket_keys};
+use super::{Shared, executor, reading, status_tokens, ticket_keys};
+use crate::audit::running;
 use crate::config::{Config, ProviderConfig, is_set, optional};
 use crate::failure::Failure;
 use crate::supervisor::{Ending, Stage};
@@ -27,8 +28,8 @@ pub fn stream(config: &Config, options: StreamOptions) -> StreamOptions {
     }
 }
 
-/// Starts the coordinator.
-pub fn coordinator(shared: &Shared<'_>) {
+/// Starts the coordinator, and the running check beside it.
+pub fn coordinator(shared: &Shared<'_>) -> Result<(), Failure> {
     let options = stream(
         shared.config,
         boxoffice_coordinator::stream_options(&shared.config.kafka.brokers),
@@ -56,6 +57,33 @@ pub fn coordinator(shared: &Shared<'_>) {
             )
         },
     );
+    running_check(shared)
+}
+
+/// Starts the evaluation of the promises, unless it is switched off.
+fn running_check(shared: &Shared<'_>) -> Result<(), Failure> {
+    let settings = &shared.config.running_check;
+    if !settings.enabled {
+        return Ok(());
+    }
+    let options = running::Options {
+        interval: std::time::Duration::from_millis(settings.interval_ms),
+        events: std::time::Duration::from_secs(settings.events_seconds),
+    };
+    let (store, reading) = (shared.store.clone(), reading(&shared.config.database, 1)?);
+    shared.supervisor.spawn(
+        "running check",
+        Stage::Workers,
+        Ending::StartAgain,
+        move |stop| {
+            let (store, reading) = (store.clone(), reading.clone());
+            async move {
+                running::run(store, reading, options, stop.child_token()).await;
+                anyhow::Ok(())
+            }
+        },
+    );
+    Ok(())
 }
 
 /// Starts the refund worker.

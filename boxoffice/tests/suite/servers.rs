@@ -104,6 +104,22 @@ pub async fn empty_database(postgres: &Postgres) -> String {
     postgres.url_of(&name)
 }
 
+/// A copy of a database to which nobody is connected.
+pub async fn copy_of(postgres: &Postgres, database: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("copy_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    let of = database.rsplit('/').next().unwrap_or_default();
+    let mut admin = sqlx::PgConnection::connect(&postgres.url())
+        .await
+        .expect("PostgreSQL answers");
+    let copy = format!("create database {name} template {of}");
+    sqlx::query(sqlx::AssertSqlSafe(copy))
+        .execute(&mut admin)
+        .await
+        .expect("a copy");
+    postgres.url_of(&name)
+}
+
 /// A fresh directory that the database's user can enter.
 pub fn fresh_dir(name: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;

@@ -11,22 +11,22 @@ use boxoffice_saga::refund::Refund;
 use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
 use boxoffice_tasks::{HeldBack, Leased, Work};
-use boxoffice_turn::Appends;
-use boxoffice_turn::postgres::PgStore;
+use boxoffice_turn::{Appends, Reads};
+use time::OffsetDateTime;
 
-use crate::decide::{First, Next, after_look_up, apply, first, followed, told};
+use crate::decide::{First, Next, after_look_up, apply, fence, first, followed, told};
 use crate::lane::Lane;
 
 /// The refund worker's tasks of one lane.
-pub struct RefundWork<L> {
-    store: PgStore,
+pub struct RefundWork<S, L> {
+    store: S,
     gateways: Arc<Gateways>,
     lane: PhantomData<L>,
 }
 
-impl<L: Lane> RefundWork<L> {
+impl<S: Reads, L: Lane> RefundWork<S, L> {
     /// Work over `store` and `gateways`.
-    pub const fn new(store: PgStore, gateways: Arc<Gateways>) -> Self {
+    pub const fn new(store: S, gateways: Arc<Gateways>) -> Self {
         Self {
             store,
             gateways,
@@ -34,9 +34,12 @@ impl<L: Lane> RefundWork<L> {
         }
     }
 
-    async fn rows(&self, task: &Leased) -> Result<(Refund, Payment, BookingState), String> {
+    async fn rows(
+        &self,
+        task: &Leased,
+    ) -> Result<(OffsetDateTime, Refund, Payment, BookingState), String> {
         let booking = task.booking.ok_or("the task names no booking")?;
-        let (_, mut cases) = self
+        let (now, mut cases) = self
             .store
             .cases(&[booking])
             .await
@@ -52,13 +55,23 @@ impl<L: Lane> RefundWork<L> {
             .into_iter()
             .find(|payment| payment.id == refund.payment)
             .ok_or("the refund's payment is not there")?;
-        Ok((refund, payment, case.booking.state))
+        Ok((now, refund, payment, case.booking.state))
+    }
+
+    /// The refund with its payment, if it [may be asked for](fence) now.
+    async fn fenced(&self, task: &Leased) -> Result<(Refund, Payment), RefundAnswer> {
+        let (now, refund, payment, booking) = self
+            .rows(task)
+            .await
+            .map_err(|why| RefundAnswer::Unknown { why })?;
+        fence(now, &refund, &payment, booking, task)?;
+        Ok((refund, payment))
     }
 
     async fn make(&self, task: &Leased) -> Result<RefundAnswer, HeldBack> {
-        let (refund, payment, booking) = match self.rows(task).await {
+        let (refund, payment) = match self.fenced(task).await {
             Ok(rows) => rows,
-            Err(why) => return Ok(RefundAnswer::Unknown { why }),
+            Err(answer) => return Ok(answer),
         };
         let declined = |why: &str| {
             Ok(RefundAnswer::Declined {
@@ -71,13 +84,21 @@ impl<L: Lane> RefundWork<L> {
         let Some(gateway_payment_id) = &payment.gateway_payment_id else {
             return declined("the gateway's id of the payment is not known");
         };
-        match first(&refund, &payment, booking, task) {
-            First::Decline(why) => return declined(why),
+        match first(&refund, task) {
             First::Follow(known) => return followed(client.fetch_refund(known).await),
             First::LookUp => {
                 let all = client.refunds_of(gateway_payment_id).await;
                 if let Next::Answer(answer) = after_look_up(all, &refund, task)? {
-                    return Ok(answer);
+                    return Ok(*answer);
+                }
+                // The look took its time.
+                match self.fenced(task).await {
+                    Ok((refund, _)) => {
+                        if let Some(known) = &refund.gateway_refund_id {
+                            return followed(client.fetch_refund(known).await);
+                        }
+                    }
+                    Err(answer) => return Ok(answer),
                 }
             }
             First::Ask => {}
@@ -96,7 +117,7 @@ impl<L: Lane> RefundWork<L> {
     }
 }
 
-impl<L: Lane> Work for RefundWork<L> {
+impl<S: Reads, L: Lane> Work for RefundWork<S, L> {
     type Answer = RefundAnswer;
 
     const KINDS: &'static [TaskKind] = L::KINDS;

@@ -9,7 +9,7 @@ use boxoffice_saga::payment::Payment;
 use boxoffice_saga::refund::Refund;
 use boxoffice_saga::world::World;
 use boxoffice_tasks::{EarlierAttempt, HeldBack, Leased};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 /// Gateways forget idempotency keys after a day (Stripe keeps them at least 24 hours): an older key is not
 /// used again.
@@ -22,8 +22,6 @@ const KEY_TRIES: usize = 2;
 /// What a try begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum First<'a> {
-    /// Nothing is asked: this refund is not to be made.
-    Decline(&'static str),
     /// The gateway has it, under this id: how does it stand?
     Follow(&'a str),
     /// An earlier try may have made it: which refunds does the gateway have?
@@ -36,30 +34,48 @@ pub enum First<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// The look-up is the answer.
-    Answer(RefundAnswer),
+    Answer(Box<RefundAnswer>),
     /// Nothing of it is at the gateway: the same request under the same key is safe.
     Repeat,
 }
 
-/// What a try begins with. The rows are read after the task was leased.
-pub fn first<'a>(
-    refund: &'a Refund,
+/// The fence, right before something is asked for: whether the decision that caused the refund stands, and this try is
+/// still the one to make it. `now` is the database's clock, and the rows are as of then.
+///
+/// A process may have slept since it leased the task, for hours. Others have gone on by then: they counted on
+/// it that nothing of this try leaves after its deadline.
+///
+/// # Errors
+/// The answer, where nothing may be asked for.
+pub fn fence(
+    now: OffsetDateTime,
+    refund: &Refund,
     payment: &Payment,
     booking: BookingState,
     task: &Leased,
-) -> First<'a> {
-    // The fence: a refund is carried out only while the decision that caused it stands.
+) -> Result<(), RefundAnswer> {
     if !refund.stands(payment, booking) {
-        return First::Decline("the decision behind this refund does not stand");
+        let why = "the decision behind this refund does not stand".to_owned();
+        return Err(RefundAnswer::Declined { why });
     }
-    // It may have changed since the task was leased: failed, withdrawn, settled by a person, begun anew.
-    if refund.generation != task.key.generation || !refund.gateway_should_act() {
-        return First::Decline("this refund is not to be made any more, or not by this task");
+    let current = refund.generation == task.key.generation && refund.gateway_should_act();
+    if now >= task.deadline || !current {
+        let why = "this try is too old: it has asked for nothing".to_owned();
+        return Err(RefundAnswer::RetryLater {
+            after_ms: None,
+            why,
+        });
     }
+    Ok(())
+}
+
+/// What a try begins with.
+pub fn first<'a>(refund: &'a Refund, task: &Leased) -> First<'a> {
     if let Some(known) = &refund.gateway_refund_id {
         return First::Follow(known);
     }
-    if task.has_doubtful_attempts() {
+    // What was made under an earlier key may have been done, or undone, without our knowing.
+    if task.key.generation > 1 || task.has_doubtful_attempts() {
         First::LookUp
     } else {
         First::Ask
@@ -75,51 +91,64 @@ pub fn after_look_up(
     refund: &Refund,
     task: &Leased,
 ) -> Result<Next, HeldBack> {
+    let answer = |answer| Ok(Next::Answer(Box::new(answer)));
     let all = match all {
         Ok(all) => all,
-        Err(error) => return unanswered(error).map(Next::Answer),
+        Err(error) => return unanswered(error).and_then(answer),
     };
-    // What is known to have failed is why it is made again.
-    let news = |fact: &RefundFact| !refund.failed_there.contains(&fact.gateway_refund_id);
     let mut ours: Vec<RefundFact> = all
         .into_iter()
         .filter(|fact| fact.refund == Some(refund.id))
-        .filter(news)
+        // One that failed was told before, unless a try of this generation may have made it.
+        .filter(|fact| {
+            let of_this_go = fact
+                .generation
+                .is_none_or(|made| made >= task.key.generation);
+            let known = refund.failed_there.contains(&fact.gateway_refund_id);
+            fact.state != RefundState::Failed || (in_doubt(task) && of_this_go && !known)
+        })
         .collect();
     // One that is alive says more than one that failed.
     ours.sort_by_key(|fact| fact.state == RefundState::Failed);
     if let Some(fact) = ours.into_iter().next() {
-        return Ok(Next::Answer(RefundAnswer::Told { fact }));
+        return answer(RefundAnswer::Told { fact });
     }
     if !task.earlier_deadlines_passed() {
         let why = "an earlier request may still be on its way".to_owned();
-        return Ok(Next::Answer(RefundAnswer::RetryLater {
+        return answer(RefundAnswer::RetryLater {
             after_ms: Some(5_000),
             why,
-        }));
+        });
     }
-    Ok(if key_is_spent(task) {
-        Next::Answer(RefundAnswer::NothingAlive)
+    if key_is_spent(task) {
+        answer(RefundAnswer::NothingAlive)
     } else {
-        Next::Repeat
-    })
+        Ok(Next::Repeat)
+    }
+}
+
+/// Tries of this task's own generation.
+fn of_its_own(task: &Leased) -> impl Iterator<Item = &EarlierAttempt> {
+    task.earlier
+        .iter()
+        .filter(|attempt| attempt.generation == task.key.generation)
+}
+
+/// Whether a try of this generation was made of whose outcome nothing certain is known.
+fn in_doubt(task: &Leased) -> bool {
+    of_its_own(task).any(EarlierAttempt::is_doubtful)
 }
 
 /// Whether this generation's key must not be used again.
 fn key_is_spent(task: &Leased) -> bool {
-    let mine = || {
-        task.earlier
-            .iter()
-            .filter(|attempt| attempt.generation == task.key.generation)
-    };
     let doubtful = |attempt: &&EarlierAttempt| {
         attempt
             .answer
             .as_deref()
             .is_some_and(|answer| answer.starts_with("unknown"))
     };
-    mine().any(|attempt| task.now - attempt.started_at > KEY_LIVES)
-        || mine().filter(doubtful).count() >= KEY_TRIES
+    of_its_own(task).any(|attempt| task.now - attempt.started_at > KEY_LIVES)
+        || of_its_own(task).filter(doubtful).count() >= KEY_TRIES
 }
 
 /// What the answer to the question means how a refund stands that the gateway has.

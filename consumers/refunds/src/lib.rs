@@ -19,9 +19,9 @@ use boxoffice_tasks::ExecutorOptions;
 use boxoffice_turn::postgres::PgStore;
 use tokio_util::sync::CancellationToken;
 
-use call::RefundWork;
-use intake::RequestedRefunds;
-use lane::{Mass, Ordinary};
+pub use call::RefundWork;
+pub use intake::RequestedRefunds;
+pub use lane::{Lane, Mass, Ordinary};
 
 /// The refund worker, as a consumer.
 pub const CONSUMER: Consumer = Consumer {
@@ -45,7 +45,7 @@ pub async fn run(
 ) -> Result<(), StreamError> {
     let mass = tokio::spawn(boxoffice_tasks::run(
         store.clone(),
-        Arc::new(RefundWork::<Mass>::new(store.clone(), gateways.clone())),
+        Arc::new(RefundWork::<_, Mass>::new(store.clone(), gateways.clone())),
         ExecutorOptions {
             name: "mass refunds",
             in_flight: mass_in_flight,
@@ -53,7 +53,7 @@ pub async fn run(
         },
         shutdown.clone(),
     ));
-    let work = RefundWork::<Ordinary>::new(store.clone(), gateways);
+    let work = RefundWork::<_, Ordinary>::new(store.clone(), gateways);
     let consumed = events::run(stream, store, RequestedRefunds, work, tasks, shutdown).await;
     if let Err(error) = mass.await {
         tracing::error!(%error, "the executor of mass refunds failed");

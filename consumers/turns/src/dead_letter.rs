@@ -7,8 +7,7 @@ use boxoffice_saga::world::World;
 use boxoffice_stream::{Record, Run, TurnFailed};
 use boxoffice_turn::claim::DeadLetter;
 use boxoffice_turn::outgoing::LARGEST_PAYLOAD;
-use boxoffice_turn::postgres::PgStore;
-use boxoffice_turn::{Appends, Claim, Claimed, Held, Outgoing, Plan, Wanted};
+use boxoffice_turn::{Appends, Claim, Claimed, Held, Outgoing, Plan, Store, Wanted};
 use uuid::Uuid;
 
 use crate::{Consumer, failed, position};
@@ -88,8 +87,8 @@ pub fn letter(
 ///
 /// # Errors
 /// See [`TurnFailed`].
-pub async fn bury(
-    store: &PgStore,
+pub async fn bury<S: Store>(
+    store: &S,
     consumer: Consumer,
     run: &Run,
     reason: &str,

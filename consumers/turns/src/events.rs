@@ -11,7 +11,7 @@ use boxoffice_stream::{Batch, Handler, Record, Run, StreamError, StreamOptions, 
 use boxoffice_tasks::{ExecutorOptions, Work};
 use boxoffice_turn::outgoing::BOOKING_EVENTS;
 use boxoffice_turn::postgres::PgStore;
-use boxoffice_turn::{Appends, Claim, Claimed, Held, Origin, Plan, Wanted};
+use boxoffice_turn::{Appends, Claim, Claimed, Held, Origin, Plan, Store, Wanted};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Consumer, PgPositions, bury, failed, letter, place, positions};
@@ -48,10 +48,7 @@ pub async fn run<T: TakesOn, W: Work>(
 ) -> Result<(), StreamError> {
     let executor = boxoffice_tasks::run(store.clone(), Arc::new(work), tasks, shutdown.clone());
     let executor = tokio::spawn(executor);
-    let handler = Events {
-        store: store.clone(),
-        takes_on,
-    };
+    let handler = Events::new(store.clone(), takes_on);
     let consumed =
         boxoffice_stream::run(stream, PgPositions(store), handler, shutdown.clone()).await;
     shutdown.cancel();
@@ -61,12 +58,20 @@ pub async fn run<T: TakesOn, W: Work>(
     consumed
 }
 
-struct Events<T> {
-    store: PgStore,
+/// The handler of booking events: a turn of what a worker takes on.
+pub struct Events<S, T> {
+    store: S,
     takes_on: T,
 }
 
-impl<T: TakesOn> Handler for Events<T> {
+impl<S, T> Events<S, T> {
+    /// A handler over `store`.
+    pub const fn new(store: S, takes_on: T) -> Self {
+        Self { store, takes_on }
+    }
+}
+
+impl<S: Store, T: TakesOn> Handler for Events<S, T> {
     async fn turn(&self, batch: &Batch) -> Result<(), TurnFailed> {
         let events = batch
             .records()

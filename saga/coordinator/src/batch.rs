@@ -14,10 +14,9 @@ use boxoffice_saga::task::{Task, TaskKey, TaskKind};
 use boxoffice_saga::world::World;
 use boxoffice_stream::{Batch, Handler, Record, Run, TurnFailed};
 use boxoffice_turn::claim::Parked;
-use boxoffice_turn::postgres::PgStore;
 use boxoffice_turn::{
-    Appends, Claim, Claimed, EventKey, Held, InboxOutcome, Origin, Outgoing, Plan, TurnError,
-    Wanted,
+    Appends, Claim, Claimed, EventKey, Held, InboxOutcome, Origin, Outgoing, Plan, Reads, Store,
+    TurnError, Wanted,
 };
 use time::Duration;
 use uuid::Uuid;
@@ -32,19 +31,19 @@ const RECORDS: Uuid = Uuid::from_u128(0x4d0e_6f0a_77c1_4f5e_9b36_2a60_91ab_77ee)
 const PARKED_FOR_S: i64 = 2;
 
 /// The coordinator's handler.
-pub struct Webhooks {
-    store: PgStore,
+pub struct Webhooks<S> {
+    store: S,
     gateways: Arc<Gateways>,
 }
 
-impl Webhooks {
+impl<S> Webhooks<S> {
     /// A handler over `store`, which believes what `gateways` verify.
-    pub const fn new(store: PgStore, gateways: Arc<Gateways>) -> Self {
+    pub const fn new(store: S, gateways: Arc<Gateways>) -> Self {
         Self { store, gateways }
     }
 }
 
-impl Handler for Webhooks {
+impl<S: Store + Reads> Handler for Webhooks<S> {
     async fn turn(&self, batch: &Batch) -> Result<(), TurnFailed> {
         let intakes: Vec<Intake> = batch
             .records()
@@ -75,44 +74,16 @@ impl Handler for Webhooks {
 
 /// Finds the bookings of records that only bear the gateway's payment id. A plain read: it only tells where
 /// a record is decided, never what is decided.
-pub(crate) async fn look_up(
-    store: &PgStore,
+pub(crate) async fn look_up<S: Reads>(
+    store: &S,
     intakes: &[Intake],
 ) -> Result<BTreeMap<(GatewayAccount, String), BookingId>, TurnError> {
     let wanted: Vec<_> = intakes
         .iter()
         .filter_map(intake::payment_to_look_up)
+        .map(|(account, id)| (account.clone(), id.to_owned()))
         .collect();
-    if wanted.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let column = |value: fn(&(&GatewayAccount, &str)) -> String| {
-        wanted.iter().map(value).collect::<Vec<_>>()
-    };
-    let rows = sqlx::query!(
-        r#"select p.gateway, p.account, p.gateway_payment_id as "gateway_payment_id!", p.booking_id
-           from unnest($1::text[], $2::text[], $3::text[]) as w (gateway, account, gateway_payment_id)
-           join payments p using (gateway, account, gateway_payment_id)"#,
-        &column(|(account, _)| account.gateway.clone()),
-        &column(|(account, _)| account.account.clone()),
-        &column(|(_, id)| (*id).to_owned()),
-    )
-    .fetch_all(store.pool())
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let booking = BookingId::try_from(row.booking_id).map_err(|error| {
-                TurnError::Corrupt(format!("booking {}: {error}", row.booking_id))
-            })?;
-            Ok((
-                (
-                    GatewayAccount::new(row.gateway, row.account),
-                    row.gateway_payment_id,
-                ),
-                booking,
-            ))
-        })
-        .collect()
+    store.bookings_of_payments(&wanted).await
 }
 
 #[derive(Debug, Default)]

@@ -16,16 +16,15 @@ use boxoffice_saga::show_cancellation;
 use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
 use boxoffice_tasks::{HeldBack, Leased, Work};
-use boxoffice_turn::Appends;
-use boxoffice_turn::postgres::PgStore;
+use boxoffice_turn::{Appends, Reads};
 
-pub(crate) use cancel::Listed;
-pub(crate) use trace::Traced;
-pub(crate) use verify::Verified;
+pub use cancel::Listed;
+pub use trace::Traced;
+pub use verify::Verified;
 
 /// What the coordinator works on.
-pub struct CoordinatorWork {
-    store: PgStore,
+pub struct CoordinatorWork<S> {
+    store: S,
     gateways: Arc<Gateways>,
 }
 
@@ -46,9 +45,9 @@ pub enum Answer {
     Listed(Listed),
 }
 
-impl CoordinatorWork {
+impl<S: Reads> CoordinatorWork<S> {
     /// Work over `store` and `gateways`.
-    pub const fn new(store: PgStore, gateways: Arc<Gateways>) -> Self {
+    pub const fn new(store: S, gateways: Arc<Gateways>) -> Self {
         Self { store, gateways }
     }
 
@@ -98,7 +97,7 @@ async fn gateway_id(client: &dyn GatewayClient, payment: &Payment) -> Result<Str
         .gateway_payment_id)
 }
 
-impl Work for CoordinatorWork {
+impl<S: Reads> Work for CoordinatorWork<S> {
     type Answer = Answer;
 
     const KINDS: &'static [TaskKind] = &[

@@ -8,8 +8,8 @@ use crate::refund::{Refund, RefundStanding};
 use crate::steps::refund;
 use crate::world::World;
 
-/// Has it made at the gateway again: a go of its own, with a key of its own, for the gateway would only repeat its
-/// answer under the old one. The worker looks first what became of the earlier tries.
+/// Has it made at the gateway again, under a fresh key: under the old one the gateway would repeat its old answer. The
+/// worker looks first what became of the earlier tries.
 pub fn retry(world: &mut World, booking: BookingId, id: RefundId) -> Outcome {
     let row = match with_operator(world, booking, id) {
         Ok(row) => row,

@@ -52,11 +52,11 @@ pub fn authorised(
         if attempt.standing == PaymentStanding::Closed
             && let Some(attempt) = world.payment_mut(payment)
         {
-            // It lives after all.
+            // It lives after all, and the customer sees a payment on its way.
             attempt.standing = PaymentStanding::Open;
+            let _ = world.booking_mut(booking);
         }
         void::request_all(world, booking, Duration::ZERO);
-        let _ = world.booking_mut(booking);
         return Outcome::Postponed;
     }
     let (verdict, seats_lost) = money::judge(world, booking, fact.amount);

@@ -64,9 +64,9 @@ pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome
         row.standing = after;
         row.done_at = done_at;
     }
-    if before.is_none() && after == RefundStanding::Withdrawn {
-        // Nothing moved, and nothing will: written down so that older news of it is known for what it is.
-        return Outcome::AlreadyKnown;
+    if before.is_none() && fact.state == RefundState::Failed {
+        // Nothing moved, and nothing will: that it once succeeded is older news, and may still come.
+        return Outcome::Done;
     }
     refund::cover_loss(world, payment);
     let _ = world.booking_mut(booking);

@@ -101,6 +101,14 @@ pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome
     let Some(refund) = world.refunds.get(&id) else {
         return Outcome::AlreadyKnown;
     };
+    // That an earlier go at it failed is why there is this one.
+    if fact.state == RefundState::Failed
+        && fact
+            .generation
+            .is_some_and(|generation| generation < refund.generation)
+    {
+        return Outcome::AlreadyKnown;
+    }
     if fact.amount != refund.amount {
         // It bears our name and is not what we asked for: the money that moved is counted, and ours is not made.
         let outcome = foreign_refund::told(world, booking, fact);
@@ -171,11 +179,11 @@ fn made_by_hand(world: &World, booking: BookingId, fact: &RefundFact) -> Option<
             refund.payment == payment
                 && refund.amount == fact.amount
                 && refund.gateway_refund_id.is_none()
-                && match refund.standing {
-                    RefundStanding::WithOperator => true,
-                    RefundStanding::Requested => fact.state != RefundState::Failed,
-                    _ => false,
-                }
+                && fact.state != RefundState::Failed
+                && matches!(
+                    refund.standing,
+                    RefundStanding::WithOperator | RefundStanding::Requested
+                )
         })
         .map(|refund| refund.id)
 }
@@ -185,7 +193,10 @@ fn done(world: &mut World, id: RefundId, gateway_refund_id: &str) -> Outcome {
     let Some(refund) = world.refunds.get(&id) else {
         return Outcome::AlreadyKnown;
     };
-    if refund.standing == RefundStanding::Done {
+    // A failure is final at the gateway: that the same one had succeeded is older news.
+    let failed_since = refund.standing == RefundStanding::WithOperator
+        && refund.gateway_refund_id.as_deref() == Some(gateway_refund_id);
+    if refund.standing == RefundStanding::Done || failed_since {
         return Outcome::AlreadyKnown;
     }
     let (booking, payment, amount) = (refund.booking, refund.payment, refund.amount);
@@ -237,6 +248,9 @@ fn pending(world: &mut World, id: RefundId, gateway_refund_id: &str) -> Outcome 
         return Outcome::AlreadyKnown;
     }
     let taken_on = refund.standing == RefundStanding::UnderWay;
+    if !taken_on && refund.gateway_refund_id.as_deref() == Some(gateway_refund_id) {
+        return Outcome::AlreadyKnown;
+    }
     if let Some(refund) = world.refund_mut(id) {
         refund.gateway_refund_id = Some(gateway_refund_id.to_owned());
         if taken_on {
@@ -268,7 +282,6 @@ pub fn failed(
         && let Some(refund) = world.refund_mut(id)
     {
         refund.failed_there.push(failed.to_owned());
-        refund.gateway_refund_id = Some(failed.to_owned());
     }
     if matches!(
         standing,
@@ -286,6 +299,8 @@ pub fn failed(
     if let Some(refund) = world.refund_mut(id) {
         refund.standing = RefundStanding::WithOperator;
         refund.done_at = None;
+        // The one that is known to have failed; where the gateway knows of none, none.
+        refund.gateway_refund_id = gateway_refund_id.map(str::to_owned);
     }
     world.emit(
         booking,

@@ -69,7 +69,8 @@ pub fn answered(
     };
     let (standing, expected) = (row.standing, row.expected);
     match answer {
-        VoidAnswer::NothingTaken => {
+        // Whether it is cancelled there or cannot be: it is over here.
+        VoidAnswer::NothingTaken | VoidAnswer::NotPossible { .. } => {
             world.remove_task(TaskKind::Void, payment.uuid(), generation);
             if matches!(
                 standing,
@@ -83,14 +84,6 @@ pub fn answered(
         VoidAnswer::AlreadyPaid { fact } => {
             world.remove_task(TaskKind::Void, payment.uuid(), generation);
             money::told(world, booking, fact)
-        }
-        VoidAnswer::NotPossible { .. } => {
-            world.remove_task(TaskKind::Void, payment.uuid(), generation);
-            if standing == PaymentStanding::Captured {
-                return Outcome::AlreadyKnown;
-            }
-            money::close(world, booking, payment);
-            Outcome::Done
         }
         VoidAnswer::Unknown { why } => {
             if matches!(

@@ -449,6 +449,12 @@ impl Here<'_> {
         else {
             return self.foreign(fact);
         };
+        let earlier = fact
+            .generation
+            .is_some_and(|generation| generation < row.generation);
+        if fact.state == RefundState::Failed && earlier {
+            return Cell::RefundToldAgain;
+        }
         if fact.amount != row.amount {
             return Cell::RefundOfOtherAmount;
         }
@@ -459,8 +465,11 @@ impl Here<'_> {
             return Cell::RefundAfterAll;
         }
         let by_hand = fact.refund.is_none() && row.gateway_refund_id.is_none();
+        let same = row.gateway_refund_id.as_ref() == Some(&fact.gateway_refund_id);
         match (fact.state, row.standing) {
             (RefundState::Succeeded, RefundStanding::Done) => Cell::RefundToldAgain,
+            (RefundState::Succeeded, RefundStanding::WithOperator) if same => Cell::RefundToldAgain,
+            (RefundState::Pending, RefundStanding::Requested) if same => Cell::RefundToldAgain,
             (RefundState::Succeeded, _) if by_hand => Cell::RefundMadeByHand,
             (RefundState::Succeeded, _) => Cell::RefundDone,
             (RefundState::Pending, RefundStanding::Requested | RefundStanding::UnderWay) => {

@@ -9,7 +9,7 @@ use boxoffice_failpoints::{self as failpoints, Failpoint, Role};
 use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
 use boxoffice_turn::postgres::PgStore;
-use boxoffice_turn::{Appends, Claimed, Held, Plan, TurnError, Wanted};
+use boxoffice_turn::{Appends, Claimed, Held, Plan, Store, TurnError, Wanted};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -238,12 +238,15 @@ async fn bring_back<W: Work>(
             }
         }
         give_back(&store, name, &back).await;
-        if bring(&store, &*work, name, &answers).await.is_ok() {
+        if bring_patiently(&store, &*work, name, &answers)
+            .await
+            .is_ok()
+        {
             continue;
         }
         // One of them cannot be written. Alone, each shows whether it is the one.
         for answer in answers.chunks(1) {
-            if let Err(error) = bring(&store, &*work, name, answer).await {
+            if let Err(error) = bring_patiently(&store, &*work, name, answer).await {
                 let task = &answer[0].0;
                 tracing::error!(
                     %error, executor = name, kind = task.key.kind.name(), subject = %task.key.subject,
@@ -252,6 +255,18 @@ async fn bring_back<W: Work>(
             }
         }
     }
+}
+
+/// Brings answers back, in one turn.
+///
+/// # Errors
+/// See [`TurnError`]. Trying again is safe: an answer that was applied changes nothing more.
+pub async fn bring<S: Store, W: Work>(
+    store: &S,
+    work: &W,
+    answers: &[(Leased, W::Answer)],
+) -> Result<(), TurnError> {
+    boxoffice_turn::run(store, &Bring { work, answers }).await
 }
 
 /// Gives back what was never called. If that fails, the leases run out, and the next try finds an attempt without
@@ -274,7 +289,7 @@ async fn give_back(store: &PgStore, name: &'static str, back: &[(Leased, HeldBac
 }
 
 /// One turn. Waits out everything but errors of the data.
-async fn bring<W: Work>(
+async fn bring_patiently<W: Work>(
     store: &PgStore,
     work: &W,
     name: &'static str,
@@ -283,10 +298,9 @@ async fn bring<W: Work>(
     if answers.is_empty() {
         return Ok(());
     }
-    let plan = Bring { work, answers };
     let mut wait = Duration::from_millis(50);
     loop {
-        match boxoffice_turn::run(store, &plan).await {
+        match bring(store, work, answers).await {
             Ok(()) => return Ok(()),
             Err(error @ (TurnError::Data(_) | TurnError::Corrupt(_))) => return Err(error),
             Err(error) => {

@@ -33,12 +33,7 @@ pub struct Leased {
 impl Leased {
     /// Earlier tries whose outcome is not known for certain: the answer was lost, or was no answer.
     pub fn has_doubtful_attempts(&self) -> bool {
-        self.earlier.iter().any(|attempt| {
-            attempt
-                .answer
-                .as_deref()
-                .is_none_or(|answer| answer.starts_with("unknown"))
-        })
+        self.earlier.iter().any(EarlierAttempt::is_doubtful)
     }
 
     /// Whether the deadline of every earlier try has passed: nothing of them can still be on its way out.
@@ -60,6 +55,15 @@ pub struct EarlierAttempt {
     pub deadline: OffsetDateTime,
     /// What came of it; `None`: the answer was lost with the process that waited for it.
     pub answer: Option<String>,
+}
+
+impl EarlierAttempt {
+    /// Whether its outcome is not known for certain: the answer was lost, or was no answer.
+    pub fn is_doubtful(&self) -> bool {
+        self.answer
+            .as_deref()
+            .is_none_or(|answer| answer.starts_with("unknown"))
+    }
 }
 
 /// Leases up to `limit` due tasks of `kinds` and writes their attempts down. Passes by the tasks of the gateway
@@ -153,15 +157,9 @@ pub async fn take(
 
 /// Reads what became of earlier tries, for those tasks that may have had any: this one or an earlier generation.
 async fn earlier_attempts(pool: &PgPool, tasks: &mut [Leased]) -> Result<(), TurnError> {
-    // A refund's later generation is the same money: what is in doubt of an earlier one comes first. The
-    // questions about a payment are numbered, too, and have nothing to do with one another.
-    let had = |task: &Leased| {
-        let refund = matches!(task.key.kind, TaskKind::Refund | TaskKind::MassRefund);
-        task.attempt > 1 || (refund && task.key.generation > 1)
-    };
     let again: Vec<&Leased> = tasks
         .iter()
-        .filter(|task| had(task) && task.key.kind.calls())
+        .filter(|task| (task.attempt > 1 || task.key.generation > 1) && task.key.kind.calls())
         .collect();
     if again.is_empty() {
         return Ok(());

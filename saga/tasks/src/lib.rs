@@ -14,8 +14,10 @@
 mod cut_off;
 mod executor;
 mod lease;
+mod memory;
 mod metric;
 
-pub use executor::{ExecutorOptions, HeldBack, Work, run};
+pub use executor::{ExecutorOptions, HeldBack, Work, bring, run};
 pub use lease::{EarlierAttempt, Leased};
+pub use memory::take as take_in_memory;
 pub use metric::describe as describe_metrics;

@@ -196,6 +196,7 @@ impl Hall {
                 gateway_payment_id,
                 reference,
                 refund: None,
+                generation: None,
                 state: [
                     RefundState::Pending,
                     RefundState::Succeeded,

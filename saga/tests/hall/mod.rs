@@ -244,13 +244,15 @@ impl Hall {
         let payment = &self.world.payments[&refund.payment];
         RefundFact {
             account: stripe(),
-            gateway_refund_id: format!("re_{}", refund.id),
+            // Each go makes another one there.
+            gateway_refund_id: format!("re_{}_{}", refund.id, refund.generation),
             gateway_payment_id: payment.gateway_payment_id.clone().unwrap_or_default(),
             reference: Reference::Booking {
                 booking: refund.booking,
                 payment: None,
             },
             refund: Some(refund.id),
+            generation: Some(refund.generation),
             state,
             amount: refund.amount,
             live: false,

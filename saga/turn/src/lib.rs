@@ -13,6 +13,7 @@ pub mod memory;
 mod metric;
 pub mod outgoing;
 pub mod postgres;
+mod reads;
 mod run;
 mod store;
 
@@ -23,5 +24,6 @@ pub use claim::{
 pub use error::TurnError;
 pub use metric::describe as describe_metrics;
 pub use outgoing::Outgoing;
+pub use reads::{Case, ParkedRecord, Reads};
 pub use run::{Plan, run};
 pub use store::{OpenTurn, Store};

@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use boxoffice_saga::attention::{Attention, AttentionKind};
-use boxoffice_saga::booking::Booking;
+use boxoffice_saga::booking::{Booking, BookingState};
 use boxoffice_saga::event::Event;
-use boxoffice_saga::identity::{BookingId, PaymentId, RefundId, ShowId, UserId};
+use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, RefundId, ShowId, UserId};
 use boxoffice_saga::ledger::Entry;
 use boxoffice_saga::payment::Payment;
 use boxoffice_saga::promises::{Books, Closed};
 use boxoffice_saga::refund::Refund;
 use boxoffice_saga::seat::{Seat, SeatKey};
-use boxoffice_saga::task::{Task, TaskKey};
+use boxoffice_saga::task::{Task, TaskKey, TaskKind};
 use boxoffice_saga::world::{JournalEntry, World};
 use time::OffsetDateTime;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -26,7 +26,30 @@ use crate::claim::{
 };
 use crate::error::TurnError;
 use crate::outgoing::Outgoing;
+use crate::reads::{Case, ParkedRecord, Reads};
 use crate::store::{OpenTurn, Store};
+
+/// A task with its lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskRow {
+    /// The task.
+    pub task: Task,
+    /// How many times it was leased.
+    pub attempts: u32,
+    /// Whose it is, and until when.
+    pub lease: Option<(Uuid, OffsetDateTime)>,
+}
+
+/// A try of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRow {
+    /// When it began.
+    pub started_at: OffsetDateTime,
+    /// When its call had to be over.
+    pub deadline: OffsetDateTime,
+    /// What came of it, once its answer was brought.
+    pub answer: Option<String>,
+}
 
 /// Everything that the database would hold.
 #[derive(Clone, Debug, Default)]
@@ -45,8 +68,10 @@ pub struct Tables {
     pub refunds: BTreeMap<RefundId, Refund>,
     /// Slots.
     pub slots: BTreeMap<(ShowId, UserId), BookingId>,
-    /// Tasks, with their leases.
-    pub tasks: BTreeMap<TaskKey, (Task, Option<Uuid>)>,
+    /// Tasks.
+    pub tasks: BTreeMap<TaskKey, TaskRow>,
+    /// Tries of tasks that call the outside, by task and number of the try.
+    pub attempts: BTreeMap<(TaskKey, u32), AttemptRow>,
     /// Positions: consumer, topic, partition to epoch and next offset.
     pub positions: BTreeMap<(String, String, i32), (i64, Option<i64>)>,
     /// The inbox.
@@ -135,6 +160,76 @@ impl Store for MemoryStore {
     }
 }
 
+impl Reads for MemoryStore {
+    async fn cases(
+        &self,
+        ids: &[BookingId],
+    ) -> Result<(OffsetDateTime, BTreeMap<BookingId, Case>), TurnError> {
+        let tables = self.tables().await;
+        let case = |id: &BookingId| {
+            let booking = tables.bookings.get(id)?.clone();
+            let payments = tables.payments.values().filter(|row| row.booking == *id);
+            let mut payments: Vec<_> = payments.cloned().collect();
+            payments.sort_by_key(|payment| (payment.opened_at, payment.id));
+            let refunds = tables.refunds.values().filter(|row| row.booking == *id);
+            let refunds = refunds.cloned().collect();
+            let case = Case {
+                booking,
+                payments,
+                refunds,
+            };
+            Some((*id, case))
+        };
+        let now = tables.now.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        Ok((now, ids.iter().filter_map(case).collect()))
+    }
+
+    async fn bookings_of_payments(
+        &self,
+        ids: &[(GatewayAccount, String)],
+    ) -> Result<BTreeMap<(GatewayAccount, String), BookingId>, TurnError> {
+        let tables = self.tables().await;
+        let booking = |id: &(GatewayAccount, String)| {
+            let same = |row: &&Payment| {
+                row.account == id.0 && row.gateway_payment_id.as_ref() == Some(&id.1)
+            };
+            let found = tables.payments.values().find(same)?;
+            Some((id.clone(), found.booking))
+        };
+        Ok(ids.iter().filter_map(booking).collect())
+    }
+
+    async fn parked_record(&self, id: Uuid) -> Result<Option<ParkedRecord>, TurnError> {
+        let tables = self.tables().await;
+        Ok(tables.parked.get(&id).map(|row| ParkedRecord {
+            headers: row.headers.clone(),
+            payload: row.payload.clone(),
+        }))
+    }
+
+    async fn live_bookings(
+        &self,
+        show: ShowId,
+        after: Option<BookingId>,
+        limit: u16,
+    ) -> Result<Vec<BookingId>, TurnError> {
+        let tables = self.tables().await;
+        let live = tables.bookings.values().filter(|row| {
+            row.show() == show
+                && after.is_none_or(|after| row.id > after)
+                && matches!(row.state, BookingState::Held | BookingState::Confirmed)
+        });
+        Ok(live.map(|row| row.id).take(limit.into()).collect())
+    }
+
+    async fn cancellations_waiting(&self, limit: u16) -> Result<u16, TurnError> {
+        let tables = self.tables().await;
+        let of_kind = |key: &&TaskKey| key.kind == TaskKind::CancelBooking;
+        let waiting = tables.tasks.keys().filter(of_kind).count();
+        Ok(u16::try_from(waiting).map_or(limit, |waiting| waiting.min(limit)))
+    }
+}
+
 impl OpenTurn for MemoryTurn {
     async fn claim(&mut self, claim: &Claim) -> Result<Claimed, TurnError> {
         for position in &claim.positions {
@@ -219,7 +314,8 @@ impl OpenTurn for MemoryTurn {
                 tables
                     .tasks
                     .get(*key)
-                    .is_some_and(|(_, held)| *held == Some(**lease))
+                    .and_then(|row| row.lease)
+                    .is_some_and(|(held, _)| held == **lease)
             })
             .map(|(key, _)| key.clone())
             .collect();
@@ -333,9 +429,9 @@ fn write_tasks(tables: &mut Tables, world: &World) {
         tables.tasks.remove(key);
     }
     for (key, due_at) in &world.changes.tasks_postponed {
-        if let Some((task, lease)) = tables.tasks.get_mut(key) {
-            task.due_at = *due_at;
-            *lease = None;
+        if let Some(row) = tables.tasks.get_mut(key) {
+            row.task.due_at = *due_at;
+            row.lease = None;
         }
     }
     for task in &world.changes.tasks_added {
@@ -346,7 +442,11 @@ fn write_tasks(tables: &mut Tables, world: &World) {
         tables
             .tasks
             .entry(task.key.clone())
-            .or_insert_with(|| (task.clone(), None));
+            .or_insert_with(|| TaskRow {
+                task: task.clone(),
+                attempts: 0,
+                lease: None,
+            });
     }
 }
 
@@ -374,6 +474,11 @@ fn write_appends(tables: &mut Tables, appends: &Appends) {
             .dead_letters
             .entry(letter.id)
             .or_insert_with(|| letter.clone());
+    }
+    for (key, attempt, answer) in &appends.attempts_answered {
+        if let Some(row) = tables.attempts.get_mut(&(key.clone(), *attempt)) {
+            row.answer = Some(answer.clone());
+        }
     }
     tables
         .attempts_answered

@@ -341,13 +341,14 @@ async fn acts(db: &mut PgConnection, case: &Case, told: &mut Told) -> Result<(),
     subjects.extend(case.refunds.iter().map(|row| row.id.to_string()));
     let rows = sqlx::query!(
         "select at, who, door, what, subject, why from operator_acts
-         where subject = any($1)
+         where subject = any(array_cat($1, array(select a.subject::text from attention a where a.booking_id = $5)))
             or (subject = $2 and at >= $3 and (what = 'show.cancel' or what like '%refund%'))
          order by act desc limit $4",
         &subjects,
         case.booking.show().to_string(),
         case.booking.held_at,
         MOST,
+        case.booking.id.uuid(),
     )
     .fetch_all(db)
     .await?;

@@ -5,8 +5,7 @@ use boxoffice_saga::show_cancellation::{PAGE, PAUSE, Page};
 use boxoffice_saga::task::retry_at;
 use boxoffice_saga::world::World;
 use boxoffice_tasks::Leased;
-use boxoffice_turn::TurnError;
-use uuid::Uuid;
+use boxoffice_turn::{Reads, TurnError};
 
 use super::CoordinatorWork;
 
@@ -21,7 +20,7 @@ pub enum Listed {
     NotYet,
 }
 
-impl CoordinatorWork {
+impl<S: Reads> CoordinatorWork<S> {
     pub(super) async fn list(&self, task: &Leased) -> Listed {
         let Some(page) = Page::of(task.detail.as_deref()) else {
             tracing::error!(subject = %task.key.subject, detail = task.detail, "a page of a cancelled show cannot be read");
@@ -40,32 +39,14 @@ impl CoordinatorWork {
     /// The bookings of a page, or none yet while a whole page of others still waits for its turns: what is due
     /// is sorted at every look, so that must not become many.
     async fn live(&self, page: &Page) -> Result<Option<Vec<BookingId>>, TurnError> {
-        let waiting = sqlx::query_scalar!(
-            r#"select count(*) as "count!"
-               from (select from tasks where kind = 'cancel_booking' limit $1) as waiting"#,
-            i64::from(PAGE),
-        )
-        .fetch_one(self.store.pool())
-        .await?;
-        if waiting >= i64::from(PAGE) {
+        if self.store.cancellations_waiting(PAGE).await? >= PAGE {
             return Ok(None);
         }
-        let ids = sqlx::query_scalar!(
-            "select booking_id from bookings
-             where show_id = $1 and booking_id > $2 and state in ('HELD', 'CONFIRMED')
-             order by booking_id limit $3",
-            page.show.as_i64(),
-            page.after.map_or(Uuid::nil(), BookingId::uuid),
-            i64::from(PAGE),
-        )
-        .fetch_all(self.store.pool())
-        .await?;
-        ids.into_iter()
-            .map(|id| {
-                BookingId::try_from(id).map_err(|error| TurnError::Corrupt(error.to_string()))
-            })
-            .collect::<Result<_, _>>()
-            .map(Some)
+        let live = self
+            .store
+            .live_bookings(page.show, page.after, PAGE)
+            .await?;
+        Ok(Some(live))
     }
 }
 

@@ -6,10 +6,11 @@ use boxoffice_saga::input::{CaptureAnswer, Input};
 use boxoffice_saga::payment::PaymentStanding;
 use boxoffice_saga::world::World;
 use boxoffice_tasks::{HeldBack, Leased};
+use boxoffice_turn::Reads;
 
 use super::{CoordinatorWork, made};
 
-impl CoordinatorWork {
+impl<S: Reads> CoordinatorWork<S> {
     pub(super) async fn capture(&self, task: &Leased) -> Result<CaptureAnswer, HeldBack> {
         let (payment, client) = match self.payment(task).await {
             Ok(found) => found,

@@ -9,11 +9,10 @@ use boxoffice_saga::task::retry_at;
 use boxoffice_saga::world::World;
 use boxoffice_stream::Record;
 use boxoffice_tasks::{HeldBack, Leased};
-use boxoffice_turn::outgoing::decode_headers;
-use boxoffice_turn::{Appends, EventKey, InboxOutcome};
+use boxoffice_turn::{Appends, EventKey, InboxOutcome, Reads};
 
 use super::{CoordinatorWork, made};
-use crate::batch::{look_up, rekey};
+use crate::batch::{fetched, look_up, rekey};
 use crate::intake::{self, Intake};
 
 /// So many looks, growing apart to about half a minute in all, before the gateway is asked; and twice that
@@ -33,6 +32,9 @@ pub enum Traced {
         record: Box<WebhookRecord>,
         /// What the inbox knows it by.
         event: EventKey,
+        /// The payment that it is about, fetched and signed, if it was the gateway that knew whose it is: without
+        /// that in our books the record would find nothing again.
+        payment: Option<Box<WebhookRecord>>,
     },
     /// The gateway says that it belongs to somebody else.
     SomebodyElses {
@@ -48,6 +50,16 @@ pub enum Traced {
     },
 }
 
+impl Traced {
+    /// The same with the payment that the gateway told of, if the booking was found.
+    fn with_payment(mut self, signed: WebhookRecord) -> Self {
+        if let Self::Found { payment, .. } = &mut self {
+            *payment = Some(Box::new(signed));
+        }
+        self
+    }
+}
+
 /// Why a look has found nothing.
 enum NotFound {
     Because(String),
@@ -61,7 +73,7 @@ impl<S: Into<String>> From<S> for NotFound {
     }
 }
 
-impl CoordinatorWork {
+impl<S: Reads> CoordinatorWork<S> {
     pub(super) async fn trace(&self, task: &Leased) -> Result<Traced, HeldBack> {
         match self.look_again(task).await {
             Ok(traced) => Ok(traced),
@@ -71,21 +83,19 @@ impl CoordinatorWork {
     }
 
     async fn look_again(&self, task: &Leased) -> Result<Traced, NotFound> {
-        let row = sqlx::query!(
-            "select headers, payload from parked_records where record_id = $1",
-            task.key.subject
-        )
-        .fetch_optional(self.store.pool())
-        .await
-        .map_err(|error| error.to_string())?;
-        let Some(row) = row else {
+        let parked = self
+            .store
+            .parked_record(task.key.subject)
+            .await
+            .map_err(|error| error.to_string())?;
+        let Some(parked) = parked else {
             return Ok(Traced::Gone);
         };
         let record = Record {
             offset: 0,
             key: None,
-            headers: decode_headers(&row.headers).map_err(|error| error.to_string())?,
-            payload: row.payload,
+            headers: parked.headers,
+            payload: parked.payload,
             timestamp_ms: None,
         };
         match intake::read(&self.gateways, &record) {
@@ -116,6 +126,7 @@ impl CoordinatorWork {
                 booking,
                 record,
                 event,
+                payment: None,
             });
         }
         Ok(Traced::NotYet {
@@ -143,6 +154,7 @@ impl CoordinatorWork {
                 booking,
                 record,
                 event,
+                payment: None,
             });
         }
         if task.attempt <= LOOKS {
@@ -151,11 +163,13 @@ impl CoordinatorWork {
                 booking: None,
             });
         }
-        self.ask(&account, &gateway_payment_id, record, event).await
+        self.ask(task, &account, &gateway_payment_id, record, event)
+            .await
     }
 
     async fn ask(
         &self,
+        task: &Leased,
         account: &GatewayAccount,
         gateway_payment_id: &str,
         record: Box<WebhookRecord>,
@@ -168,12 +182,12 @@ impl CoordinatorWork {
         let fact = made(client.fetch_payment(gateway_payment_id).await)
             .map_err(NotFound::HeldBack)?
             .map_err(|error| error.to_string())?;
-        match fact.reference {
-            Reference::Booking { booking, .. } => Ok(Traced::Found {
-                booking,
-                record,
-                event,
-            }),
+        match &fact.reference {
+            Reference::Booking { booking, .. } => {
+                let traced = self.booking_there(*booking, record, event).await?;
+                let signed = self.gateways.facts().payment(fact, 0, task.now);
+                Ok(traced.with_payment(signed.map_err(|error| error.to_string())?))
+            }
             Reference::Absent => Ok(Traced::SomebodyElses { event }),
             Reference::Malformed { found } => {
                 Err(format!("its payment bears the reference {found:?}").into())
@@ -204,7 +218,11 @@ pub(super) fn apply(
             booking,
             record,
             event,
+            payment,
         } => {
+            if let Some(payment) = payment {
+                appends.outgoing.push(fetched(*booking, payment, world.now));
+            }
             rekey(*booking, record, event, world, appends);
             done(world, appends);
             "found".to_owned()

@@ -9,7 +9,7 @@ use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::input::{CallAnswer, Input};
 use boxoffice_saga::world::World;
 use boxoffice_tasks::{HeldBack, Leased};
-use boxoffice_turn::Appends;
+use boxoffice_turn::{Appends, Reads};
 
 use super::{CoordinatorWork, gateway_id, made};
 use crate::batch::fetched;
@@ -30,7 +30,7 @@ pub enum Verified {
     Unknown(String),
 }
 
-impl CoordinatorWork {
+impl<S: Reads> CoordinatorWork<S> {
     pub(super) async fn verify(&self, task: &Leased) -> Result<Verified, HeldBack> {
         let (payment, client) = match self.payment(task).await {
             Ok(found) => found,

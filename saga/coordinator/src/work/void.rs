@@ -5,10 +5,11 @@ use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::input::{Input, VoidAnswer};
 use boxoffice_saga::world::World;
 use boxoffice_tasks::{HeldBack, Leased};
+use boxoffice_turn::Reads;
 
 use super::{CoordinatorWork, gateway_id, made};
 
-impl CoordinatorWork {
+impl<S: Reads> CoordinatorWork<S> {
     pub(super) async fn void(&self, task: &Leased) -> Result<VoidAnswer, HeldBack> {
         let (payment, client) = match self.payment(task).await {
             Ok(found) => found,

@@ -8,6 +8,7 @@ use boxoffice_saga::input::{CallAnswer, CaptureAnswer, Input, RefundAnswer, Void
 use boxoffice_saga::payment::PaymentStanding;
 use boxoffice_saga::task::{TaskKey, TaskKind};
 use boxoffice_tasks::Leased;
+use time::Duration;
 use uuid::Uuid;
 
 use super::act::Mood;
@@ -222,8 +223,11 @@ fn refund(state: &mut State, task: &TaskKey, mood: Mood) -> Option<RefundAnswer>
         let fact = names::refund_fact(nth, back, row, row.state);
         Some(RefundAnswer::Told { fact })
     };
-    match decide::first(refund, payment, booking, &lease) {
-        First::Decline(_) => return declined,
+    let now = rows::moment(state.tick);
+    if let Err(answer) = decide::fence(now, refund, payment, booking, &lease) {
+        return Some(answer);
+    }
+    match decide::first(refund, &lease) {
         First::Follow(known) => return told(state, names::back(known)?),
         First::LookUp | First::Ask => {}
     }
@@ -254,7 +258,7 @@ fn leased(task: &TaskKey, booking: BookingId, attempt: u32, tick: usize) -> Leas
         booking: Some(booking),
         attempt,
         lease: Uuid::nil(),
-        deadline: now,
+        deadline: now + Duration::seconds(12),
         now,
         detail: None,
         earlier: Vec::new(),

@@ -125,6 +125,7 @@ pub fn refund_fact(nth: usize, back: usize, row: &Back, state: RefundState) -> R
         gateway_payment_id: gateway_payment(nth),
         reference: Reference::Absent,
         refund: row.ours,
+        generation: row.ours.map(|_| row.generation),
         state,
         amount: Money::new(row.amount, rupees()),
         live: false,

@@ -3,8 +3,8 @@
 use boxoffice_saga::refund::RefundStanding;
 
 use super::{
-    AttemptRow, CALL_S, GatewayRefund, Grip, Hand, LEASE_S, Lease, Mood, Outcome, Request, Rule,
-    Said, State, Step, TICKS,
+    AttemptRow, CALL_S, GatewayRefund, Grip, Hand, LEASE_S, Lease, Made, Mood, Outcome, Request,
+    Rule, Said, State, Step, TICKS,
 };
 
 /// Something that happens. Workers are named by their place in the state.
@@ -106,10 +106,10 @@ impl Lease {
             }
         }
         for (nth, refund) in state.gateway.refunds.iter().enumerate() {
-            if *refund == GatewayRefund::Pending {
+            if refund.state == GatewayRefund::Pending {
                 actions.push(Action::Finish(nth, GatewayRefund::Succeeded));
             }
-            if *refund != GatewayRefund::Failed && left.failures > 0 {
+            if refund.state != GatewayRefund::Failed && left.failures > 0 {
                 actions.push(Action::Finish(nth, GatewayRefund::Failed));
             }
             actions.push(Action::Webhook(nth));
@@ -133,7 +133,15 @@ impl Lease {
             Action::LookUp(nth) => {
                 if let Hand::Next(grip, _) = take(state, nth) {
                     let found = Some(state.gateway.refunds.as_slice());
-                    let step = state.books.looked_up(&self.told(&grip), found);
+                    let step = match state.books.looked_up(&self.told(&grip), found) {
+                        // The look took its time.
+                        Step::Ask => self.fenced(state, &grip),
+                        step => step,
+                    };
+                    let step = match step {
+                        Step::LookUp => Step::Ask,
+                        step => step,
+                    };
                     state.hands[nth] = Hand::Next(grip, step);
                 }
             }
@@ -195,7 +203,7 @@ impl Lease {
                 if into == GatewayRefund::Failed {
                     state.left.failures -= 1;
                 }
-                state.gateway.refunds[nth] = into;
+                state.gateway.refunds[nth].state = into;
             }
             Action::Retry => {
                 state.left.retries -= 1;
@@ -255,10 +263,8 @@ impl Lease {
     }
 
     fn begin(&self, state: &State, grip: &Grip) -> Step {
-        let step = state.books.first(grip);
+        let step = self.fenced(state, grip);
         match step {
-            Step::Answer(_) if !self.keeps(Rule::Stands) => Step::Ask,
-            Step::Answer(_) if !self.keeps(Rule::Current) => state.books.first_of_old(grip),
             // Every try has a key of its own.
             Step::LookUp if !self.keeps(Rule::NothingAlive) => {
                 if grip.attempt > 1 {
@@ -276,6 +282,25 @@ impl Lease {
                 _ => step,
             },
             _ => step,
+        }
+    }
+
+    /// The fence, and what the try is to do next behind it.
+    fn fenced(&self, state: &State, grip: &Grip) -> Step {
+        let mut grip = grip.clone();
+        if !self.keeps(Rule::DeadlineBeforeCall) {
+            grip.deadline = u32::MAX;
+        }
+        if grip.generation > 1 && !self.keeps(Rule::EarlierGenerations) && grip.attempt == 1 {
+            // As if it were the first.
+            return Step::Ask;
+        }
+        match state
+            .books
+            .first(state.now, &grip, self.keeps(Rule::Current))
+        {
+            Step::Answer(Said::Declined) if !self.keeps(Rule::Stands) => Step::Ask,
+            step => step,
         }
     }
 
@@ -339,7 +364,7 @@ fn arrive(state: &mut State, nth: usize, mood: Mood) {
         Outcome::Broke => Said::Unknown,
         // A decline is believed only after a look at what there is.
         Outcome::Declined => {
-            let alive = |refund: &GatewayRefund| *refund != GatewayRefund::Failed;
+            let alive = |made: &Made| made.state != GatewayRefund::Failed;
             match state.gateway.refunds.iter().position(alive) {
                 Some(nth) => Said::Told(nth, state.gateway.refunds[nth]),
                 None => Said::Declined,

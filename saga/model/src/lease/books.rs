@@ -17,7 +17,7 @@ use boxoffice_tasks::{EarlierAttempt, Leased};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::gateway::GatewayRefund;
+use super::gateway::{GatewayRefund, Made};
 
 /// The refund's row, as far as it differs between states.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -94,7 +94,7 @@ pub struct Grip {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Said {
     /// The gateway has this refund.
-    Told(usize, GatewayRefund),
+    Told(usize, Made),
     /// No.
     Declined,
     /// Not now.
@@ -139,14 +139,15 @@ fn amount() -> Money {
     }
 }
 
-fn fact(nth: usize, state: GatewayRefund) -> RefundFact {
+fn fact(nth: usize, made: Made) -> RefundFact {
     RefundFact {
         account: account(),
         gateway_refund_id: format!("re_{nth}"),
         gateway_payment_id: "pi_1".to_owned(),
         reference: Reference::Absent,
         refund: Some(refund_id()),
-        state: match state {
+        generation: Some(made.generation),
+        state: match made.state {
             GatewayRefund::Pending => RefundState::Pending,
             GatewayRefund::Succeeded => RefundState::Succeeded,
             GatewayRefund::Failed => RefundState::Failed,
@@ -337,17 +338,17 @@ impl Books {
     }
 
     /// The gateway's webhook about one of its refunds is decided.
-    pub fn told(&mut self, now: u32, nth: usize, state: GatewayRefund) {
+    pub fn told(&mut self, now: u32, nth: usize, made: Made) {
         self.turn(now, |world| {
-            world.apply(booking_id(), Input::Refund(fact(nth, state)));
+            world.apply(booking_id(), Input::Refund(fact(nth, made)));
         });
     }
 
     /// An answer is brought back, and recorded with its attempt.
     pub fn brought(&mut self, now: u32, grip: &Grip, said: Said, held: bool) {
         let answer = match said {
-            Said::Told(nth, state) => RefundAnswer::Told {
-                fact: fact(nth, state),
+            Said::Told(nth, made) => RefundAnswer::Told {
+                fact: fact(nth, made),
             },
             Said::Declined => RefundAnswer::Declined { why: String::new() },
             Said::RetryLater => RefundAnswer::RetryLater {
@@ -380,34 +381,30 @@ impl Books {
         }
     }
 
-    /// What a try begins with.
-    pub fn first(&self, grip: &Grip) -> Step {
-        match decide::first(
-            &self.refund(),
-            &self.payment(),
-            self.booking(),
-            &grip.leased(),
-        ) {
-            First::Decline(_) => Step::Answer(Said::Declined),
-            First::Follow(_) => Step::Follow,
-            First::LookUp => Step::LookUp,
-            First::Ask => Step::Ask,
+    /// What a try begins with; `current`: whether it is asked if it is the refund's own.
+    pub fn first(&self, now: u32, grip: &Grip, current: bool) -> Step {
+        let mut as_of = self.clone();
+        if !current {
+            as_of.refund.generation = grip.generation;
+            as_of.refund.standing = RefundStanding::UnderWay;
+        }
+        let (refund, payment) = (as_of.refund(), as_of.payment());
+        let task = grip.leased();
+        match decide::fence(moment(now), &refund, &payment, as_of.booking(), &task) {
+            Err(answer) => Step::Answer(said(&answer)),
+            Ok(()) => match decide::first(&refund, &task) {
+                First::Follow(_) => Step::Follow,
+                First::LookUp => Step::LookUp,
+                First::Ask => Step::Ask,
+            },
         }
     }
 
-    /// What a try would begin with if the refund were as it was when its task was made.
-    pub fn first_of_old(&self, grip: &Grip) -> Step {
-        let mut then = self.clone();
-        then.refund.generation = grip.generation;
-        then.refund.standing = RefundStanding::UnderWay;
-        then.first(grip)
-    }
-
     /// What follows on a look-up that found these, or that the gateway would not have.
-    pub fn looked_up(&self, grip: &Grip, found: Option<&[GatewayRefund]>) -> Step {
+    pub fn looked_up(&self, grip: &Grip, found: Option<&[Made]>) -> Step {
         let found = found.map(|refunds| {
             let facts = refunds.iter().enumerate();
-            facts.map(|(nth, state)| fact(nth, *state)).collect()
+            facts.map(|(nth, made)| fact(nth, *made)).collect()
         });
         match decide::after_look_up(found.ok_or_else(no), &self.refund(), &grip.leased()) {
             Ok(Next::Repeat) => Step::Ask,
@@ -435,14 +432,15 @@ fn said(answer: &RefundAnswer) -> Said {
         RefundAnswer::Told { fact } => {
             let nth = fact.gateway_refund_id.strip_prefix("re_");
             let nth = nth.and_then(|nth| nth.parse().ok()).unwrap_or_default();
-            Said::Told(
-                nth,
-                match fact.state {
+            let made = Made {
+                generation: fact.generation.unwrap_or_default(),
+                state: match fact.state {
                     RefundState::Pending => GatewayRefund::Pending,
                     RefundState::Succeeded => GatewayRefund::Succeeded,
                     RefundState::Failed => GatewayRefund::Failed,
                 },
-            )
+            };
+            Said::Told(nth, made)
         }
         RefundAnswer::Declined { .. } => Said::Declined,
         RefundAnswer::RetryLater { .. } => Said::RetryLater,

@@ -14,6 +14,15 @@ pub enum GatewayRefund {
     Failed,
 }
 
+/// A refund at the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Made {
+    /// Our generation, as its metadata says.
+    pub generation: u32,
+    /// How it stands.
+    pub state: GatewayRefund,
+}
+
 /// What the gateway did with a request, and does with every other under the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
@@ -55,7 +64,7 @@ pub enum Mood {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Gateway {
     /// All refunds of the payment that bear our reference.
-    pub refunds: Vec<GatewayRefund>,
+    pub refunds: Vec<Made>,
     /// The keys that it remembers.
     pub keys: Vec<Key>,
 }
@@ -68,7 +77,7 @@ impl Gateway {
             return key.outcome;
         }
         let mut make = |state| {
-            self.refunds.push(state);
+            self.refunds.push(Made { generation, state });
             Outcome::Made(self.refunds.len() - 1)
         };
         let outcome = match mood {
@@ -107,7 +116,7 @@ impl Gateway {
 
     /// Refunds that were made and did not come back.
     pub fn alive(&self) -> usize {
-        let alive = |refund: &&GatewayRefund| **refund != GatewayRefund::Failed;
+        let alive = |refund: &&Made| refund.state != GatewayRefund::Failed;
         self.refunds.iter().filter(alive).count()
     }
 }

@@ -15,7 +15,7 @@ use stateright::{Model, Property};
 
 pub use act::Action;
 pub use books::{AttemptRow, Books, Grip, Recorded, RefundRow, Said, Step, TaskRow};
-pub use gateway::{Gateway, GatewayRefund, Key, Mood, Outcome};
+pub use gateway::{Gateway, GatewayRefund, Key, Made, Mood, Outcome};
 
 /// What refunds rest on. Each can be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -213,7 +213,7 @@ impl Model for Lease {
                     .known_as
                     .and_then(|nth| state.gateway.refunds.get(nth));
                 refund.standing != RefundStanding::Done
-                    || made.is_some_and(|made| *made != GatewayRefund::Pending)
+                    || made.is_some_and(|made| made.state != GatewayRefund::Pending)
             }),
             Property::always(NOT_LOST, |_: &Self, state: &State| {
                 let unfinished = matches!(

@@ -7,6 +7,7 @@
 //! under a race is the booking's lock and the unique keys.
 
 mod beside;
+mod books;
 mod claim;
 mod commit;
 mod commit_aside;
@@ -15,6 +16,7 @@ mod journal;
 mod load;
 mod positions;
 pub mod read;
+mod reads;
 mod rows;
 
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use crate::store::{OpenTurn, Store};
 use boxoffice_saga::world::World;
 
 pub use beside::Beside;
+pub use books::{Record, Whose, books_in};
 pub use positions::Owned;
 
 /// Settings of the write path's sessions. Generic plans, because array parameters would otherwise be planned
@@ -44,6 +47,15 @@ const SESSION: [(&str, &str); 9] = [
     ("idle_in_transaction_session_timeout", "5000"),
     ("lock_timeout", "3000"),
     ("transaction_timeout", "15000"),
+    ("client_connection_check_interval", "2000"),
+];
+
+/// Settings for reading much at a time and writing nothing.
+const READING: [(&str, &str); 5] = [
+    ("default_transaction_read_only", "on"),
+    ("plan_cache_mode", "force_custom_plan"),
+    ("jit", "off"),
+    ("idle_in_transaction_session_timeout", "60000"),
     ("client_connection_check_interval", "2000"),
 ];
 
@@ -67,6 +79,19 @@ impl PgStore {
         Self {
             pool,
             outbox,
+            tasks: watch::Sender::new(0),
+        }
+    }
+
+    /// Connects lazily for reading only: for those who look at whole tables, beside the sessions that must be quick.
+    pub fn reading(options: PgConnectOptions, connections: u32) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(std::time::Duration::from_secs(10))
+            .connect_lazy_with(options.options(READING));
+        Self {
+            pool,
+            outbox: Arc::default(),
             tasks: watch::Sender::new(0),
         }
     }
