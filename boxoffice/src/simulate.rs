@@ -1,10 +1,12 @@
 //! `boxoffice simulate`: random histories of the whole system, with every fault, in one process.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use boxoffice_saga::table::Cell;
 use boxoffice_simulation::act::{Fault, Faults};
 use boxoffice_simulation::explore::{self, Explored};
 use boxoffice_simulation::history::{self, History};
@@ -110,12 +112,19 @@ fn reduced(history: &History, save: &Path) -> Result<Found, Failure> {
 }
 
 fn tell_json(explored: &Explored, found: Option<&Found>, seconds: f64) {
+    let coverage: BTreeMap<_, _> = explored
+        .coverage
+        .cells
+        .iter()
+        .map(|(cell, met)| (cell.name(), met))
+        .collect();
     let document = serde_json::json!({
         "ok": found.is_none(),
         "histories": explored.histories,
         "choices": explored.acts,
         "seconds": seconds,
-        "coverage": explored.coverage.cells,
+        "coverage": coverage,
+        "cells_never_met": explored.coverage.empty().iter().map(|cell| cell.name()).collect::<Vec<_>>(),
         "broken": found.map(|found| serde_json::json!({
             "seed": found.seed,
             "what": found.broken,
@@ -128,18 +137,19 @@ fn tell_json(explored: &Explored, found: Option<&Found>, seconds: f64) {
 fn tell(explored: &Explored, found: Option<&Found>, seconds: f64, arguments: &SimulateArguments) {
     if arguments.coverage {
         for (cell, met) in &explored.coverage.cells {
-            terminal::line(format!("{:>9}  {cell}", met.times));
+            terminal::line(format!("{:>9}  {}", met.times, cell.name()));
             for (fault, times) in &met.after {
                 terminal::line(format!("{times:>9}    after {fault}"));
             }
         }
     }
     terminal::line(format!(
-        "{} histories from seed {} with {} choices in {seconds:.1} s; {} situations met",
+        "{} histories from seed {} with {} choices in {seconds:.1} s; {} of {} cells of the decision table met",
         explored.histories,
         arguments.seed,
         explored.acts,
         explored.coverage.cells.len(),
+        Cell::ALL.len(),
     ));
     let Some(found) = found else {
         terminal::line("every promise held");

@@ -29,3 +29,5 @@ mod steps;
 pub mod table;
 pub mod task;
 pub mod world;
+
+pub use steps::sweep::LONG as LONG_WAIT;

@@ -137,9 +137,6 @@ pub struct Refund {
     pub generation: u32,
     /// The gateway's id, once it has accepted it.
     pub gateway_refund_id: Option<String>,
-    /// The gateway's ids of those that it made for this one and that failed, oldest first. They have failed for
-    /// good: whatever is told of them later is old news.
-    pub failed_there: Vec<String>,
     /// How a person sends the money instead, if one does. From then on the gateway is not asked again.
     pub other_way: Option<String>,
     /// What proves that a person has returned it elsewhere.

@@ -179,11 +179,14 @@ impl View<'_> {
         self.refunds.iter().any(|refund| refund.standing.open())
     }
 
-    /// The refund to show: an open one first, then the latest.
+    /// The refund to show: an open one first, then one that was not given up, then the latest.
     fn refund(&self) -> Option<&Refund> {
         self.refunds
             .iter()
-            .max_by_key(|refund| (refund.standing.open(), refund.requested_at))
+            .max_by_key(|refund| {
+                let given_up = refund.standing == RefundStanding::Withdrawn;
+                (refund.standing.open(), !given_up, refund.requested_at)
+            })
             .copied()
     }
 

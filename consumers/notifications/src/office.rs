@@ -294,7 +294,6 @@ mod tests {
             standing: RefundStanding::Requested,
             generation: 1,
             gateway_refund_id: None,
-            failed_there: Vec::new(),
             other_way: None,
             proof: None,
             requested_at: case.booking.held_at,

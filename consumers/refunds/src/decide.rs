@@ -104,8 +104,7 @@ pub fn after_look_up(
             let of_this_go = fact
                 .generation
                 .is_none_or(|made| made >= task.key.generation);
-            let known = refund.failed_there.contains(&fact.gateway_refund_id);
-            fact.state != RefundState::Failed || (in_doubt(task) && of_this_go && !known)
+            fact.state != RefundState::Failed || (in_doubt(task) && of_this_go)
         })
         .collect();
     // One that is alive says more than one that failed.

@@ -1,4 +1,5 @@
-//! The sweep: finds open business that nobody is at work on, and has it taken up again.
+//! The sweep: finds open business that nobody is at work on, and has it taken up again; and what has waited for half a
+//! day without anybody knowing, for a person to look at.
 //!
 //! A refund is taken on by the worker that reads its event, and everything else has its task in the transaction that
 //! made it necessary; so there should be nothing to find. But an event may have gone to the dead letters, a table may
@@ -8,6 +9,7 @@
 use std::time::Duration;
 
 use boxoffice_failpoints::Role;
+use boxoffice_saga::LONG_WAIT;
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::input::Input;
 use boxoffice_saga::world::World;
@@ -70,19 +72,27 @@ pub async fn sweep(store: &PgStore, after: Duration) -> Result<usize, TurnError>
 
 async fn find(store: &PgStore, after: Duration) -> Result<Vec<Uuid>, TurnError> {
     let seconds = i32::try_from(after.as_secs()).unwrap_or(i32::MAX);
+    let long = i32::try_from(LONG_WAIT.whole_seconds()).unwrap_or(i32::MAX);
     let found = sqlx::query_scalar!(
-        r#"with old as (select clock_timestamp() - make_interval(secs => $1::int) as than)
+        r#"with old as (select clock_timestamp() - make_interval(secs => $1::int) as than,
+                              clock_timestamp() - make_interval(secs => $3::int) as long)
            select r.booking_id as "booking_id!"
            from old, refunds r
            where r.standing in ('REQUESTED', 'UNDER_WAY', 'PENDING') and r.cause <> 'NOT_ASKED_FOR'
              and r.requested_at < old.than
-             and not exists (select from tasks t
-                             where t.kind in ('refund', 'mass_refund') and t.subject = r.refund_id)
+             and (not exists (select from tasks t
+                              where t.kind in ('refund', 'mass_refund') and t.subject = r.refund_id)
+                  or r.standing <> 'PENDING' and r.requested_at < old.long
+                     and not exists (select from refund_pauses p where p.show_id = r.show_id)
+                     and not exists (select from attention a where a.subject = r.refund_id and a.closed_at is null))
            union
            select p.booking_id
            from old, payments p join bookings b using (booking_id)
            where p.standing in ('OPEN', 'AUTHORISED', 'GIVING_UP') and p.opened_at < old.than
              and case
+                 when b.state <> 'HELD' and p.opened_at < old.long
+                      and not exists (select from attention a where a.subject = p.payment_id and a.closed_at is null)
+                 then true
                  when p.standing = 'AUTHORISED'
                  then not exists (select from tasks t where t.kind = 'capture' and t.subject = p.payment_id)
                  when p.standing = 'OPEN' and b.state = 'HELD'
@@ -93,6 +103,7 @@ async fn find(store: &PgStore, after: Duration) -> Result<Vec<Uuid>, TurnError> 
            limit $2"#,
         seconds,
         MOST,
+        long,
     )
     .fetch_all(store.pool())
     .await?;

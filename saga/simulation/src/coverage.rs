@@ -1,38 +1,27 @@
-//! Which situations were met, and under which faults.
+//! Which cells of the decision table were met, and after which faults.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write};
 
-use boxoffice_saga::input::{Input, Outcome};
+use boxoffice_saga::table::{Cell, cell};
 use serde::Serialize;
 
 use crate::act::{Fault, Faults};
 use crate::store::Decided;
 
-/// How often each situation was met: what happened, to a booking in which state, and what came of it; and how
-/// often after each kind of fault.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// How often each cell of the decision table was met, and how often after each kind of fault.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// By situation.
-    pub cells: BTreeMap<String, Met>,
+    /// By cell.
+    pub cells: BTreeMap<Cell, Met>,
 }
 
-/// How often a situation was met.
+/// How often a cell was met.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Met {
     /// In all.
     pub times: u64,
     /// In histories in which this fault had happened before.
     pub after: BTreeMap<&'static str, u64>,
-}
-
-impl Met {
-    fn again(&mut self, happened: Faults) {
-        self.times += 1;
-        for fault in Fault::ALL.into_iter().filter(|fault| happened.has(*fault)) {
-            *self.after.entry(fault.name()).or_default() += 1;
-        }
-    }
 }
 
 impl Coverage {
@@ -43,18 +32,28 @@ impl Coverage {
             journal,
         } = decided;
         for entry in journal {
-            let state = world
-                .bookings
-                .get(&entry.booking)
-                .map_or("NONE", |row| row.state.name());
-            let cell = format!(
-                "{} / {state} / {}",
-                input(&entry.input),
-                outcome(&entry.outcome)
-            );
-            self.cells.entry(cell).or_default().again(happened);
+            self.met(cell(&world, entry.booking, &entry.input), happened);
             world.apply(entry.booking, entry.input);
         }
+    }
+
+    /// A cell was met once more.
+    pub(crate) fn met(&mut self, cell: Cell, happened: Faults) {
+        let met = self.cells.entry(cell).or_default();
+        met.times += 1;
+        for fault in Fault::ALL.into_iter().filter(|fault| happened.has(*fault)) {
+            *met.after.entry(fault.name()).or_default() += 1;
+        }
+    }
+
+    /// Cells that were never met.
+    pub fn empty(&self) -> Vec<Cell> {
+        let met = |cell: &&Cell| self.cells.contains_key(cell);
+        Cell::ALL
+            .iter()
+            .filter(|cell| !met(cell))
+            .copied()
+            .collect()
     }
 
     /// Adds what another has counted.
@@ -66,38 +65,5 @@ impl Coverage {
                 *mine.after.entry(fault).or_default() += times;
             }
         }
-    }
-}
-
-/// The variant's name: what stands before its fields.
-fn input(input: &Input) -> String {
-    let mut name = Name(String::new());
-    // It stops as soon as the name is there.
-    let _ = write!(name, "{input:?}");
-    name.0
-}
-
-struct Name(String);
-
-impl Write for Name {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = text.find([' ', '(', '{']);
-        self.0.push_str(&text[..end.unwrap_or(text.len())]);
-        if end.is_some() {
-            Err(fmt::Error)
-        } else {
-            Ok(())
-        }
-    }
-}
-
-fn outcome(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Done => "done",
-        Outcome::Decided { verdict, .. } => verdict.name(),
-        Outcome::AlreadyKnown => "known already",
-        Outcome::Postponed => "postponed",
-        Outcome::NeedsPerson => "needs a person",
-        Outcome::Refused(_) => "refused",
     }
 }

@@ -13,6 +13,7 @@ use boxoffice_saga::promises::Closed;
 use boxoffice_saga::refund::RefundStanding;
 use boxoffice_saga::seat::{SeatKey, SeatState};
 use boxoffice_saga::show_cancellation::Page;
+use boxoffice_saga::table::{Cell, cell};
 use boxoffice_saga::world::World;
 use boxoffice_turn::memory::TaskRow;
 use boxoffice_turn::{Appends, Claimed, Held, Plan, Wanted};
@@ -38,7 +39,7 @@ struct Asked {
 }
 
 impl Plan for Asked {
-    type Answer = Outcome;
+    type Answer = (Cell, Outcome);
 
     fn role(&self) -> Role {
         Role::HoldDesk
@@ -61,8 +62,9 @@ impl Plan for Asked {
         wanted
     }
 
-    fn decide(&self, _: &Claimed, _: &Held, world: &mut World, _: &mut Appends) -> Outcome {
-        world.apply(self.booking, self.input.clone())
+    fn decide(&self, _: &Claimed, _: &Held, world: &mut World, _: &mut Appends) -> (Cell, Outcome) {
+        let cell = cell(world, self.booking, &self.input);
+        (cell, world.apply(self.booking, self.input.clone()))
     }
 }
 
@@ -77,7 +79,12 @@ impl System {
     }
 
     fn turn(&mut self, asked: Asked) -> Option<Outcome> {
-        now(boxoffice_turn::run(&self.database, &asked)).ok()
+        let (cell, outcome) = now(boxoffice_turn::run(&self.database, &asked)).ok()?;
+        // What is refused is not in the journal.
+        if matches!(outcome, Outcome::Refused(_)) {
+            self.coverage.met(cell, self.happened);
+        }
+        Some(outcome)
     }
 
     pub fn holds(&mut self, user: UserId, show: ShowId, seats: Vec<SeatName>) -> bool {

@@ -444,11 +444,7 @@ impl Gateway {
 
     /// The bank reserves the money.
     pub fn reserves(&mut self, id: &str) -> bool {
-        let Some(paid) = self
-            .payments
-            .get_mut(id)
-            .filter(|paid| payable(paid.state) && paid.state != PaymentState::Authorised)
-        else {
+        let Some(paid) = self.payments.get_mut(id).filter(|paid| unpaid(paid.state)) else {
             return false;
         };
         paid.state = PaymentState::Authorised;
@@ -524,7 +520,7 @@ impl Gateway {
 
     /// A customer's card is refused.
     pub fn fails(&mut self, id: &str) -> bool {
-        let Some(paid) = self.payments.get_mut(id).filter(|paid| payable(paid.state)) else {
+        let Some(paid) = self.payments.get_mut(id).filter(|paid| unpaid(paid.state)) else {
             return false;
         };
         paid.state = PaymentState::Failed;
@@ -534,7 +530,7 @@ impl Gateway {
 
     /// The customer has finished and the bank has not.
     pub fn processes(&mut self, id: &str) -> bool {
-        let Some(paid) = self.payments.get_mut(id).filter(|paid| payable(paid.state)) else {
+        let Some(paid) = self.payments.get_mut(id).filter(|paid| unpaid(paid.state)) else {
             return false;
         };
         paid.state = PaymentState::Processing;
@@ -577,6 +573,14 @@ impl Gateway {
             self.tell_refund(id);
         }
     }
+}
+
+/// The customer has not finished.
+const fn unpaid(state: PaymentState) -> bool {
+    matches!(
+        state,
+        PaymentState::Open | PaymentState::Processing | PaymentState::Failed
+    )
 }
 
 const fn payable(state: PaymentState) -> bool {

@@ -90,7 +90,7 @@ pub fn settled_elsewhere(
     if let Some(row) = world.refund_mut(id) {
         row.standing = RefundStanding::Done;
         row.proof = Some(proof.to_owned());
-        // What the gateway made of it failed. If it makes another after all, that is money of its own.
+        // What the gateway made of it failed. If it tells of a success after all, that is money of its own.
         row.gateway_refund_id = None;
         row.done_at = Some(now);
     }

@@ -54,7 +54,6 @@ pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome
             standing: after,
             generation: 1,
             gateway_refund_id: Some(fact.gateway_refund_id.clone()),
-            failed_there: Vec::new(),
             other_way: None,
             proof: None,
             requested_at: now,

@@ -41,7 +41,6 @@ pub fn look_after(world: &mut World, payment: PaymentId) {
         standing: RefundStanding::WithOperator,
         generation: 1,
         gateway_refund_id: None,
-        failed_there: Vec::new(),
         other_way: None,
         proof: None,
         requested_at: world.now,

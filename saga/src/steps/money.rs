@@ -18,6 +18,14 @@ use crate::world::World;
 
 /// A gateway tells how a payment of `booking` stands.
 pub fn told(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Outcome {
+    if let Some(owner) = world
+        .payment_at_gateway(&fact.account, &fact.gateway_payment_id)
+        .and_then(|id| world.payments.get(&id))
+        .map(|row| row.booking)
+        .filter(|owner| *owner != booking)
+    {
+        return of_another(world, booking, owner, fact);
+    }
     let known = world.payments.len();
     let payment = recognise(world, booking, fact);
     if world.payments.len() > known
@@ -48,6 +56,29 @@ pub fn told(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Outcom
         PaymentState::Authorised => capture::authorised(world, booking, payment, fact),
         PaymentState::Open | PaymentState::Processing => Outcome::AlreadyKnown,
     }
+}
+
+/// The gateway's payment is another booking's, though its reference names this one: somebody has changed it there.
+fn of_another(
+    world: &mut World,
+    booking: BookingId,
+    owner: BookingId,
+    fact: &PaymentFact,
+) -> Outcome {
+    world.call_person(Attention {
+        kind: AttentionKind::Contradiction,
+        subject: uuid::Uuid::new_v5(&booking.uuid(), fact.gateway_payment_id.as_bytes()),
+        booking: Some(booking),
+        payment: None,
+        amount: Some(fact.amount),
+        reason: format!(
+            "the gateway tells of its payment {} for this booking, and it is booking {owner}'s; \
+             compare with its dashboard, nothing was changed",
+            fact.gateway_payment_id
+        ),
+        at: world.now,
+    });
+    Outcome::NeedsPerson
 }
 
 /// Finds the payment that a fact is about: by the gateway's id, or by our attempt's.
@@ -299,7 +330,6 @@ pub fn give_back(
         standing: RefundStanding::Requested,
         generation: 1,
         gateway_refund_id: None,
-        failed_there: Vec::new(),
         other_way: None,
         proof: None,
         requested_at: world.now,

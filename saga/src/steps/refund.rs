@@ -82,19 +82,8 @@ pub fn dismiss(world: &mut World, id: RefundId) {
     );
 }
 
-/// Whether this is about a refund of which we have heard that it failed: a gateway tells things again, and in any
-/// order.
-pub fn is_old_news(world: &World, booking: BookingId, fact: &RefundFact) -> bool {
-    world
-        .refunds_of(booking)
-        .any(|refund| refund.failed_there.contains(&fact.gateway_refund_id))
-}
-
 /// A gateway tells how a refund stands.
 pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome {
-    if is_old_news(world, booking, fact) {
-        return Outcome::AlreadyKnown;
-    }
     let Some(id) = recognise(world, booking, fact) else {
         return foreign_refund::told(world, booking, fact);
     };
@@ -119,6 +108,14 @@ pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome
     }
     if refund.proof.is_some() || refund.standing == RefundStanding::Withdrawn {
         // The customer has it by another way: what the gateway does now is money of its own.
+        return foreign_refund::told(world, booking, fact);
+    }
+    let another = refund
+        .gateway_refund_id
+        .as_ref()
+        .is_some_and(|known| *known != fact.gateway_refund_id);
+    if refund.standing == RefundStanding::Done && another {
+        // Ours is done, and the gateway has a second one of its name: money of its own, and a person must know.
         return foreign_refund::told(world, booking, fact);
     }
     match fact.state {
@@ -157,16 +154,20 @@ pub fn recognise(world: &World, booking: BookingId, fact: &RefundFact) -> Option
             .find(|refund| refund.gateway_refund_id.as_deref() == Some(&fact.gateway_refund_id))
             .map(|refund| refund.id)
     };
-    let counted_by_itself = world.refunds_of(booking).any(|refund| {
-        refund.cause == RefundCause::NotAskedFor
-            && refund.gateway_refund_id.as_deref() == Some(&fact.gateway_refund_id)
-    });
-    if counted_by_itself {
+    if counted_by_itself(world, booking, fact) {
         return None;
     }
     by_name
         .or_else(by_gateway)
         .or_else(|| made_by_hand(world, booking, fact))
+}
+
+/// Whether the gateway's refund has a row of its own: nobody asked for it in this form, or it failed.
+fn counted_by_itself(world: &World, booking: BookingId, fact: &RefundFact) -> bool {
+    world.refunds_of(booking).any(|refund| {
+        refund.cause == RefundCause::NotAskedFor
+            && refund.gateway_refund_id.as_deref() == Some(&fact.gateway_refund_id)
+    })
 }
 
 /// A refund that a person makes at the gateway for one that nobody makes at the moment, because no worker has
@@ -193,10 +194,7 @@ fn done(world: &mut World, id: RefundId, gateway_refund_id: &str) -> Outcome {
     let Some(refund) = world.refunds.get(&id) else {
         return Outcome::AlreadyKnown;
     };
-    // A failure is final at the gateway: that the same one had succeeded is older news.
-    let failed_since = refund.standing == RefundStanding::WithOperator
-        && refund.gateway_refund_id.as_deref() == Some(gateway_refund_id);
-    if refund.standing == RefundStanding::Done || failed_since {
+    if refund.standing == RefundStanding::Done {
         return Outcome::AlreadyKnown;
     }
     let (booking, payment, amount) = (refund.booking, refund.payment, refund.amount);
@@ -278,11 +276,6 @@ pub fn failed(
         refund.payment,
         refund.amount,
     );
-    if let Some(failed) = gateway_refund_id
-        && let Some(refund) = world.refund_mut(id)
-    {
-        refund.failed_there.push(failed.to_owned());
-    }
     if matches!(
         standing,
         RefundStanding::WithOperator | RefundStanding::Withdrawn
@@ -290,6 +283,9 @@ pub fn failed(
         return Outcome::AlreadyKnown;
     }
     let came_back = standing == RefundStanding::Done;
+    if let Some(gateway_refund_id) = gateway_refund_id {
+        remember_failure(world, id, gateway_refund_id);
+    }
     // What went out beyond what was captured went out instead of this refund; a rest is left over.
     if world.purse(payment).balance(Account::Loss) < 0 {
         withdraw(world, id);
@@ -299,8 +295,7 @@ pub fn failed(
     if let Some(refund) = world.refund_mut(id) {
         refund.standing = RefundStanding::WithOperator;
         refund.done_at = None;
-        // The one that is known to have failed; where the gateway knows of none, none.
-        refund.gateway_refund_id = gateway_refund_id.map(str::to_owned);
+        refund.gateway_refund_id = None;
     }
     world.emit(
         booking,
@@ -328,6 +323,29 @@ pub fn failed(
         at: world.now,
     });
     Outcome::NeedsPerson
+}
+
+/// The gateway's refund is dead, and stays so: that it had succeeded is older news, which may still come, from a
+/// webhook or from a call whose answer was slow, and by then ours may be made anew.
+fn remember_failure(world: &mut World, id: RefundId, gateway_refund_id: &str) {
+    let Some(refund) = world.refund_mut(id) else {
+        return;
+    };
+    refund.gateway_refund_id = None;
+    let dead = Refund {
+        id: RefundId::not_asked_for(refund.payment, gateway_refund_id),
+        cause: RefundCause::NotAskedFor,
+        standing: RefundStanding::Withdrawn,
+        generation: 1,
+        gateway_refund_id: Some(gateway_refund_id.to_owned()),
+        other_way: None,
+        proof: None,
+        done_at: None,
+        ..refund.clone()
+    };
+    if !world.refunds.contains_key(&dead.id) {
+        world.add_refund(dead);
+    }
 }
 
 /// The customer has the money by another way: this refund is not made.
@@ -381,7 +399,8 @@ pub fn cover_loss(world: &mut World, payment: PaymentId) {
     }
 }
 
-/// A refund task has its answer.
+/// A refund task has its answer. An answer of an earlier generation is recorded all the same: the money
+/// does not care which key moved it.
 pub fn answered(
     world: &mut World,
     booking: BookingId,
@@ -401,13 +420,11 @@ pub fn answered(
         ..refund.task()
     };
     match answer {
-        RefundAnswer::Told { fact } if finished || !current => {
-            world.remove_task(key.kind, key.subject, key.generation);
-            told(world, booking, fact)
-        }
         RefundAnswer::Told { fact } => {
             let outcome = told(world, booking, fact);
-            if fact.state == RefundState::Pending {
+            if finished {
+                world.remove_task(key.kind, key.subject, key.generation);
+            } else if fact.state == RefundState::Pending {
                 let wait = LOOK_AGAIN_S * i64::from(attempt.min(60));
                 let until = world.now + Duration::seconds(wait);
                 world.postpone_task(key, until);
@@ -448,6 +465,13 @@ pub fn answered(
             Outcome::Done
         }
     }
+}
+
+/// It has waited for long, whatever for.
+pub fn call_by_age(world: &mut World, id: RefundId) {
+    let reason = "this refund has waited for half a day without an answer of the gateway; see whether the gateway is \
+                  called at all (its circuit, its rate), and its dashboard";
+    call(world, id, AttentionKind::RefundStuck, reason);
 }
 
 fn impatient(world: &mut World, id: RefundId, attempt: u32, why: &str) -> Option<Outcome> {

@@ -55,6 +55,24 @@ pub fn request(world: &mut World, booking: BookingId, payment: PaymentId, after:
     });
 }
 
+/// It has been undecided for long, whatever it waits for.
+pub fn call_by_age(world: &mut World, booking: BookingId, payment: PaymentId) {
+    let Some(row) = world.payments.get(&payment) else {
+        return;
+    };
+    world.call_person(Attention {
+        kind: AttentionKind::PaymentUnknown,
+        subject: payment.uuid(),
+        booking: Some(booking),
+        payment: Some(payment),
+        amount: Some(row.expected),
+        reason: "for half a day we could not learn whether this attempt was paid; see whether the gateway is \
+                 called at all (its circuit, its rate), and its dashboard"
+            .to_owned(),
+        at: world.now,
+    });
+}
+
 /// The gateway answered, or did not.
 pub fn answered(
     world: &mut World,

@@ -175,6 +175,9 @@ cells! {
         PaidToldAgainAfterReturn:
             "this payment is decided, and its money is on its way back or there"
             => "known: it is not returned twice",
+        ToldOfAnothersPayment:
+            "the gateway's payment is another booking's"
+            => "a person compares with the gateway",
         PaidToldWithOtherAmount:
             "this payment is decided, and was of another amount"
             => "a person compares with the gateway",
@@ -240,7 +243,6 @@ cells! {
             "looked up: nothing of it is alive, and its key is spent"
             => "asked for under the next key",
         RefundToldAgain: "that is known" => "known",
-        RefundOldNews: "it is about one of which we have heard that it failed" => "known",
         RefundAnsweredLate: "the refund has ended, or has another key by now" => "known",
         RefundMadeByHand: "a person made it at the gateway for one that nobody makes at the moment" => "done",
         RefundOfOtherAmount:

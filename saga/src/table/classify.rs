@@ -207,6 +207,14 @@ impl Here<'_> {
     }
 
     fn payment(&self, fact: &PaymentFact) -> Cell {
+        let of_another = self
+            .world
+            .payment_at_gateway(&fact.account, &fact.gateway_payment_id)
+            .and_then(|id| self.world.payments.get(&id))
+            .is_some_and(|row| row.booking != self.row.id);
+        if of_another {
+            return Cell::ToldOfAnothersPayment;
+        }
         let known = self.known(fact);
         let standing = known.map(|payment| payment.standing);
         let paid = standing == Some(PaymentStanding::Captured);
@@ -415,8 +423,8 @@ impl Here<'_> {
         let current = row.generation == generation && row.gateway_should_act();
         match answer {
             RefundAnswer::Told { fact }
-                if current
-                    && fact.state == RefundState::Pending
+                if fact.state == RefundState::Pending
+                    && row.gateway_should_act()
                     && self.world.now - row.requested_at >= refund::SLOW =>
             {
                 Cell::RefundAcceptedForDays
@@ -441,9 +449,6 @@ impl Here<'_> {
     }
 
     fn refund(&self, fact: &RefundFact) -> Cell {
-        if refund::is_old_news(self.world, self.row.id, fact) {
-            return Cell::RefundOldNews;
-        }
         let Some(row) = refund::recognise(self.world, self.row.id, fact)
             .and_then(|id| self.world.refunds.get(&id))
         else {
@@ -463,6 +468,13 @@ impl Here<'_> {
             || (row.other_way.is_some() && fact.state == RefundState::Succeeded)
         {
             return Cell::RefundAfterAll;
+        }
+        let another = row
+            .gateway_refund_id
+            .as_ref()
+            .is_some_and(|known| *known != fact.gateway_refund_id);
+        if row.standing == RefundStanding::Done && another {
+            return self.foreign(fact);
         }
         let by_hand = fact.refund.is_none() && row.gateway_refund_id.is_none();
         let same = row.gateway_refund_id.as_ref() == Some(&fact.gateway_refund_id);

@@ -10,7 +10,7 @@ use boxoffice_saga::booking::{Booking, BookingState, CancelledBy, Contact, Terms
 use boxoffice_saga::event::Event;
 use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference, RefundFact, RefundState};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, ShowId, UserId};
-use boxoffice_saga::input::{CallAnswer, CaptureAnswer, Input, Outcome, RefundAnswer, VoidAnswer};
+use boxoffice_saga::input::{CallAnswer, CaptureAnswer, Input, Outcome, VoidAnswer};
 use boxoffice_saga::ledger::Entry;
 use boxoffice_saga::money::{Currency, Money};
 use boxoffice_saga::payment::CaptureMode;
@@ -244,7 +244,6 @@ impl Hall {
         let payment = &self.world.payments[&refund.payment];
         RefundFact {
             account: stripe(),
-            // Each go makes another one there.
             gateway_refund_id: format!("re_{}_{}", refund.id, refund.generation),
             gateway_payment_id: payment.gateway_payment_id.clone().unwrap_or_default(),
             reference: Reference::Booking {
@@ -446,16 +445,8 @@ impl Hall {
                     continue;
                 }
                 self.happens(refund.booking, Input::RefundTaken { refund: refund.id });
-                let fact = self.refund_fact(&refund, RefundState::Succeeded);
-                self.happens(
-                    refund.booking,
-                    Input::RefundAnswered {
-                        refund: refund.id,
-                        generation: refund.generation,
-                        attempt: 1,
-                        answer: RefundAnswer::Told { fact },
-                    },
-                );
+                let told = self.refund_fact(&refund, RefundState::Succeeded);
+                self.happens(refund.booking, Input::Refund(told));
             }
         }
         let open: Vec<_> = self

@@ -1,6 +1,8 @@
 //! Our books: the refund, its task, the attempts that were written down. The decisions about them are the
 //! production code's.
 
+use std::collections::BTreeMap;
+
 use boxoffice_gateways::CallError;
 use boxoffice_refunds::decide::{self, First, Next};
 use boxoffice_saga::attention::AttentionKind;
@@ -28,8 +30,9 @@ pub struct RefundRow {
     pub generation: u32,
     /// Which of the gateway's refunds it is.
     pub known_as: Option<usize>,
-    /// Which of the gateway's refunds failed, as far as we heard.
-    pub failed: Vec<usize>,
+    /// Which of the gateway's refunds have a row of their own, and how they stand: those of which we heard that they
+    /// failed, and those that are of our name and none of ours.
+    pub beside: BTreeMap<usize, RefundStanding>,
     /// Whether the decision behind it stands.
     pub decided: bool,
 }
@@ -180,7 +183,7 @@ impl Books {
                 standing: RefundStanding::Requested,
                 generation: 1,
                 known_as: None,
-                failed: Vec::new(),
+                beside: BTreeMap::new(),
                 decided,
             },
             tasks: Vec::new(),
@@ -221,12 +224,6 @@ impl Books {
             standing: self.refund.standing,
             generation: self.refund.generation,
             gateway_refund_id: self.refund.known_as.map(|nth| format!("re_{nth}")),
-            failed_there: self
-                .refund
-                .failed
-                .iter()
-                .map(|nth| format!("re_{nth}"))
-                .collect(),
             other_way: None,
             proof: None,
             requested_at: moment(0),
@@ -268,6 +265,19 @@ impl Books {
         );
         world.payments.insert(payment_id(), self.payment());
         world.refunds.insert(refund_id(), self.refund());
+        for (nth, standing) in &self.refund.beside {
+            let known_as = format!("re_{nth}");
+            let id = RefundId::not_asked_for(payment_id(), &known_as);
+            let row = Refund {
+                id,
+                cause: RefundCause::NotAskedFor,
+                standing: *standing,
+                generation: 1,
+                gateway_refund_id: Some(known_as),
+                ..self.refund()
+            };
+            world.refunds.insert(id, row);
+        }
         world
     }
 
@@ -282,8 +292,13 @@ impl Books {
         self.refund.generation = refund.generation;
         let nth = |id: &str| id.strip_prefix("re_")?.parse().ok();
         self.refund.known_as = refund.gateway_refund_id.as_deref().and_then(nth);
-        let failed = refund.failed_there.iter();
-        self.refund.failed = failed.filter_map(|id| nth(id)).collect();
+        let others = world.refunds.values().filter(|row| row.id != refund_id());
+        self.refund.beside = others
+            .filter_map(|row| {
+                let known_as = row.gateway_refund_id.as_deref().and_then(nth)?;
+                Some((known_as, row.standing))
+            })
+            .collect();
         let changes = &world.changes;
         let is = |task: &TaskRow, key: &TaskKey| task.generation == key.generation;
         self.tasks

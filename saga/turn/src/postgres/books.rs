@@ -143,7 +143,7 @@ async fn read(db: &mut PgConnection, whose: Whose<'_>) -> Result<(Books, Vec<Uui
     let refunds = sqlx::query_as!(
         RefundRow,
         r#"select refund_id, payment_id, booking_id, amount_minor, currency, cause, standing, generation,
-                  gateway_refund_id, failed_there, other_way, proof, requested_at, done_at
+                  gateway_refund_id, other_way, proof, requested_at, done_at
            from refunds where booking_id = any($1)"#,
         &ids,
     )
@@ -165,7 +165,12 @@ async fn read(db: &mut PgConnection, whose: Whose<'_>) -> Result<(Books, Vec<Uui
     .map(Entry::try_from)
     .collect::<Result<_, _>>()?;
     let with_person = sqlx::query_scalar!(
-        "select subject from attention where booking_id = any($1) and closed_at is null",
+        r#"select subject as "subject!" from attention where booking_id = any($1) and closed_at is null
+           union all
+           -- Who has paused a show's refunds knows of them.
+           select refund_id from refunds
+           where booking_id = any($1) and cause = 'SHOW_CANCELLED'
+             and show_id in (select show_id from refund_pauses)"#,
         &ids
     )
     .fetch_all(&mut *db)

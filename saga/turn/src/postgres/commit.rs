@@ -179,8 +179,12 @@ async fn payments(db: &mut PgConnection, world: &World) -> Result<(), TurnError>
     }
     let disputes = rows
         .iter()
-        .map(|row| list(&row.disputes))
-        .collect::<Result<Vec<_>, _>>()?;
+        .map(|row| match row.disputes.as_slice() {
+            [] => Ok(None),
+            some => serde_json::to_string(some).map(Some),
+        })
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| TurnError::Data(error.to_string()))?;
     sqlx::query!(
         "insert into payments (payment_id, booking_id, show_id, gateway, account, gateway_payment_id, standing,
              expected_minor, expected_currency, captured_minor, captured_currency, verdict, opened_at, decided_at,
@@ -216,16 +220,6 @@ async fn payments(db: &mut PgConnection, world: &World) -> Result<(), TurnError>
     Ok(())
 }
 
-/// A list that is nearly always empty, as JSON; nothing for an empty one.
-fn list<T: serde::Serialize>(items: &[T]) -> Result<Option<String>, TurnError> {
-    if items.is_empty() {
-        return Ok(None);
-    }
-    serde_json::to_string(items)
-        .map(Some)
-        .map_err(|error| TurnError::Data(error.to_string()))
-}
-
 async fn refunds(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
     let rows: Vec<_> = world
         .changes
@@ -236,20 +230,16 @@ async fn refunds(db: &mut PgConnection, world: &World) -> Result<(), TurnError> 
     if rows.is_empty() {
         return Ok(());
     }
-    let failed_there = rows
-        .iter()
-        .map(|row| list(&row.failed_there))
-        .collect::<Result<Vec<_>, _>>()?;
     sqlx::query!(
         "insert into refunds (refund_id, payment_id, booking_id, show_id, amount_minor, currency, cause,
-             standing, generation, gateway_refund_id, requested_at, done_at, other_way, proof, failed_there)
+             standing, generation, gateway_refund_id, requested_at, done_at, other_way, proof)
          select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[],
              $7::text[], $8::text[], $9::int[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::text[],
-             $14::text[], $15::text[])
+             $14::text[])
          on conflict (refund_id) do update
          set standing = excluded.standing, generation = excluded.generation,
              gateway_refund_id = excluded.gateway_refund_id, done_at = excluded.done_at,
-             other_way = excluded.other_way, proof = excluded.proof, failed_there = excluded.failed_there",
+             other_way = excluded.other_way, proof = excluded.proof",
         &column(&rows, |row| row.id.uuid()),
         &column(&rows, |row| row.payment.uuid()),
         &column(&rows, |row| row.booking.uuid()),
@@ -264,7 +254,6 @@ async fn refunds(db: &mut PgConnection, world: &World) -> Result<(), TurnError> 
         &column(&rows, |row| row.done_at) as &[Option<OffsetDateTime>],
         &column(&rows, |row| row.other_way.clone()) as &[Option<String>],
         &column(&rows, |row| row.proof.clone()) as &[Option<String>],
-        &failed_there as &[Option<String>],
     )
     .execute(db)
     .await?;

@@ -88,7 +88,7 @@ async fn read_cases(
         let rows = sqlx::query_as!(
             RefundRow,
             r#"select refund_id, payment_id, booking_id, amount_minor, currency, cause, standing, generation,
-                      gateway_refund_id, failed_there, other_way, proof, requested_at, done_at
+                      gateway_refund_id, other_way, proof, requested_at, done_at
                from refunds where booking_id = any($1) order by requested_at, refund_id"#,
             ids,
         )

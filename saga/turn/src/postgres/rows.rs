@@ -151,7 +151,6 @@ pub struct RefundRow {
     pub standing: String,
     pub generation: i32,
     pub gateway_refund_id: Option<String>,
-    pub failed_there: Option<String>,
     pub other_way: Option<String>,
     pub proof: Option<String>,
     pub requested_at: OffsetDateTime,
@@ -173,13 +172,6 @@ impl TryFrom<RefundRow> for Refund {
                 .ok_or_else(|| unreadable("refund standing", &row.standing))?,
             generation: number("generation", row.generation.into())?,
             gateway_refund_id: row.gateway_refund_id,
-            failed_there: row
-                .failed_there
-                .map(|json| {
-                    serde_json::from_str(&json).map_err(|_| unreadable("failed_there", &json))
-                })
-                .transpose()?
-                .unwrap_or_default(),
             other_way: row.other_way,
             proof: row.proof,
             requested_at: row.requested_at,
