@@ -234,7 +234,7 @@ impl Model for Lease {
                     attempt.answer == Some(Recorded::Told)
                         && attempt.generation == refund.generation
                 });
-                !told || state.books.refund.known_as.is_some()
+                !told || refund.known_as.is_some() || !refund.beside.is_empty()
             }),
             Property::sometimes("it is done", |_: &Self, state: &State| {
                 state.books.refund.standing == RefundStanding::Done
