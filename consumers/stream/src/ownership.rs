@@ -134,6 +134,24 @@ impl Ownership {
         })
     }
 
+    /// The row was looked at because nothing had arrived for a while; `believed` is what we held it to be when it
+    /// was asked for. If it says something else, a database has failed over to a copy that was behind, or somebody
+    /// has set it back: no turn may come for long that would find that out.
+    pub fn looked(
+        &mut self,
+        partition: &Partition,
+        generation: u64,
+        believed: Owned,
+        row: Option<Owned>,
+    ) -> Option<Order> {
+        let slot = self.present(partition, generation)?;
+        let still = slot.phase == (Phase::Running { owned: believed });
+        if !still || row == Some(believed) {
+            return None;
+        }
+        self.lost(partition, generation)
+    }
+
     /// The row was read (`Ok`), or the database did not answer (`Err`).
     pub fn read(
         &mut self,
@@ -348,6 +366,25 @@ mod tests {
             ownership.lost(&p(), 1),
             Some(Order::Read { attempt: 0, .. })
         ));
+    }
+
+    #[test]
+    fn an_idle_owner_finds_out_that_its_row_was_set_back() {
+        let (mut ownership, _) = running(1);
+        assert!(ownership.looked(&p(), 1, ROW, Some(ROW)).is_none());
+        // It was read before a turn moved it, and says nothing about now.
+        assert!(ownership.committed(&p(), 1, 60));
+        assert!(ownership.looked(&p(), 1, ROW, Some(ROW)).is_none());
+        let moved = Owned {
+            next_offset: Some(60),
+            ..ROW
+        };
+        assert!(matches!(
+            ownership.looked(&p(), 1, moved, Some(ROW)),
+            Some(Order::Read { attempt: 0, .. })
+        ));
+        let order = ownership.read(&p(), 1, Ok(Some(ROW)));
+        assert!(matches!(order, Some(Order::Start { owned: ROW, .. })));
     }
 
     #[test]

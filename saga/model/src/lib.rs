@@ -11,6 +11,7 @@
 mod explore;
 pub mod hall;
 pub mod lease;
+pub mod position;
 pub mod relay;
 
 pub use explore::{Explored, explore, is_full};
