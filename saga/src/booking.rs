@@ -77,7 +77,7 @@ impl BookingState {
 }
 
 /// How to reach the customer. Personal data: in the bookings table only, never in events, journal or logs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Contact {
     /// An e-mail address.
     #[serde(default)]
@@ -136,7 +136,7 @@ impl Terms {
 }
 
 /// A booking's row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Booking {
     /// Its id, which names the show.
     pub id: BookingId,

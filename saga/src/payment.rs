@@ -166,7 +166,7 @@ impl Verdict {
 }
 
 /// A payment's row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Payment {
     /// Our id of the attempt.
     pub id: PaymentId,

@@ -118,7 +118,7 @@ impl RefundCause {
 }
 
 /// A refund's row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Refund {
     /// Its id, derived from the payment.
     pub id: RefundId,

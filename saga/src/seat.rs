@@ -65,7 +65,7 @@ impl SeatState {
 }
 
 /// A seat row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Seat {
     /// Which seat.
     pub key: SeatKey,

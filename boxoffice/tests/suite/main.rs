@@ -29,6 +29,7 @@ mod relay;
 mod replay;
 mod scenes;
 mod servers;
+mod set_back;
 mod show_cancelled;
 mod shows;
 mod status;

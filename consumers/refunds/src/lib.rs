@@ -5,6 +5,7 @@
 //! operators' list. Whatever dies, the money is returned once.
 
 mod call;
+pub mod decide;
 mod intake;
 mod lane;
 

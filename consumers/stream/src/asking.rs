@@ -12,6 +12,8 @@ pub(crate) enum Answer {
     Claimed(Partition, u64, Option<Owned>),
     Read(Partition, u64, Result<Option<Owned>, ()>),
     Ends(Vec<(Partition, i64)>),
+    /// The row of a partition to which nothing has come for a while, and what we held it to be.
+    Looked(Partition, u64, Owned, Option<Owned>),
     Jumped {
         partition: Partition,
         expected: i64,

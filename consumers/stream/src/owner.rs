@@ -117,7 +117,12 @@ impl<'a, P: Positions> Owner<'a, P> {
                 }
                 Some(answer) = self.asking.next(), if !self.asking.is_empty() => self.answered(answer),
                 () = arrived.notified(), if turn.is_none() => {}
-                _ = lag_due.tick() => self.ask_ends(),
+                _ = lag_due.tick() => {
+                    self.ask_ends();
+                    if turn.is_none() {
+                        self.look();
+                    }
+                }
                 () = shutdown.cancelled(), if turn.is_none() => {}
             }
         }
@@ -223,6 +228,15 @@ impl<'a, P: Positions> Owner<'a, P> {
             Answer::Read(partition, generation, row) => {
                 let order = self.ownership.read(&partition, generation, row);
                 self.carry_out(partition, order);
+            }
+            Answer::Looked(partition, generation, believed, row) => {
+                let order = self.ownership.looked(&partition, generation, believed, row);
+                if order.is_some() {
+                    tracing::warn!(group = self.options.group, %partition, "the stored position was set back");
+                    self.queues.remove(&partition);
+                    self.carry_out(partition, order);
+                    self.note_running();
+                }
             }
             Answer::Ends(ends) => {
                 let positions: BTreeMap<_, _> = self.ownership.all_running().collect();
@@ -331,6 +345,30 @@ impl<'a, P: Positions> Owner<'a, P> {
         let mut runs: Vec<Run> = runs.collect();
         runs.sort_by(|one, other| one.partition.cmp(&other.partition));
         (!runs.is_empty()).then_some(Batch { runs })
+    }
+
+    /// Looks whether the rows of partitions to which nothing comes still say what we believe.
+    fn look(&mut self) {
+        let idle: Vec<_> = self
+            .queues
+            .iter()
+            .filter(|(_, (_, queue))| queue.is_empty())
+            .filter_map(|(partition, (generation, _))| {
+                let (assignment, owned) = self.ownership.running(partition)?;
+                (assignment.generation() == *generation)
+                    .then(|| (partition.clone(), *generation, owned))
+            })
+            .collect();
+        let (positions, group) = (self.positions, self.options.group.as_str());
+        for (partition, generation, believed) in idle {
+            self.asking.push(Box::pin(async move {
+                // Without an answer, the next turn or the next look finds out.
+                match positions.read(group, &partition).await {
+                    Ok(row) => Answer::Looked(partition, generation, believed, row),
+                    Err(_) => Answer::Void,
+                }
+            }));
+        }
     }
 
     fn ask_ends(&mut self) {

@@ -33,7 +33,7 @@ pub enum Order {
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     /// A claim is under way or waits for its turn.
     Claiming { attempt: u32 },
@@ -43,7 +43,7 @@ enum Phase {
     Running { owned: Owned },
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Slot {
     assignment: Assignment,
     phase: Phase,
@@ -52,7 +52,7 @@ struct Slot {
 }
 
 /// All partitions that the group gave us.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Ownership {
     slots: BTreeMap<Partition, Slot>,
 }
@@ -132,6 +132,24 @@ impl Ownership {
             assignment: slot.assignment.clone(),
             attempt,
         })
+    }
+
+    /// The row was looked at because nothing had arrived for a while; `believed` is what we held it to be when it
+    /// was asked for. If it says something else, a database has failed over to a copy that was behind, or somebody
+    /// has set it back: no turn may come for long that would find that out.
+    pub fn looked(
+        &mut self,
+        partition: &Partition,
+        generation: u64,
+        believed: Owned,
+        row: Option<Owned>,
+    ) -> Option<Order> {
+        let slot = self.present(partition, generation)?;
+        let still = slot.phase == (Phase::Running { owned: believed });
+        if !still || row == Some(believed) {
+            return None;
+        }
+        self.lost(partition, generation)
     }
 
     /// The row was read (`Ok`), or the database did not answer (`Err`).
@@ -348,6 +366,25 @@ mod tests {
             ownership.lost(&p(), 1),
             Some(Order::Read { attempt: 0, .. })
         ));
+    }
+
+    #[test]
+    fn an_idle_owner_finds_out_that_its_row_was_set_back() {
+        let (mut ownership, _) = running(1);
+        assert!(ownership.looked(&p(), 1, ROW, Some(ROW)).is_none());
+        // It was read before a turn moved it, and says nothing about now.
+        assert!(ownership.committed(&p(), 1, 60));
+        assert!(ownership.looked(&p(), 1, ROW, Some(ROW)).is_none());
+        let moved = Owned {
+            next_offset: Some(60),
+            ..ROW
+        };
+        assert!(matches!(
+            ownership.looked(&p(), 1, moved, Some(ROW)),
+            Some(Order::Read { attempt: 0, .. })
+        ));
+        let order = ownership.read(&p(), 1, Ok(Some(ROW)));
+        assert!(matches!(order, Some(Order::Start { owned: ROW, .. })));
     }
 
     #[test]

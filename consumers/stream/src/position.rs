@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -67,8 +68,23 @@ impl Assignment {
     }
 }
 
+/// The same, as long as both say the same.
+impl PartialEq for Assignment {
+    fn eq(&self, other: &Self) -> bool {
+        (self.generation, self.is_present()) == (other.generation, other.is_present())
+    }
+}
+
+impl Eq for Assignment {}
+
+impl Hash for Assignment {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.generation, self.is_present()).hash(state);
+    }
+}
+
 /// A position row, as it was claimed or read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Owned {
     /// The offset of the next record to be decided. `None` where nothing was ever decided: the partition is
     /// then read from its beginning, never from its end.

@@ -4,7 +4,7 @@
 use crate::window::{Frontier, Snapshot, Window};
 
 /// How far a relay has come.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Progress {
     from: Frontier,
     window: Option<Window>,

@@ -24,7 +24,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A `pg_snapshot`: which transactions had finished when it was taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Snapshot {
     xmin: u64,
     xmax: u64,
@@ -84,7 +84,7 @@ impl fmt::Display for Snapshot {
 }
 
 /// A snapshot, and below which positions nothing new can appear after it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Frontier {
     /// What has been seen.
     pub snapshot: Snapshot,
@@ -139,7 +139,7 @@ impl Frontier {
 }
 
 /// What one snapshot sees and an older one did not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
     from: Frontier,
     to: Frontier,

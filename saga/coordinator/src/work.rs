@@ -131,6 +131,17 @@ impl<S: Reads> Work for CoordinatorWork<S> {
         })
     }
 
+    fn cut_off(&self, task: &Leased) -> Option<Answer> {
+        let why = || "the call took too long".to_owned();
+        match task.key.kind {
+            TaskKind::Verify => Some(Answer::Verified(Verified::Unknown(why()))),
+            TaskKind::Void => Some(Answer::Voided(boxoffice_saga::input::VoidAnswer::Unknown {
+                why: why(),
+            })),
+            _ => None,
+        }
+    }
+
     fn apply(
         &self,
         task: &Leased,

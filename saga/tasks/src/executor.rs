@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::cut_off;
 use crate::lease::{self, Leased};
 use crate::metric;
 
@@ -25,13 +26,19 @@ pub trait Work: Send + Sync + 'static {
     /// The kinds that this role leases, and no other.
     const KINDS: &'static [TaskKind];
 
-    /// Makes the call, outside any transaction. Must be over within [`ExecutorOptions::call`]. A timer answers
+    /// Makes the call, outside any transaction. It is cut off after [`ExecutorOptions::call`]. A timer answers
     /// at once. A call that was [held back](HeldBack) is given back, and was no try.
     fn call(&self, task: &Leased) -> impl Future<Output = Result<Self::Answer, HeldBack>> + Send;
 
     /// The gateway accounts (`gateway/account`) that are not called at present: their tasks stay where they are.
     fn held(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// What a call comes to that was cut off: whether it did anything is not known. `None`: nothing is brought
+    /// back, and the task comes again when its lease has run out.
+    fn cut_off(&self, _task: &Leased) -> Option<Self::Answer> {
+        None
     }
 
     /// Applies an answer in its turn. `held`: the lease is still ours; an answer that settles something is
@@ -105,6 +112,8 @@ pub async fn run<W: Work>(
         news.mark_unchanged();
         let free = places.available_permits();
         let held = work.held();
+        // From before the attempts are written down, so that it is over here no later than there.
+        let deadline = std::time::Instant::now() + options.call;
         let leased = take(&store, W::KINDS, &held, free, &options).await;
         let full = leased.len() == free;
         let worked = !leased.is_empty();
@@ -114,14 +123,20 @@ pub async fn run<W: Work>(
             let place = places.clone().try_acquire_owned();
             calls.spawn(async move {
                 let started = std::time::Instant::now();
-                let answer = work.call(&task).await;
+                let answer = cut_off::at(deadline, work.call(&task)).await;
                 let kind = task.key.kind.name();
-                if answer.is_ok() {
+                if !matches!(answer, Some(Err(_))) {
                     metrics::counter!(metric::CALLS, "kind" => kind).increment(1);
                     metrics::histogram!(metric::CALL_SECONDS, "kind" => kind)
                         .record(started.elapsed());
                 }
                 failpoints::hit(Failpoint::TaskAfterCall);
+                let answer = answer.or_else(|| {
+                    metrics::counter!(metric::CUT_OFF, "kind" => kind).increment(1);
+                    tracing::warn!(kind, subject = %task.key.subject, "a call took too long, and was cut off");
+                    work.cut_off(&task).map(Ok)
+                });
+                let Some(answer) = answer else { return };
                 // The bringer outlives all callers.
                 let _ = answers.send((task, answer)).await;
                 drop(place);

@@ -155,7 +155,7 @@ pub async fn take(
     Ok(tasks)
 }
 
-/// Reads what became of earlier tries, for those tasks that had any.
+/// Reads what became of earlier tries, for those tasks that may have had any: this one or an earlier generation.
 async fn earlier_attempts(pool: &PgPool, tasks: &mut [Leased]) -> Result<(), TurnError> {
     let again: Vec<&Leased> = tasks
         .iter()

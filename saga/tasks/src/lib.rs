@@ -8,8 +8,10 @@
 //! A call that its gateway's line holds back was never made: the task is given back, the attempt is struck out. And
 //! while a gateway is not asked at all, its tasks are not leased.
 //!
-//! Fenced are calls, never answers: an answer that comes after its lease was lost is recorded all the same.
+//! Fenced are calls, never answers: nothing is sent after an attempt's deadline, and an answer that comes after
+//! its lease was lost is recorded all the same.
 
+mod cut_off;
 mod executor;
 mod lease;
 mod memory;

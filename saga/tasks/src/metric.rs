@@ -11,6 +11,9 @@ pub const TAKEN_OVER: &str = "boxoffice_tasks_taken_over_total";
 /// Answers whose turn failed and is tried again, by executor.
 pub const ANSWER_RETRIES: &str = "boxoffice_task_answer_retries_total";
 
+/// Calls that took longer than they may, by kind.
+pub const CUT_OFF: &str = "boxoffice_task_calls_cut_off_total";
+
 /// Tasks given back because their call was held back, by kind.
 pub const HELD_BACK: &str = "boxoffice_tasks_held_back_total";
 
@@ -26,6 +29,11 @@ pub fn describe() {
         TAKEN_OVER,
         Unit::Count,
         "Tasks leased again after an earlier lease ran out, by kind."
+    );
+    describe_counter!(
+        CUT_OFF,
+        Unit::Count,
+        "Calls that took longer than they may, by kind."
     );
     describe_counter!(
         HELD_BACK,
