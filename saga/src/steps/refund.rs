@@ -90,13 +90,16 @@ pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome
     let Some(refund) = world.refunds.get(&id) else {
         return Outcome::AlreadyKnown;
     };
-    // That an earlier go at it failed is why there is this one.
+    // That an earlier go at it failed is why there is this one; unless it is the one that had brought the money back.
+    let another = refund.gateway_refund_id.as_deref() != Some(fact.gateway_refund_id.as_str());
     if fact.state == RefundState::Failed
+        && another
         && fact
             .generation
             .is_some_and(|generation| generation < refund.generation)
     {
-        return Outcome::AlreadyKnown;
+        // Remembered: it may have succeeded before, and that news may still come.
+        return foreign_refund::told(world, booking, fact);
     }
     if fact.amount != refund.amount {
         // It bears our name and is not what we asked for: the money that moved is counted, and ours is not made.
