@@ -58,9 +58,10 @@ pub fn kept(tested: &Tested, gateways: &Gateways, sent: &Sent) -> Result<Vec<Rea
     let headers = sent.map().unwrap();
     let body = Bytes::copy_from_slice(&sent.body);
     let mut again = Vec::new();
-    for reading in readings(door, &headers, &sent.body)? {
+    for (item, reading) in (0..).zip(readings(door, &headers, &sent.body)?) {
         let (account, body) = (account.clone(), body.clone());
-        let record = WebhookRecord::received(account, door, &headers, body, &reading, unix(T));
+        let item = (item, &Ok(reading));
+        let (record, _) = WebhookRecord::received(account, door, &headers, body, item, unix(T));
         let written = record.to_headers();
         let parts = written
             .iter()

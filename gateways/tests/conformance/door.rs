@@ -222,13 +222,13 @@ pub fn became(tested: &Tested, gateways: &Gateways, sent: &Sent, at: i64) -> Bec
     }
 }
 
-/// What a body says, item by item.
+/// What a body says, item by item; nothing if one of them cannot be read.
 pub fn readings(
     door: &dyn Door,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Vec<Reading>, Unreadable> {
-    door.read(headers, body).map(|reading| vec![reading])
+    door.read(headers, body).into_iter().collect()
 }
 
 /// What matters of a fact.
