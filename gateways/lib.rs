@@ -10,19 +10,30 @@
 //! To add a gateway: a folder with a [`port::Door`], a [`GatewayClient`] if it has an API that we
 //! call, and one line in [`config::Scheme`] and in [`registry`].
 
+mod amount;
+pub mod checkout_com;
 pub mod client;
 pub mod config;
+pub mod configured;
 pub mod fetched;
 pub mod generic;
 mod header;
 mod legible;
 pub mod line;
+pub mod mac;
+pub mod mollie;
+pub mod payu_india;
+pub mod phonepe;
 pub mod port;
 pub mod readings;
 pub mod record;
 mod reference;
 pub mod registry;
 pub mod secrets;
+mod signed_time;
+mod speaker;
+pub mod square;
+pub mod standard_webhooks;
 pub mod stripe;
 
 pub use boxoffice_saga::identity::GatewayAccount;

@@ -161,6 +161,12 @@ impl Became {
 }
 
 impl Tested {
+    /// Whether anything is signed at all.
+    pub fn signs(&self) -> bool {
+        let sent = self.sent(self.samples[0].body.as_bytes());
+        self.covers != Covers::Nothing || !sent.headers.is_empty()
+    }
+
     /// Who it is at our side.
     pub fn account(&self) -> GatewayAccount {
         GatewayAccount::new(self.config["gateway"].as_str().unwrap(), self.name)
@@ -244,6 +250,7 @@ pub fn says(fact: &Fact) -> Says {
             amount: (fact.amount.minor, code(fact.amount.currency.code())),
         },
         Fact::Dispute(_) => Says::Dispute,
+        Fact::Hint(_) => Says::Hint,
         Fact::Nothing => Says::Nothing,
     }
 }

@@ -4,12 +4,12 @@ use boxoffice_gateways::Refusal;
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
-use crate::door::{Became, T, became, unix};
+use crate::door::{Became, T, Tested, became, unix};
 use crate::doors;
 
 #[test]
 fn another_secret_is_refused_and_each_of_several_counts() {
-    for tested in doors::all() {
+    for tested in doors::all().into_iter().filter(Tested::signs) {
         let body = tested.samples[0].body.as_bytes();
         let one = tested.gateways();
         let refused = became(&tested, &one, &tested.signed(1, body), T);
@@ -32,7 +32,7 @@ fn another_secret_is_refused_and_each_of_several_counts() {
 
 #[test]
 fn a_retired_secret_counts_up_to_its_end_and_not_a_moment_longer() {
-    for tested in doors::all() {
+    for tested in doors::all().into_iter().filter(Tested::signs) {
         let body = tested.samples[0].body.as_bytes();
         let until = |end: i64| {
             let end = unix(end).format(&Rfc3339).unwrap();

@@ -1,6 +1,13 @@
 //! The table. Each file is the other side of one gateway.
 
+mod checkout_com;
+mod configured;
 mod generic;
+mod mollie;
+mod payu_india;
+mod phonepe;
+mod square;
+mod standard_webhooks;
 mod stripe;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -9,7 +16,20 @@ use crate::door::Tested;
 
 /// Every door there is.
 pub fn all() -> Vec<Tested> {
-    vec![stripe::tested(), generic::tested()]
+    vec![
+        stripe::tested(),
+        generic::tested(),
+        standard_webhooks::symmetric(),
+        standard_webhooks::asymmetric(),
+        square::tested(),
+        checkout_com::tested(),
+        mollie::signed(),
+        mollie::unsigned(),
+        phonepe::tested(),
+        payu_india::tested(),
+        configured::elaborate(),
+        configured::plain(),
+    ]
 }
 
 /// HMAC-SHA256, for whoever signs with it.
