@@ -10,14 +10,17 @@
 //! To add a gateway: a folder with a [`port::Door`], a [`GatewayClient`] if it has an API that we
 //! call, and one line in [`config::Scheme`] and in [`registry`].
 
+mod amount;
 pub mod client;
 pub mod config;
+mod exchange;
 pub mod fetched;
 pub mod generic;
 mod header;
 mod legible;
 pub mod line;
 pub mod port;
+pub mod razorpay;
 pub mod record;
 mod reference;
 pub mod registry;
