@@ -43,12 +43,6 @@ pub struct RazorpayClient {
     http: reqwest::Client,
 }
 
-/// An order as it stands now, and the most important of its payments.
-struct Attempt {
-    reference: Reference,
-    fact: PaymentFact,
-}
-
 impl RazorpayClient {
     /// A client with a connection pool of its own.
     ///
@@ -127,7 +121,7 @@ impl RazorpayClient {
 
     async fn fetch(&self, id: &str) -> Result<PaymentFact, CallError> {
         if id.starts_with(ORDER) {
-            Ok(self.attempt(id).await?.fact)
+            self.attempt(id).await
         } else {
             self.payment(id).await
         }
@@ -152,7 +146,7 @@ impl RazorpayClient {
 
     /// How an order stands: by the payment of it that was captured first, else by one that is reserved, else by the
     /// last try.
-    async fn attempt(&self, id: &str) -> Result<Attempt, CallError> {
+    async fn attempt(&self, id: &str) -> Result<PaymentFact, CallError> {
         let body = ask(self.get(&format!("/v1/orders/{}", path_id(id)?))).await?;
         let order: Order<'_> = decode(&body)?;
         if order.id != id {
@@ -191,13 +185,11 @@ impl RazorpayClient {
                 best = Some((rank, payment.created_at, fact));
             }
         }
-        let fact = match best {
-            Some((_, _, fact)) => fact,
-            None if order.status == "paid" => {
-                return Err(CallError::unknown(
-                    "a paid order without the payment that paid it",
-                ));
-            }
+        match best {
+            Some((_, _, fact)) => Ok(fact),
+            None if order.status == "paid" => Err(CallError::unknown(
+                "a paid order without the payment that paid it",
+            )),
             None => {
                 let state = match last_failed {
                     Some((_, true)) => PaymentState::Failed,
@@ -205,10 +197,9 @@ impl RazorpayClient {
                 };
                 order
                     .unpaid(&self.account, state, self.live)
-                    .map_err(|error| CallError::unknown(error.to_string()))?
+                    .map_err(|error| CallError::unknown(error.to_string()))
             }
-        };
-        Ok(Attempt { reference, fact })
+        }
     }
 
     /// Nothing can be cancelled here. An order never expires, and a reservation only lapses, some days later.

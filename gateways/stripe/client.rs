@@ -13,23 +13,24 @@ use secrecy::ExposeSecret;
 use super::answer::{ErrorBody, judge};
 use super::objects::{Page, PaymentIntent, Refund};
 use crate::client::{
-    Answer, CallError, CreatePayment, Created, GatewayClient, RefundOrder, VoidAnswer,
+    Answer, CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundOrder, VoidAnswer,
+    Window,
 };
 use crate::config::ApiConfig;
 use crate::exchange::{Reply, decode, exchange, http_client, path_id};
 
 /// The version whose answers `objects.rs` was written for; the account's own default may change.
 const API_VERSION: &str = "2024-06-20";
-/// Refunds asked for at a time: Stripe's most.
-const PAGE: &str = "100";
+/// Objects of a list asked for at a time: Stripe's most.
+pub(super) const PAGE: &str = "100";
 /// More pages than a payment can have refunds for; a gateway that never ends a list is broken.
 const MOST_PAGES: usize = 100;
 
 /// Speaks to one Stripe account.
 #[derive(Clone, Debug)]
 pub struct StripeClient {
-    account: GatewayAccount,
-    live: bool,
+    pub(super) account: GatewayAccount,
+    pub(super) live: bool,
     base_url: String,
     timeout: Duration,
     http: reqwest::Client,
@@ -64,7 +65,7 @@ impl StripeClient {
         })
     }
 
-    fn get(&self, path: &str) -> RequestBuilder {
+    pub(super) fn get(&self, path: &str) -> RequestBuilder {
         self.http.get(format!("{}{path}", self.base_url))
     }
 
@@ -256,7 +257,7 @@ impl StripeClient {
         Err(CallError::unknown("the list of refunds does not end"))
     }
 
-    fn payment_fact(&self, body: &[u8]) -> Result<PaymentFact, CallError> {
+    pub(super) fn payment_fact(&self, body: &[u8]) -> Result<PaymentFact, CallError> {
         let intent: PaymentIntent<'_> = decode(body)?;
         self.same_mode(intent.livemode)?;
         let state = intent
@@ -268,11 +269,16 @@ impl StripeClient {
     }
 
     fn refund_fact(&self, body: &[u8]) -> Result<RefundFact, CallError> {
+        self.any_refund_fact(body)?
+            .ok_or_else(|| CallError::unknown("a refund that names no payment"))
+    }
+
+    /// None: it belongs to no payment intent.
+    pub(super) fn any_refund_fact(&self, body: &[u8]) -> Result<Option<RefundFact>, CallError> {
         let refund: Refund<'_> = decode(body)?;
-        let fact = refund
+        refund
             .fact(&self.account, self.live)
-            .map_err(|e| CallError::unknown(e.to_string()))?;
-        fact.ok_or_else(|| CallError::unknown("a refund that names no payment"))
+            .map_err(|e| CallError::unknown(e.to_string()))
     }
 
     fn same_mode(&self, said: Option<bool>) -> Result<(), CallError> {
@@ -325,9 +331,13 @@ impl GatewayClient for StripeClient {
     fn refunds_of<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, Vec<RefundFact>> {
         self.list(gateway_payment_id).boxed()
     }
+
+    fn changes<'a>(&'a self, window: &'a Window, page: Option<&'a str>) -> Answer<'a, ChangesPage> {
+        self.changed(window, page).boxed()
+    }
 }
 
-fn done(reply: Reply) -> Result<Vec<u8>, CallError> {
+pub(super) fn done(reply: Reply) -> Result<Vec<u8>, CallError> {
     if reply.status.is_success() {
         Ok(reply.body)
     } else {

@@ -243,3 +243,10 @@ pub(super) struct Page<'a> {
     #[serde(default)]
     pub(super) has_more: bool,
 }
+
+/// Anything that a list holds, as far as the next page needs it.
+#[derive(Deserialize)]
+pub(super) struct Listed<'a> {
+    #[serde(borrow)]
+    pub(super) id: Cow<'a, str>,
+}
