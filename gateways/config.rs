@@ -16,6 +16,10 @@ use crate::secrets::SigningSecret;
 pub enum Scheme {
     /// Stripe: webhooks and client.
     Stripe,
+    /// Razorpay: webhooks and client.
+    Razorpay,
+    /// Cashfree: webhooks and client.
+    Cashfree,
     /// `X-Hub-Signature-256` over our own small body. Webhooks only; its refunds are made by a person.
     Generic,
 }
@@ -25,6 +29,8 @@ impl Scheme {
     pub fn of_gateway(name: &str) -> Option<Self> {
         match name {
             "stripe" => Some(Self::Stripe),
+            "razorpay" => Some(Self::Razorpay),
+            "cashfree" => Some(Self::Cashfree),
             "generic" => Some(Self::Generic),
             _ => None,
         }
@@ -71,6 +77,10 @@ pub struct AccountConfig {
 pub struct ApiConfig {
     /// Where its API is, without a path, for example `https://api.stripe.com`.
     pub base_url: String,
+    /// Who we are there, where the key alone does not say it: Razorpay's key id (`rzp_live_…` or `rzp_test_…`),
+    /// Cashfree's client id.
+    #[serde(default)]
+    pub user: Option<String>,
     /// The secret key.
     pub api_key: SecretString,
     /// The longest that one exchange may take, in milliseconds. Default 10 000. Keep it under half of the
@@ -138,7 +148,7 @@ impl AccountConfig {
             .scheme
             .or_else(|| Scheme::of_gateway(&self.gateway))
             .ok_or_else(|| {
-                bad("no gateway is known by this name: set `scheme` to `stripe` or `generic`")
+                bad("no gateway is known by this name: set `scheme` to `stripe`, `razorpay`, `cashfree` or `generic`")
             })?;
         if self.secrets.is_empty() {
             return Err(bad(
@@ -159,6 +169,14 @@ impl AccountConfig {
         self.line.validate().map_err(|what| bad(&what))?;
         if let Some(api) = &self.api {
             api.validate(self.live).map_err(|what| bad(&what))?;
+            if scheme == Scheme::Razorpay {
+                razorpay_key(api, self.live).map_err(bad)?;
+            }
+            if scheme == Scheme::Cashfree && api.user.as_deref().unwrap_or_default().is_empty() {
+                return Err(bad(
+                    "`api.user` is missing: Cashfree's client id (`x-client-id`)",
+                ));
+            }
             if scheme == Scheme::Generic {
                 return Err(bad("the generic scheme has no API: remove `api`"));
             }
@@ -196,6 +214,27 @@ impl ApiConfig {
             return Err("`timeout_ms` is 0: no call could ever be answered".into());
         }
         Ok(())
+    }
+}
+
+/// Razorpay's key id names its mode, and nothing else does: neither its webhooks nor its answers.
+fn razorpay_key(api: &ApiConfig, live: bool) -> Result<(), &'static str> {
+    let user = api.user.as_deref().unwrap_or_default();
+    let (prefix, wrong) = if live {
+        (
+            "rzp_live_",
+            "it is live, so `api.user` is the key id that begins with rzp_live_",
+        )
+    } else {
+        (
+            "rzp_test_",
+            "it is not live, so `api.user` is the key id that begins with rzp_test_",
+        )
+    };
+    if user.starts_with(prefix) {
+        Ok(())
+    } else {
+        Err(wrong)
     }
 }
 

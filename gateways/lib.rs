@@ -10,14 +10,19 @@
 //! To add a gateway: a folder with a [`port::Door`], a [`GatewayClient`] if it has an API that we
 //! call, and one line in [`config::Scheme`] and in [`registry`].
 
+mod amount;
+pub mod cashfree;
 pub mod client;
 pub mod config;
+mod decimal;
+mod exchange;
 pub mod fetched;
 pub mod generic;
 mod header;
 mod legible;
 pub mod line;
 pub mod port;
+pub mod razorpay;
 pub mod readings;
 pub mod record;
 mod reference;

@@ -7,12 +7,14 @@ use boxoffice_saga::fact::{Fact, Reading};
 use boxoffice_saga::identity::GatewayAccount;
 use boxoffice_saga::payment::CaptureMode;
 
+use crate::cashfree::{CashfreeClient, CashfreeDoor};
 use crate::client::GatewayClient;
 use crate::config::{AccountConfig, ConfigError, Scheme};
 use crate::fetched::FactSigner;
 use crate::generic::GenericDoor;
 use crate::line::{Line, LineConfig};
 use crate::port::{Door, EventIds, Refusal, Unreadable};
+use crate::razorpay::{RazorpayClient, RazorpayDoor};
 use crate::record::{InboxKey, Source, WebhookRecord};
 use crate::secrets::SigningSecret;
 use crate::stripe::{StripeClient, StripeDoor};
@@ -75,6 +77,39 @@ impl Gateways {
                         None => None,
                     };
                     (Box::new(StripeDoor::new(&config)), client)
+                }
+                Scheme::Razorpay => {
+                    let client = match &config.api {
+                        Some(api) => {
+                            let client = RazorpayClient::new(account.clone(), config.live, api)
+                                .map_err(|what| ConfigError {
+                                    account: account.clone(),
+                                    what,
+                                })?;
+                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
+                        }
+                        None => None,
+                    };
+                    (Box::new(RazorpayDoor::new(&config)), client)
+                }
+                Scheme::Cashfree => {
+                    let client = match &config.api {
+                        Some(api) => {
+                            let client = CashfreeClient::new(
+                                account.clone(),
+                                config.live,
+                                config.capture,
+                                api,
+                            )
+                            .map_err(|what| ConfigError {
+                                account: account.clone(),
+                                what,
+                            })?;
+                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
+                        }
+                        None => None,
+                    };
+                    (Box::new(CashfreeDoor::new(&config)), client)
                 }
                 Scheme::Generic => (Box::new(GenericDoor::new(&config)), None),
             };

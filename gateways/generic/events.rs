@@ -63,6 +63,7 @@ fn payment(
     Ok(Fact::Payment(PaymentFact {
         account: account.clone(),
         gateway_payment_id: payment_id(event)?,
+        opened_as: None,
         reference: Metadata::of_booking(&event.booking_id).reference(),
         state,
         amount: amount(event)?,

@@ -53,6 +53,7 @@ impl Sim {
         let mut config = AccountConfig::new("stripe", SigningSecret::new(SECRET));
         config.api = Some(ApiConfig {
             base_url: base.clone(),
+            user: None,
             api_key: KEY.into(),
             timeout_ms,
         });

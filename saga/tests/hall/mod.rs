@@ -476,6 +476,7 @@ fn fact(
     PaymentFact {
         account: stripe(),
         gateway_payment_id: id.to_owned(),
+        opened_as: None,
         reference: Reference::Booking {
             booking,
             payment: attempt,
