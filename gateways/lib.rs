@@ -26,7 +26,8 @@ pub mod stripe;
 
 pub use boxoffice_saga::identity::GatewayAccount;
 pub use client::{
-    CallError, CreatePayment, Created, GatewayClient, RefundOrder, SaidBy, VoidAnswer,
+    CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundOrder, SaidBy, VoidAnswer,
+    Window,
 };
 pub use config::{AccountConfig, ApiConfig, ConfigError, Scheme};
 pub use fetched::{FactSigner, SignError};

@@ -14,7 +14,8 @@ use serde::Deserialize;
 use super::answer::{ErrorBody, judge};
 use super::objects::{Page, PaymentIntent, Refund};
 use crate::client::{
-    Answer, CallError, CreatePayment, Created, GatewayClient, RefundOrder, SaidBy, VoidAnswer,
+    Answer, CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundOrder, SaidBy,
+    VoidAnswer, Window,
 };
 use crate::config::ApiConfig;
 
@@ -22,22 +23,22 @@ use crate::config::ApiConfig;
 const API_VERSION: &str = "2024-06-20";
 /// The largest answer that is read, in bytes. A full page of refunds is a tenth of it.
 const LARGEST_ANSWER: usize = 4 << 20;
-/// Refunds asked for at a time: Stripe's most.
-const PAGE: &str = "100";
+/// Objects of a list asked for at a time: Stripe's most.
+pub(super) const PAGE: &str = "100";
 /// More pages than a payment can have refunds for; a gateway that never ends a list is broken.
 const MOST_PAGES: usize = 100;
 
 /// Speaks to one Stripe account.
 #[derive(Clone, Debug)]
 pub struct StripeClient {
-    account: GatewayAccount,
-    live: bool,
+    pub(super) account: GatewayAccount,
+    pub(super) live: bool,
     base_url: String,
     timeout: Duration,
     http: reqwest::Client,
 }
 
-struct Reply {
+pub(super) struct Reply {
     status: StatusCode,
     headers: HeaderMap,
     body: Vec<u8>,
@@ -89,7 +90,7 @@ impl StripeClient {
         })
     }
 
-    fn get(&self, path: &str) -> RequestBuilder {
+    pub(super) fn get(&self, path: &str) -> RequestBuilder {
         self.http.get(format!("{}{path}", self.base_url))
     }
 
@@ -281,7 +282,7 @@ impl StripeClient {
         Err(CallError::unknown("the list of refunds does not end"))
     }
 
-    fn payment_fact(&self, body: &[u8]) -> Result<PaymentFact, CallError> {
+    pub(super) fn payment_fact(&self, body: &[u8]) -> Result<PaymentFact, CallError> {
         let intent: PaymentIntent<'_> = decode(body)?;
         self.same_mode(intent.livemode)?;
         let state = intent
@@ -293,11 +294,16 @@ impl StripeClient {
     }
 
     fn refund_fact(&self, body: &[u8]) -> Result<RefundFact, CallError> {
+        self.any_refund_fact(body)?
+            .ok_or_else(|| CallError::unknown("a refund that names no payment"))
+    }
+
+    /// None: it belongs to no payment intent.
+    pub(super) fn any_refund_fact(&self, body: &[u8]) -> Result<Option<RefundFact>, CallError> {
         let refund: Refund<'_> = decode(body)?;
-        let fact = refund
+        refund
             .fact(&self.account, self.live)
-            .map_err(|e| CallError::unknown(e.to_string()))?;
-        fact.ok_or_else(|| CallError::unknown("a refund that names no payment"))
+            .map_err(|e| CallError::unknown(e.to_string()))
     }
 
     fn same_mode(&self, said: Option<bool>) -> Result<(), CallError> {
@@ -350,9 +356,13 @@ impl GatewayClient for StripeClient {
     fn refunds_of<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, Vec<RefundFact>> {
         self.list(gateway_payment_id).boxed()
     }
+
+    fn changes<'a>(&'a self, window: &'a Window, page: Option<&'a str>) -> Answer<'a, ChangesPage> {
+        self.changed(window, page).boxed()
+    }
 }
 
-async fn exchange(request: RequestBuilder) -> Result<Reply, CallError> {
+pub(super) async fn exchange(request: RequestBuilder) -> Result<Reply, CallError> {
     let mut response = request.send().await.map_err(lost)?;
     let (status, headers) = (response.status(), response.headers().clone());
     let mut body = Vec::new();
@@ -394,7 +404,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn done(reply: Reply) -> Result<Vec<u8>, CallError> {
+pub(super) fn done(reply: Reply) -> Result<Vec<u8>, CallError> {
     if reply.status.is_success() {
         Ok(reply.body)
     } else {
@@ -402,7 +412,7 @@ fn done(reply: Reply) -> Result<Vec<u8>, CallError> {
     }
 }
 
-fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, CallError> {
+pub(super) fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, CallError> {
     serde_json::from_slice(body).map_err(|error| {
         CallError::unknown(format!(
             "{:?} error in the answer at column {}",
@@ -423,7 +433,7 @@ fn unexpected_state(reply: &Reply) -> Option<Option<String>> {
 }
 
 /// An id that may stand in a path. Any other cannot be one of Stripe's.
-fn path_id(id: &str) -> Result<&str, CallError> {
+pub(super) fn path_id(id: &str) -> Result<&str, CallError> {
     let fits =
         (1..=255).contains(&id.len()) && id.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
     if fits {

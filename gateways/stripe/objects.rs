@@ -243,6 +243,13 @@ pub(super) struct Page<'a> {
     pub(super) has_more: bool,
 }
 
+/// Anything that a list holds, as far as the next page needs it.
+#[derive(Deserialize)]
+pub(super) struct Listed<'a> {
+    #[serde(borrow)]
+    pub(super) id: Cow<'a, str>,
+}
+
 pub(super) fn money(minor: i64, currency: &str) -> Result<Money, Unreadable> {
     if minor < 0 {
         return Err(Unreadable::Value { what: "an amount" });
