@@ -49,6 +49,11 @@ pub trait GatewayClient: Send + Sync {
     /// Every refund of the payment that the gateway has, whoever made it; all pages.
     fn refunds_of<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, Vec<RefundFact>>;
 
+    /// How one learns what became of a refund here.
+    fn refund_news(&self) -> RefundNews {
+        RefundNews::Asked
+    }
+
     /// What was made or changed at the gateway within a window of time, a page at a time: `page` is `None` first
     /// and then the last page's [`next`](ChangesPage::next).
     ///
@@ -66,6 +71,19 @@ pub trait GatewayClient: Send + Sync {
     ) -> Answer<'a, ChangesPage> {
         async { Err(CallError::no_listing()) }.boxed()
     }
+}
+
+/// How one learns what became of a refund at a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefundNews {
+    /// It can be asked: [`GatewayClient::fetch_refund`], [`GatewayClient::refunds_of`].
+    Asked,
+    /// It cannot be asked, and tells by webhook. Where an answer was lost, the same order under the same key is
+    /// answered as the first time.
+    Told {
+        /// For so long after the first try. An older key would be a new refund.
+        key_lives: Duration,
+    },
 }
 
 /// A stretch of time, by the gateway's clock.

@@ -20,6 +20,8 @@ pub enum Scheme {
     Razorpay,
     /// Cashfree: webhooks and client.
     Cashfree,
+    /// Adyen: webhooks and client.
+    Adyen,
     /// `X-Hub-Signature-256` over our own small body. Webhooks only; its refunds are made by a person.
     Generic,
 }
@@ -31,6 +33,7 @@ impl Scheme {
             "stripe" => Some(Self::Stripe),
             "razorpay" => Some(Self::Razorpay),
             "cashfree" => Some(Self::Cashfree),
+            "adyen" => Some(Self::Adyen),
             "generic" => Some(Self::Generic),
             _ => None,
         }
@@ -81,6 +84,9 @@ pub struct ApiConfig {
     /// Cashfree's client id.
     #[serde(default)]
     pub user: Option<String>,
+    /// The merchant account that the calls are for, where a key is good for several: Adyen's `merchantAccount`.
+    #[serde(default)]
+    pub merchant: Option<String>,
     /// The secret key.
     pub api_key: SecretString,
     /// The longest that one exchange may take, in milliseconds. Default 10 000. Keep it under half of the
@@ -148,7 +154,7 @@ impl AccountConfig {
             .scheme
             .or_else(|| Scheme::of_gateway(&self.gateway))
             .ok_or_else(|| {
-                bad("no gateway is known by this name: set `scheme` to `stripe`, `razorpay`, `cashfree` or `generic`")
+                bad("no gateway is known by this name: set `scheme` to `stripe`, `razorpay`, `cashfree`, `adyen` or `generic`")
             })?;
         if self.secrets.is_empty() {
             return Err(bad(
@@ -166,6 +172,9 @@ impl AccountConfig {
                 ));
             }
         }
+        if scheme == Scheme::Adyen {
+            self.adyen().map_err(bad)?;
+        }
         self.line.validate().map_err(|what| bad(&what))?;
         if let Some(api) = &self.api {
             api.validate(self.live).map_err(|what| bad(&what))?;
@@ -182,6 +191,27 @@ impl AccountConfig {
             }
         }
         Ok(scheme)
+    }
+}
+
+impl AccountConfig {
+    fn adyen(&self) -> Result<(), &'static str> {
+        let hex = |secret: &SigningSecret| crate::adyen::key(secret.secret.expose_secret());
+        if self.secrets.iter().any(|secret| hex(secret).is_none()) {
+            return Err(
+                "a signing secret is not in hexadecimal digits, as Adyen shows its HMAC keys",
+            );
+        }
+        if self.capture == CaptureMode::AfterSeats {
+            return Err(
+                "Adyen's reservations are not taken by boxoffice: `capture` must be `automatic`",
+            );
+        }
+        let named = |api: &ApiConfig| api.merchant.as_deref().is_some_and(|name| !name.is_empty());
+        if self.api.as_ref().is_some_and(|api| !named(api)) {
+            return Err("`api.merchant` is missing: the merchant account (`merchantAccount`)");
+        }
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@
 //! To add a gateway: a folder with a [`port::Door`], a [`GatewayClient`] if it has an API that we
 //! call, and one line in [`config::Scheme`] and in [`registry`].
 
+pub mod adyen;
 mod amount;
 pub mod cashfree;
 pub mod client;
@@ -32,8 +33,8 @@ pub mod stripe;
 
 pub use boxoffice_saga::identity::GatewayAccount;
 pub use client::{
-    CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundOrder, SaidBy, VoidAnswer,
-    Window,
+    CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundNews, RefundOrder, SaidBy,
+    VoidAnswer, Window,
 };
 pub use config::{AccountConfig, ApiConfig, ConfigError, Scheme};
 pub use fetched::{FactSigner, SignError};

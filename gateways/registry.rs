@@ -7,6 +7,7 @@ use boxoffice_saga::fact::{Fact, Reading};
 use boxoffice_saga::identity::GatewayAccount;
 use boxoffice_saga::payment::CaptureMode;
 
+use crate::adyen::{AdyenClient, AdyenDoor};
 use crate::cashfree::{CashfreeClient, CashfreeDoor};
 use crate::client::GatewayClient;
 use crate::config::{AccountConfig, ConfigError, Scheme};
@@ -110,6 +111,20 @@ impl Gateways {
                         None => None,
                     };
                     (Box::new(CashfreeDoor::new(&config)), client)
+                }
+                Scheme::Adyen => {
+                    let client = match &config.api {
+                        Some(api) => {
+                            let client = AdyenClient::new(account.clone(), config.live, api)
+                                .map_err(|what| ConfigError {
+                                    account: account.clone(),
+                                    what,
+                                })?;
+                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
+                        }
+                        None => None,
+                    };
+                    (Box::new(AdyenDoor::new(&config)), client)
                 }
                 Scheme::Generic => (Box::new(GenericDoor::new(&config)), None),
             };
