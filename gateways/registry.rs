@@ -9,15 +9,22 @@ use boxoffice_saga::payment::CaptureMode;
 
 use crate::adyen::{AdyenClient, AdyenDoor};
 use crate::cashfree::{CashfreeClient, CashfreeDoor};
+use crate::checkout_com::CheckoutDoor;
 use crate::client::GatewayClient;
 use crate::config::{AccountConfig, ConfigError, Scheme};
+use crate::configured::ConfiguredDoor;
 use crate::fetched::FactSigner;
 use crate::generic::GenericDoor;
 use crate::line::{Line, LineConfig};
+use crate::mollie::MollieDoor;
+use crate::payu_india::PayuDoor;
+use crate::phonepe::PhonePeDoor;
 use crate::port::{Door, EventIds, Refusal, Unreadable};
 use crate::razorpay::{RazorpayClient, RazorpayDoor};
 use crate::record::{InboxKey, Source, WebhookRecord};
 use crate::secrets::SigningSecret;
+use crate::square::SquareDoor;
+use crate::standard_webhooks::StandardDoor;
 use crate::stripe::{StripeClient, StripeDoor};
 
 /// The doors and clients of all configured accounts, and the signer of fetched facts.
@@ -127,6 +134,19 @@ impl Gateways {
                     (Box::new(AdyenDoor::new(&config)), client)
                 }
                 Scheme::Generic => (Box::new(GenericDoor::new(&config)), None),
+                Scheme::StandardWebhooks => (Box::new(StandardDoor::new(&config)), None),
+                Scheme::Square => (Box::new(SquareDoor::new(&config)), None),
+                Scheme::CheckoutCom => (Box::new(CheckoutDoor::new(&config)), None),
+                Scheme::Mollie => (Box::new(MollieDoor::new(&config)), None),
+                Scheme::Phonepe => (Box::new(PhonePeDoor::new(&config)), None),
+                Scheme::PayuIndia => (Box::new(PayuDoor::new(&config)), None),
+                Scheme::Hmac => {
+                    let door = ConfiguredDoor::new(&config).map_err(|what| ConfigError {
+                        account: account.clone(),
+                        what,
+                    })?;
+                    (Box::new(door), None)
+                }
             };
             gateways.insert(account.clone(), door, client, &config.line);
             if let Some(entry) = gateways.accounts.get_mut(&account) {
@@ -251,6 +271,7 @@ impl Gateways {
             Fact::Payment(fact) => Some(&fact.account),
             Fact::Refund(fact) => Some(&fact.account),
             Fact::Dispute(fact) => Some(&fact.account),
+            Fact::Hint(fact) => Some(&fact.account),
             Fact::Nothing => None,
         };
         if spoken_for.is_some_and(|account| *account != record.account) {

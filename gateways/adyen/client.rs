@@ -53,7 +53,7 @@ struct Amount<'a> {
 
 impl Amount<'_> {
     fn money(&self) -> Result<Money, CallError> {
-        amount::of_minor_units(self.value, &self.currency)
+        amount::whole(self.value, &self.currency)
             .map_err(|error| CallError::unknown(error.to_string()))
     }
 }

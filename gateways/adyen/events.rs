@@ -186,7 +186,7 @@ impl Told<'_> {
             .amount
             .value
             .ok_or(Unreadable::Value { what: "an amount" })?;
-        amount::of_minor_units(value, text(&self.item.amount.currency))
+        amount::whole(value, text(&self.item.amount.currency))
     }
 
     fn reason(&self) -> Option<String> {

@@ -14,8 +14,8 @@ use time::{OffsetDateTime, UtcOffset};
 use super::client::{CashfreeClient, ask};
 use super::objects::ident;
 use super::{Speaker, name};
+use crate::amount;
 use crate::client::{CallError, ChangesPage, Window};
-use crate::decimal;
 use crate::exchange::decode;
 use crate::port::Unreadable;
 
@@ -110,7 +110,7 @@ impl Row<'_> {
             "cf_payment_id",
         )?;
         let payment = name::of(order, &payment, "the payment's id")?;
-        let amount = decimal::money(
+        let amount = amount::stated(
             self.event_amount.ok_or_else(missing("event_amount"))?,
             self.event_currency.as_deref().unwrap_or_default(),
         )?;

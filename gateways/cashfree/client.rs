@@ -21,12 +21,12 @@ use super::name::{self, Name};
 use super::objects::{Order, Payment, Refund};
 use super::orders::{Act, Customer, NewOrder, NewRefund, Tags};
 use super::{Speaker, changes};
+use crate::amount;
 use crate::client::{
     Answer, CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundOrder, VoidAnswer,
     Window,
 };
 use crate::config::ApiConfig;
-use crate::decimal;
 use crate::exchange::{Reply, decode, exchange, http_client};
 
 /// The version whose answers `objects.rs` was written for.
@@ -471,7 +471,7 @@ pub(super) async fn ask(request: RequestBuilder) -> Result<Vec<u8>, CallError> {
 }
 
 fn number(amount: Money) -> Result<Box<RawValue>, CallError> {
-    decimal::number(amount).ok_or_else(|| CallError::unknown("an amount that cannot be written"))
+    amount::number(amount).ok_or_else(|| CallError::unknown("an amount that cannot be written"))
 }
 
 fn unreadable(error: crate::port::Unreadable) -> CallError {

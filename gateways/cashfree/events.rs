@@ -25,7 +25,7 @@ use super::objects::{ErrorDetails, Order, Payment, Refund, ident};
 use super::{Speaker, name};
 use crate::port::Unreadable;
 use crate::readings::Item;
-use crate::{decimal, legible};
+use crate::{amount, legible};
 
 #[derive(Deserialize)]
 struct Event<'a> {
@@ -160,7 +160,7 @@ fn disputed(speaker: &Speaker, event: &Disputed<'_>) -> Result<(String, Fact), U
         gateway_payment_id: name::of(&order_details.order_id, &payment, "the payment's id")?,
         reference: Reference::Absent,
         standing,
-        amount: decimal::money(dispute.dispute_amount, &dispute.dispute_amount_currency)?,
+        amount: amount::stated(dispute.dispute_amount, &dispute.dispute_amount_currency)?,
         live: speaker.live,
         reason: dispute
             .reason_code

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::{Speaker, name};
 use crate::port::Unreadable;
 use crate::reference::Metadata;
-use crate::{decimal, legible};
+use crate::{amount, legible};
 
 /// An order.
 #[derive(Deserialize)]
@@ -50,7 +50,7 @@ impl Order<'_> {
             opened_as: Some(id),
             reference: self.reference(),
             state,
-            amount: decimal::money(self.order_amount, &self.order_currency)?,
+            amount: amount::stated(self.order_amount, &self.order_currency)?,
             live: speaker.live,
             reason: None,
         })
@@ -172,7 +172,7 @@ impl<'a> Payment<'a> {
             opened_as: Some(name::of_order(&order.order_id)?),
             reference: order.reference(),
             state,
-            amount: decimal::money(amount, currency)?,
+            amount: amount::stated(amount, currency)?,
             live: speaker.live,
             reason: failed.then(|| legible::words(reason, 100)),
         })
@@ -226,7 +226,7 @@ impl<'a> Refund<'a> {
             refund: ours.map(|(refund, _)| refund),
             generation: ours.map(|(_, generation)| generation),
             state,
-            amount: decimal::money(self.refund_amount, &self.refund_currency)?,
+            amount: amount::stated(self.refund_amount, &self.refund_currency)?,
             live: speaker.live,
             reason: (state != RefundState::Succeeded).then(|| legible::words(self.status(), 100)),
         })
