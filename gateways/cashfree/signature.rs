@@ -13,7 +13,7 @@ use crate::secrets::{SigningSecret, check};
 pub(super) const HEADER: &str = "x-webhook-signature";
 pub(super) const TIME: &str = "x-webhook-timestamp";
 
-/// How old a signature may be at the least, in seconds. Cashfree sends a webhook again after 2, 10 and 30 minutes, and
+/// How far a signature's time may be from ours at the least, in seconds. Cashfree sends a webhook again after 2, 10 and 30 minutes, and
 /// does not say whether it then signs the present time or the first one; a repetition that is refused would be
 /// money that nobody tells of. An hour costs nothing, for a webhook that comes twice is one.
 const RETRIES_SECONDS: u32 = 3_600;
@@ -35,8 +35,8 @@ pub(super) fn verify(
         .ok_or(Refusal::Malformed)?;
     check(secrets, &[signed_at, body], &[mac], at)?;
     let age = at.unix_timestamp_nanos() / 1_000_000 - i128::from(millis);
-    let tolerance = i128::from(tolerance_seconds) * 1_000;
-    if age > tolerance.max(i128::from(RETRIES_SECONDS) * 1_000) {
+    let tolerance = i128::from(tolerance_seconds.max(RETRIES_SECONDS)) * 1_000;
+    if age > tolerance {
         Err(Refusal::Stale)
     } else if age < -tolerance {
         Err(Refusal::Future)
