@@ -10,13 +10,13 @@ mod events;
 mod objects;
 mod signature;
 
-use boxoffice_saga::fact::Reading;
 use boxoffice_saga::identity::GatewayAccount;
 use http::HeaderMap;
 use time::OffsetDateTime;
 
 use crate::config::AccountConfig;
-use crate::port::{Door, EventIds, Refusal, Unreadable};
+use crate::port::{Door, EventIds, Refusal};
+use crate::readings::Readings;
 use crate::secrets::SigningSecret;
 
 pub use client::RazorpayClient;
@@ -47,8 +47,8 @@ impl Door for RazorpayDoor {
         signature::verify(&self.secrets, headers, body, at)
     }
 
-    fn read(&self, headers: &HeaderMap, body: &[u8]) -> Result<Reading, Unreadable> {
-        events::read(&self.account, self.live, headers, body)
+    fn read(&self, headers: &HeaderMap, body: &[u8]) -> Readings {
+        events::read(&self.account, self.live, headers, body).into()
     }
 
     fn kept_headers(&self) -> &'static [&'static str] {
