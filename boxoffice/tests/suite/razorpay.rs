@@ -154,7 +154,11 @@ async fn an_order_that_is_paid_twice_is_one_booking_and_one_refund() {
         .await
         .expect("confirmed");
     ann.pay_order(&attempt, "card").await.expect("another");
-    let back = [("APPLIED", PRICE), ("GATEWAY", -PRICE), ("REFUNDED", PRICE)];
+    let back = [
+        ("APPLIED", PRICE),
+        ("GATEWAY", -2 * PRICE),
+        ("REFUNDED", PRICE),
+    ];
     comes_to(&stage, &booking, &back, system).await;
     let verdicts: Vec<_> = payments(&stage, &booking)
         .await
