@@ -1,6 +1,7 @@
 //! Amounts as gateways write them: whole minor units, or decimal major units. Never through floating point.
 
 use boxoffice_saga::money::{Currency, Money};
+use serde_json::value::RawValue;
 
 use crate::port::Unreadable;
 
@@ -32,6 +33,29 @@ pub(crate) fn decimal(text: &str, currency: &str) -> Result<Money, Unreadable> {
         .parse()
         .map(|minor| Money::new(minor, currency))
         .map_err(|_| WRONG)
+}
+
+/// The decimal that a JSON number or string says, taken as the text that it is.
+pub(crate) fn stated(raw: &RawValue, currency: &str) -> Result<Money, Unreadable> {
+    let text = raw.get();
+    let inside = text
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    decimal(inside.unwrap_or(text), currency)
+}
+
+/// The amount in decimal major units, with all its places, as a JSON number. None for a negative one.
+pub(crate) fn number(money: Money) -> Option<Box<RawValue>> {
+    let places = places(money.currency.code());
+    let digits = u64::try_from(money.minor).ok()?.to_string();
+    let digits = format!("{digits:0>least$}", least = places + 1);
+    let (major, fraction) = digits.split_at_checked(digits.len().checked_sub(places)?)?;
+    let text = if fraction.is_empty() {
+        major.to_owned()
+    } else {
+        format!("{major}.{fraction}")
+    };
+    RawValue::from_string(text).ok()
 }
 
 fn code(currency: &str) -> Result<Currency, Unreadable> {
@@ -100,5 +124,29 @@ mod tests {
         }
         assert!(whole(-1, "INR").is_err());
         assert!(whole(1, "").is_err());
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for (minor, currency, text) in [
+            (45_000, "INR", "450.00"),
+            (5, "INR", "0.05"),
+            (0, "INR", "0.00"),
+            (500, "JPY", "500"),
+            (1_234, "KWD", "1.234"),
+            (i64::MAX, "INR", "92233720368547758.07"),
+        ] {
+            let money = Money::new(minor, currency.parse().unwrap());
+            let written = number(money).unwrap();
+            assert_eq!(written.get(), text);
+            assert_eq!(stated(&written, currency), Ok(money));
+            let quoted = RawValue::from_string(format!("\"{text}\"")).unwrap();
+            assert_eq!(stated(&quoted, currency), Ok(money));
+        }
+        assert!(number(Money::new(-1, "INR".parse().unwrap())).is_none());
+        for json in ["null", "[1]", "\" 5\"", "1e2", "-1", "\"\""] {
+            let raw = RawValue::from_string(json.to_owned()).unwrap();
+            assert!(stated(&raw, "INR").is_err(), "{json}");
+        }
     }
 }

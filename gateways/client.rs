@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
-use boxoffice_saga::fact::{PaymentFact, RefundFact};
+use boxoffice_saga::fact::{Fact, PaymentFact, RefundFact};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, RefundId, ShowId};
 use boxoffice_saga::money::Money;
 use boxoffice_saga::payment::CaptureMode;
+use futures::FutureExt;
 use futures::future::BoxFuture;
+use time::OffsetDateTime;
 
 /// What a call comes to.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, CallError>>;
@@ -46,6 +48,61 @@ pub trait GatewayClient: Send + Sync {
 
     /// Every refund of the payment that the gateway has, whoever made it; all pages.
     fn refunds_of<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, Vec<RefundFact>>;
+
+    /// How one learns what became of a refund here.
+    fn refund_news(&self) -> RefundNews {
+        RefundNews::Asked
+    }
+
+    /// What was made or changed at the gateway within a window of time, a page at a time: `page` is `None` first
+    /// and then the last page's [`next`](ChangesPage::next).
+    ///
+    /// Every payment, and every refund, that was made or changed within the window is told at least once on its
+    /// pages, whoever made it. How it is told is how it stood at some moment of the window or later, and the order
+    /// says nothing: whoever finds that it differs from what he knows asks for its present state before he
+    /// believes anything. Something that cannot be read is passed over, with a line in the log. More than was
+    /// asked for may be told.
+    ///
+    /// An adapter whose gateway has no such listing leaves this as it is: [`CallError::no_listing`].
+    fn changes<'a>(
+        &'a self,
+        _window: &'a Window,
+        _page: Option<&'a str>,
+    ) -> Answer<'a, ChangesPage> {
+        async { Err(CallError::no_listing()) }.boxed()
+    }
+}
+
+/// How one learns what became of a refund at a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefundNews {
+    /// It can be asked: [`GatewayClient::fetch_refund`], [`GatewayClient::refunds_of`].
+    Asked,
+    /// It cannot be asked, and tells by webhook. Where an answer was lost, the same order under the same key is
+    /// answered as the first time.
+    Told {
+        /// For so long after the first try. An older key would be a new refund.
+        key_lives: Duration,
+    },
+}
+
+/// A stretch of time, by the gateway's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// From here on, inclusively.
+    pub since: OffsetDateTime,
+    /// Up to here, exclusively.
+    pub until: OffsetDateTime,
+}
+
+/// A page of what has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangesPage {
+    /// Payments, refunds and disputes.
+    pub facts: Vec<Fact>,
+    /// What to ask for the next page with; `None`: this was the last. Of use only to the client that gave it, and only
+    /// with the same window.
+    pub next: Option<String>,
 }
 
 /// A payment to be opened.
@@ -177,6 +234,22 @@ pub enum SaidBy {
 }
 
 impl CallError {
+    /// The code of [`CallError::no_listing`].
+    const NO_LISTING: &'static str = "no_listing";
+
+    /// What a client answers whose gateway cannot be asked what has changed.
+    pub fn no_listing() -> Self {
+        Self::Declined {
+            code: Self::NO_LISTING.to_owned(),
+            message: "this gateway is asked about one payment at a time".to_owned(),
+        }
+    }
+
+    /// Whether the gateway cannot be asked what has changed at all.
+    pub fn is_no_listing(&self) -> bool {
+        matches!(self, Self::Declined { code, .. } if code == Self::NO_LISTING)
+    }
+
     /// After how long to come again, if this call was never made because our own line held it back. It is no
     /// try then.
     pub fn held_back(&self) -> Option<Duration> {

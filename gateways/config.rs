@@ -19,6 +19,12 @@ use crate::standard_webhooks;
 pub enum Scheme {
     /// Stripe: webhooks and client.
     Stripe,
+    /// Razorpay: webhooks and client.
+    Razorpay,
+    /// Cashfree: webhooks and client.
+    Cashfree,
+    /// Adyen: webhooks and client.
+    Adyen,
     /// `X-Hub-Signature-256` over our own small body. Webhooks only; its refunds are made by a person.
     Generic,
     /// Standard Webhooks 1.0 over our own small body. Webhooks only.
@@ -40,13 +46,19 @@ pub enum Scheme {
 impl Scheme {
     /// Whether we can call gateways of this scheme.
     const fn has_client(self) -> bool {
-        matches!(self, Self::Stripe)
+        matches!(
+            self,
+            Self::Stripe | Self::Razorpay | Self::Cashfree | Self::Adyen
+        )
     }
 
     /// The scheme that a gateway of this name has unless configured otherwise.
     pub fn of_gateway(name: &str) -> Option<Self> {
         match name {
             "stripe" => Some(Self::Stripe),
+            "razorpay" => Some(Self::Razorpay),
+            "cashfree" => Some(Self::Cashfree),
+            "adyen" => Some(Self::Adyen),
             "generic" => Some(Self::Generic),
             "standard_webhooks" => Some(Self::StandardWebhooks),
             "square" => Some(Self::Square),
@@ -109,6 +121,13 @@ pub struct AccountConfig {
 pub struct ApiConfig {
     /// Where its API is, without a path, for example `https://api.stripe.com`.
     pub base_url: String,
+    /// Who we are there, where the key alone does not say it: Razorpay's key id (`rzp_live_…` or `rzp_test_…`),
+    /// Cashfree's client id.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The merchant account that the calls are for, where a key is good for several: Adyen's `merchantAccount`.
+    #[serde(default)]
+    pub merchant: Option<String>,
     /// The secret key.
     pub api_key: SecretString,
     /// The longest that one exchange may take, in milliseconds. Default 10 000. Keep it under half of the
@@ -207,6 +226,9 @@ impl AccountConfig {
                 "Square signs the address that it posts to: set `webhook_url` to it",
             ));
         }
+        if scheme == Scheme::Adyen {
+            self.adyen().map_err(bad)?;
+        }
         if self.hmac.is_some() && scheme != Scheme::Hmac {
             return Err(bad(
                 "`hmac` is for `scheme = \"hmac\"`: remove the one or set the other",
@@ -215,11 +237,40 @@ impl AccountConfig {
         self.line.validate().map_err(|what| bad(&what))?;
         if let Some(api) = &self.api {
             api.validate(self.live).map_err(|what| bad(&what))?;
+            if scheme == Scheme::Razorpay {
+                razorpay_key(api, self.live).map_err(bad)?;
+            }
+            if scheme == Scheme::Cashfree && api.user.as_deref().unwrap_or_default().is_empty() {
+                return Err(bad(
+                    "`api.user` is missing: Cashfree's client id (`x-client-id`)",
+                ));
+            }
             if !scheme.has_client() {
                 return Err(bad("this scheme has no API that we call: remove `api`"));
             }
         }
         Ok(scheme)
+    }
+}
+
+impl AccountConfig {
+    fn adyen(&self) -> Result<(), &'static str> {
+        let hex = |secret: &SigningSecret| crate::adyen::key(secret.secret.expose_secret());
+        if self.secrets.iter().any(|secret| hex(secret).is_none()) {
+            return Err(
+                "a signing secret is not in hexadecimal digits, as Adyen shows its HMAC keys",
+            );
+        }
+        if self.capture == CaptureMode::AfterSeats {
+            return Err(
+                "Adyen's reservations are not taken by boxoffice: `capture` must be `automatic`",
+            );
+        }
+        let named = |api: &ApiConfig| api.merchant.as_deref().is_some_and(|name| !name.is_empty());
+        if self.api.as_ref().is_some_and(|api| !named(api)) {
+            return Err("`api.merchant` is missing: the merchant account (`merchantAccount`)");
+        }
+        Ok(())
     }
 }
 
@@ -252,6 +303,27 @@ impl ApiConfig {
             return Err("`timeout_ms` is 0: no call could ever be answered".into());
         }
         Ok(())
+    }
+}
+
+/// Razorpay's key id names its mode, and nothing else does: neither its webhooks nor its answers.
+fn razorpay_key(api: &ApiConfig, live: bool) -> Result<(), &'static str> {
+    let user = api.user.as_deref().unwrap_or_default();
+    let (prefix, wrong) = if live {
+        (
+            "rzp_live_",
+            "it is live, so `api.user` is the key id that begins with rzp_live_",
+        )
+    } else {
+        (
+            "rzp_test_",
+            "it is not live, so `api.user` is the key id that begins with rzp_test_",
+        )
+    };
+    if user.starts_with(prefix) {
+        Ok(())
+    } else {
+        Err(wrong)
     }
 }
 

@@ -10,11 +10,14 @@
 //! To add a gateway: a folder with a [`port::Door`], a [`GatewayClient`] if it has an API that we
 //! call, and one line in [`config::Scheme`] and in [`registry`].
 
+pub mod adyen;
 mod amount;
+pub mod cashfree;
 pub mod checkout_com;
 pub mod client;
 pub mod config;
 pub mod configured;
+mod exchange;
 pub mod fetched;
 pub mod generic;
 mod header;
@@ -25,6 +28,7 @@ pub mod mollie;
 pub mod payu_india;
 pub mod phonepe;
 pub mod port;
+pub mod razorpay;
 pub mod readings;
 pub mod record;
 mod reference;
@@ -38,7 +42,8 @@ pub mod stripe;
 
 pub use boxoffice_saga::identity::GatewayAccount;
 pub use client::{
-    CallError, CreatePayment, Created, GatewayClient, RefundOrder, SaidBy, VoidAnswer,
+    CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundNews, RefundOrder, SaidBy,
+    VoidAnswer, Window,
 };
 pub use config::{AccountConfig, ApiConfig, ConfigError, Scheme};
 pub use fetched::{FactSigner, SignError};

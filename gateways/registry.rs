@@ -8,6 +8,8 @@ use boxoffice_saga::fact::{Fact, Reading};
 use boxoffice_saga::identity::GatewayAccount;
 use boxoffice_saga::payment::CaptureMode;
 
+use crate::adyen::{AdyenClient, AdyenDoor};
+use crate::cashfree::{CashfreeClient, CashfreeDoor};
 use crate::checkout_com::CheckoutDoor;
 use crate::client::GatewayClient;
 use crate::config::{AccountConfig, ConfigError, Scheme};
@@ -19,6 +21,7 @@ use crate::mollie::MollieDoor;
 use crate::payu_india::PayuDoor;
 use crate::phonepe::PhonePeDoor;
 use crate::port::{Door, EventIds, Refusal, Unreadable};
+use crate::razorpay::{RazorpayClient, RazorpayDoor};
 use crate::record::{InboxKey, Source, WebhookRecord};
 use crate::secrets::SigningSecret;
 use crate::square::SquareDoor;
@@ -84,6 +87,53 @@ impl Gateways {
                         None => None,
                     };
                     (Box::new(StripeDoor::new(&config)), client)
+                }
+                Scheme::Razorpay => {
+                    let client = match &config.api {
+                        Some(api) => {
+                            let client = RazorpayClient::new(account.clone(), config.live, api)
+                                .map_err(|what| ConfigError {
+                                    account: account.clone(),
+                                    what,
+                                })?;
+                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
+                        }
+                        None => None,
+                    };
+                    (Box::new(RazorpayDoor::new(&config)), client)
+                }
+                Scheme::Cashfree => {
+                    let client = match &config.api {
+                        Some(api) => {
+                            let client = CashfreeClient::new(
+                                account.clone(),
+                                config.live,
+                                config.capture,
+                                api,
+                            )
+                            .map_err(|what| ConfigError {
+                                account: account.clone(),
+                                what,
+                            })?;
+                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
+                        }
+                        None => None,
+                    };
+                    (Box::new(CashfreeDoor::new(&config)), client)
+                }
+                Scheme::Adyen => {
+                    let client = match &config.api {
+                        Some(api) => {
+                            let client = AdyenClient::new(account.clone(), config.live, api)
+                                .map_err(|what| ConfigError {
+                                    account: account.clone(),
+                                    what,
+                                })?;
+                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
+                        }
+                        None => None,
+                    };
+                    (Box::new(AdyenDoor::new(&config)), client)
                 }
                 Scheme::Generic => (Box::new(GenericDoor::new(&config)), None),
                 Scheme::StandardWebhooks => (Box::new(StandardDoor::new(&config)), None),

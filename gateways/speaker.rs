@@ -39,6 +39,7 @@ impl Speaker {
         Ok(Fact::Payment(PaymentFact {
             account: self.account.clone(),
             gateway_payment_id: legible::id(id, "the payment's id")?,
+            opened_as: None,
             reference,
             state,
             amount,

@@ -24,7 +24,8 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::client::{
-    Answer, CallError, CreatePayment, Created, GatewayClient, RefundOrder, SaidBy, VoidAnswer,
+    Answer, CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundNews, RefundOrder,
+    SaidBy, VoidAnswer, Window,
 };
 use circuit::{Circuit, Fuse, Health, Pass, Position};
 use rate::Buckets;
@@ -116,6 +117,7 @@ enum Call {
     Refund,
     FetchRefund,
     ListRefunds,
+    ListChanges,
 }
 
 /// A client behind its line. Cloned, it is the same line.
@@ -293,6 +295,10 @@ impl GatewayClient for Line {
         self.shared.client.timeout() + self.patience()
     }
 
+    fn refund_news(&self) -> RefundNews {
+        self.shared.client.refund_news()
+    }
+
     fn create_payment<'a>(&'a self, order: &'a CreatePayment) -> Answer<'a, Created> {
         self.through(Call::Create, self.shared.client.create_payment(order))
             .boxed()
@@ -326,6 +332,11 @@ impl GatewayClient for Line {
     fn refunds_of<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, Vec<RefundFact>> {
         let call = self.shared.client.refunds_of(gateway_payment_id);
         self.through(Call::ListRefunds, call).boxed()
+    }
+
+    fn changes<'a>(&'a self, window: &'a Window, page: Option<&'a str>) -> Answer<'a, ChangesPage> {
+        let call = self.shared.client.changes(window, page);
+        self.through(Call::ListChanges, call).boxed()
     }
 }
 

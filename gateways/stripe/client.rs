@@ -9,38 +9,31 @@ use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::RequestBuilder;
 use secrecy::ExposeSecret;
-use serde::Deserialize;
 
 use super::answer::{ErrorBody, judge};
 use super::objects::{Page, PaymentIntent, Refund};
 use crate::client::{
-    Answer, CallError, CreatePayment, Created, GatewayClient, RefundOrder, SaidBy, VoidAnswer,
+    Answer, CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundOrder, VoidAnswer,
+    Window,
 };
 use crate::config::ApiConfig;
+use crate::exchange::{Reply, decode, exchange, http_client, path_id};
 
 /// The version whose answers `objects.rs` was written for; the account's own default may change.
 const API_VERSION: &str = "2024-06-20";
-/// The largest answer that is read, in bytes. A full page of refunds is a tenth of it.
-const LARGEST_ANSWER: usize = 4 << 20;
-/// Refunds asked for at a time: Stripe's most.
-const PAGE: &str = "100";
+/// Objects of a list asked for at a time: Stripe's most.
+pub(super) const PAGE: &str = "100";
 /// More pages than a payment can have refunds for; a gateway that never ends a list is broken.
 const MOST_PAGES: usize = 100;
 
 /// Speaks to one Stripe account.
 #[derive(Clone, Debug)]
 pub struct StripeClient {
-    account: GatewayAccount,
-    live: bool,
+    pub(super) account: GatewayAccount,
+    pub(super) live: bool,
     base_url: String,
     timeout: Duration,
     http: reqwest::Client,
-}
-
-struct Reply {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
 }
 
 type Form = Vec<(&'static str, String)>;
@@ -51,8 +44,6 @@ impl StripeClient {
     /// # Errors
     /// In words, when the key cannot stand in a header or the machine has no TLS roots.
     pub fn new(account: GatewayAccount, live: bool, api: &ApiConfig) -> Result<Self, String> {
-        // Taken only if the process has not chosen a provider itself; without one reqwest would panic.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut key = HeaderValue::from_str(&format!("Bearer {}", api.api_key.expose_secret()))
             .map_err(|_| "`api_key` has characters that no header can hold".to_owned())?;
         key.set_sensitive(true);
@@ -63,22 +54,7 @@ impl StripeClient {
                 HeaderValue::from_static(API_VERSION),
             ),
         ]);
-        let mut http = reqwest::Client::builder()
-            .default_headers(headers)
-            .user_agent(concat!("boxoffice/", env!("CARGO_PKG_VERSION")))
-            .timeout(api.timeout())
-            // Where nobody answers the telephone nothing was said: that must be told apart from a timeout.
-            .connect_timeout(api.timeout() / 2)
-            // A redirected POST becomes a GET, and a repeated one an attempt that nobody wrote down.
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never());
-        if api.plain_http() {
-            // The simulator: on this machine or beside it, so neither a proxy nor TLS roots.
-            http = http.no_proxy().tls_certs_only([]);
-        }
-        let http = http
-            .build()
-            .map_err(|error| format!("its client cannot be built: {}", chain(&error)))?;
+        let http = http_client(api, headers)?;
         let base_url = api.base_url.trim_end_matches('/').to_owned();
         Ok(Self {
             account,
@@ -89,7 +65,7 @@ impl StripeClient {
         })
     }
 
-    fn get(&self, path: &str) -> RequestBuilder {
+    pub(super) fn get(&self, path: &str) -> RequestBuilder {
         self.http.get(format!("{}{path}", self.base_url))
     }
 
@@ -281,7 +257,7 @@ impl StripeClient {
         Err(CallError::unknown("the list of refunds does not end"))
     }
 
-    fn payment_fact(&self, body: &[u8]) -> Result<PaymentFact, CallError> {
+    pub(super) fn payment_fact(&self, body: &[u8]) -> Result<PaymentFact, CallError> {
         let intent: PaymentIntent<'_> = decode(body)?;
         self.same_mode(intent.livemode)?;
         let state = intent
@@ -293,11 +269,16 @@ impl StripeClient {
     }
 
     fn refund_fact(&self, body: &[u8]) -> Result<RefundFact, CallError> {
+        self.any_refund_fact(body)?
+            .ok_or_else(|| CallError::unknown("a refund that names no payment"))
+    }
+
+    /// None: it belongs to no payment intent.
+    pub(super) fn any_refund_fact(&self, body: &[u8]) -> Result<Option<RefundFact>, CallError> {
         let refund: Refund<'_> = decode(body)?;
-        let fact = refund
+        refund
             .fact(&self.account, self.live)
-            .map_err(|e| CallError::unknown(e.to_string()))?;
-        fact.ok_or_else(|| CallError::unknown("a refund that names no payment"))
+            .map_err(|e| CallError::unknown(e.to_string()))
     }
 
     fn same_mode(&self, said: Option<bool>) -> Result<(), CallError> {
@@ -350,66 +331,18 @@ impl GatewayClient for StripeClient {
     fn refunds_of<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, Vec<RefundFact>> {
         self.list(gateway_payment_id).boxed()
     }
-}
 
-async fn exchange(request: RequestBuilder) -> Result<Reply, CallError> {
-    let mut response = request.send().await.map_err(lost)?;
-    let (status, headers) = (response.status(), response.headers().clone());
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(lost)? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
-            return Err(CallError::unknown("an answer of more than 4 MiB"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Reply {
-        status,
-        headers,
-        body,
-    })
-}
-
-/// No answer. Only where no connection came about has certainly nothing been sent.
-fn lost(error: reqwest::Error) -> CallError {
-    let error = error.without_url();
-    let why = chain(&error);
-    if error.is_connect() || error.is_builder() {
-        CallError::RetryLater {
-            after: None,
-            why,
-            said_by: SaidBy::Nobody,
-        }
-    } else {
-        CallError::Unknown { why }
+    fn changes<'a>(&'a self, window: &'a Window, page: Option<&'a str>) -> Answer<'a, ChangesPage> {
+        self.changed(window, page).boxed()
     }
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
-
-fn done(reply: Reply) -> Result<Vec<u8>, CallError> {
+pub(super) fn done(reply: Reply) -> Result<Vec<u8>, CallError> {
     if reply.status.is_success() {
         Ok(reply.body)
     } else {
         Err(judge(reply.status, &reply.headers, &reply.body))
     }
-}
-
-fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, CallError> {
-    serde_json::from_slice(body).map_err(|error| {
-        CallError::unknown(format!(
-            "{:?} error in the answer at column {}",
-            error.classify(),
-            error.column()
-        ))
-    })
 }
 
 /// The payment inside "unexpected state". The outer None: another error; the inner: it is not inside.
@@ -420,15 +353,4 @@ fn unexpected_state(reply: &Reply) -> Option<Option<String>> {
     let ErrorBody { error } = serde_json::from_slice(&reply.body).ok()?;
     (error.code.as_deref() == Some("payment_intent_unexpected_state"))
         .then(|| error.payment_intent.map(|raw| raw.get().to_owned()))
-}
-
-/// An id that may stand in a path. Any other cannot be one of Stripe's.
-fn path_id(id: &str) -> Result<&str, CallError> {
-    let fits =
-        (1..=255).contains(&id.len()) && id.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
-    if fits {
-        Ok(id)
-    } else {
-        Err(CallError::NotFound)
-    }
 }

@@ -1,6 +1,7 @@
 //! Stripe: webhooks and payment intents.
 
 mod answer;
+mod changes;
 mod client;
 mod events;
 mod objects;

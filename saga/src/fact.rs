@@ -53,6 +53,10 @@ pub struct PaymentFact {
     pub account: GatewayAccount,
     /// The gateway's own id of the payment (Stripe: `pi_…`).
     pub gateway_payment_id: String,
+    /// The gateway's id of what it was opened as, where that is another thing than the payment and may come to
+    /// several payments (Razorpay: `order_…`, with a `pay_…` for each try).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_as: Option<String>,
     /// Our reference in its metadata.
     pub reference: Reference,
     /// Where it stands.
@@ -63,6 +67,17 @@ pub struct PaymentFact {
     pub live: bool,
     /// Why it failed or was cancelled, in the gateway's words (a code, not prose), if it says.
     pub reason: Option<String>,
+}
+
+impl PaymentFact {
+    /// Whether the bank has given money for it: reserved or taken. Such a payment is one of its own, whatever it was
+    /// opened as.
+    pub const fn bears_money(&self) -> bool {
+        matches!(
+            self.state,
+            PaymentState::Authorised | PaymentState::Captured
+        )
+    }
 }
 
 /// Where a refund stands at its gateway.

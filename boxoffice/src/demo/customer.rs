@@ -95,10 +95,15 @@ impl Customer {
         }
     }
 
-    /// Starts a payment.
+    /// Starts a payment at Stripe.
     pub async fn open_payment(&self, booking: &str) -> anyhow::Result<Attempt> {
+        self.open_payment_at(booking, "stripe").await
+    }
+
+    /// Starts a payment at the gateway of that name.
+    pub async fn open_payment_at(&self, booking: &str, gateway: &str) -> anyhow::Result<Attempt> {
         let url = format!("{}/v1/bookings/{booking}/payments", self.stage.target.api);
-        let answer = self.post(&url, &json!({ "gateway": "stripe" })).await?;
+        let answer = self.post(&url, &json!({ "gateway": gateway })).await?;
         Ok(Attempt {
             payment_id: text(&answer, "payment_id")?,
             gateway_payment_id: text(&answer, "gateway_payment_id")?,
@@ -133,6 +138,16 @@ impl Customer {
         ];
         let answer = self.stage.http.post(url).form(&form).send().await?;
         Ok((answer.status(), answer.json().await?))
+    }
+
+    /// Tries to pay an order on Razorpay's page: `card`, or `declined`. Returns Razorpay's payment, as it stands then.
+    pub async fn pay_order(&self, attempt: &Attempt, method: &str) -> anyhow::Result<Value> {
+        let url = format!(
+            "{}/razorpay/page/orders/{}/pay",
+            self.stage.target.simulator, attempt.gateway_payment_id
+        );
+        let tried = self.stage.http.post(url).json(&json!({ "method": method }));
+        Ok(tried.send().await?.error_for_status()?.json().await?)
     }
 
     /// Fetches the ticket; returns the status of the answer.

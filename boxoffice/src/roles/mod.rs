@@ -265,6 +265,17 @@ pub async fn simulator(config: &Config, supervisor: &Supervisor) -> Result<Socke
             secret: simulator.webhook_secret.expose_secret().to_owned(),
         });
     }
+    if let Some(key_id) = optional(&simulator.razorpay_key_id) {
+        let secret = &simulator.razorpay_webhook_secret;
+        options.razorpay = Some(boxoffice_gateway_sim::RazorpayOptions {
+            key_id,
+            key_secret: simulator.razorpay_key_secret.expose_secret().to_owned(),
+            webhook: is_set(secret).then(|| boxoffice_gateway_sim::Webhook {
+                url: simulator.razorpay_webhook_url.clone(),
+                secret: secret.expose_secret().to_owned(),
+            }),
+        });
+    }
     options.state_file =
         Some(simulator.state_file.clone()).filter(|file| !file.as_os_str().is_empty());
     if let Some(address) = optional(&simulator.mail_listen) {

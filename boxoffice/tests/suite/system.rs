@@ -399,6 +399,13 @@ api = {{ base_url = "http://127.0.0.1:{simulator}", api_key = "sk_test_key", tim
 line = {line}
 
 [[gateways]]
+gateway = "razorpay"
+capture = "{capture}"
+secrets = ["{WEBHOOK_SECRET}"]
+api = {{ base_url = "http://127.0.0.1:{simulator}/razorpay", user = "rzp_test_key", api_key = "a_secret", timeout_ms = 3000 }}
+line = {line}
+
+[[gateways]]
 gateway = "generic"
 secrets = ["{WEBHOOK_SECRET}"]
 
@@ -418,6 +425,10 @@ listen = "127.0.0.1:{simulator}"
 webhook_url = "http://127.0.0.1:{ingress}/webhooks/stripe"
 webhook_secret = "{WEBHOOK_SECRET}"
 api_key = "sk_test_key"
+razorpay_key_id = "rzp_test_key"
+razorpay_key_secret = "a_secret"
+razorpay_webhook_url = "http://127.0.0.1:{ingress}/webhooks/razorpay"
+razorpay_webhook_secret = "{WEBHOOK_SECRET}"
 state_file = "{books}"
 mail_listen = "127.0.0.1:{smtp}"
 mail_files = "{mail}"

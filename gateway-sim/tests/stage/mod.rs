@@ -10,7 +10,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use boxoffice_gateway_sim::{Options, SimError, Webhook, serve};
+use boxoffice_gateway_sim::{Options, RazorpayOptions, SimError, Webhook, serve};
 use boxoffice_gateways::{
     AccountConfig, ApiConfig, CreatePayment, GatewayAccount, GatewayClient, Gateways, LineConfig,
     RefundOrder, SigningSecret,
@@ -26,6 +26,10 @@ use uuid::Uuid;
 
 pub const SECRET: &str = "whsec_simulated";
 pub const KEY: &str = "sk_test_simulated";
+
+/// Our account at the simulated Razorpay.
+pub const KEY_ID: &str = "rzp_test_simulated";
+pub const KEY_SECRET: &str = "a_simulated_secret";
 
 pub struct Sim {
     pub base: String,
@@ -44,7 +48,8 @@ impl Sim {
         Self::with_line(options, timeout_ms, LineConfig::default()).await
     }
 
-    pub async fn with_line(options: Options, timeout_ms: u32, line: LineConfig) -> Self {
+    pub async fn with_line(mut options: Options, timeout_ms: u32, line: LineConfig) -> Self {
+        options.razorpay.get_or_insert_with(|| razorpay(None));
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -53,11 +58,20 @@ impl Sim {
         let mut config = AccountConfig::new("stripe", SigningSecret::new(SECRET));
         config.api = Some(ApiConfig {
             base_url: base.clone(),
+            user: None,
             api_key: KEY.into(),
             timeout_ms,
         });
         config.line = line;
-        let gateways = Gateways::new(vec![config], vec![]).unwrap();
+        let mut razorpay = AccountConfig::new("razorpay", SigningSecret::new(SECRET));
+        razorpay.api = Some(ApiConfig {
+            base_url: format!("{base}/razorpay"),
+            user: Some(KEY_ID.to_owned()),
+            api_key: KEY_SECRET.into(),
+            timeout_ms,
+        });
+        razorpay.line = config.line.clone();
+        let gateways = Gateways::new(vec![config, razorpay], vec![]).unwrap();
         let http = reqwest::Client::builder()
             .no_proxy()
             .tls_certs_only([])
@@ -76,6 +90,18 @@ impl Sim {
         self.gateways
             .client(&GatewayAccount::new("stripe", "default"))
             .unwrap()
+    }
+
+    pub fn razorpay(&self) -> &Arc<dyn GatewayClient> {
+        self.gateways
+            .client(&GatewayAccount::new("razorpay", "default"))
+            .unwrap()
+    }
+
+    /// The customer on Razorpay's page: `card` or `declined`. Razorpay's payment, as it stands then.
+    pub async fn pay_order(&self, order: &str, method: &str) -> Value {
+        let path = format!("/razorpay/page/orders/{order}/pay");
+        self.post(&path, json!({ "method": method })).await
     }
 
     pub async fn post(&self, path: &str, told: Value) -> Value {
@@ -136,6 +162,15 @@ impl Sim {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
         self.gateways
+    }
+}
+
+/// Our account at Razorpay, whose webhooks go there.
+pub fn razorpay(webhook: Option<Webhook>) -> RazorpayOptions {
+    RazorpayOptions {
+        key_id: KEY_ID.to_owned(),
+        key_secret: KEY_SECRET.to_owned(),
+        webhook,
     }
 }
 

@@ -83,8 +83,7 @@ pub(crate) async fn look_up<S: Reads>(
 ) -> Result<BTreeMap<(GatewayAccount, String), BookingId>, TurnError> {
     let wanted: Vec<_> = intakes
         .iter()
-        .filter_map(intake::payment_to_look_up)
-        .map(|(account, id)| (account.clone(), id.to_owned()))
+        .flat_map(intake::payments_to_look_up)
         .collect();
     store.bookings_of_payments(&wanted).await
 }
@@ -148,16 +147,14 @@ impl Decide<'_> {
                 ..
             } => Way::Rekey(*booking, record, event),
             Intake::ByPayment {
-                account,
                 gateway_payment_id,
                 input,
                 record,
                 event,
+                ..
             } => {
-                match self
-                    .found
-                    .get(&(account.clone(), gateway_payment_id.clone()))
-                {
+                let found = intake::payments_to_look_up(intake).find_map(|id| self.found.get(&id));
+                match found {
                     Some(booking) if here(*booking) => Way::Here(*booking, input, record, event),
                     Some(booking) => Way::Rekey(*booking, record, event),
                     None => Way::Park(None, Some(gateway_payment_id), record, event),

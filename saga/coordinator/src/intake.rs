@@ -22,12 +22,15 @@ pub enum Intake {
         /// What the inbox knows it by.
         event: EventKey,
     },
-    /// About a refund or a dispute, without our reference: the payment's gateway id must lead to the booking.
+    /// Without our reference: the payment's gateway id must lead to the booking, or the id of what it was opened as.
+    /// About a refund, a dispute, or the money of something that we may have opened.
     ByPayment {
         /// Whose id it is.
         account: GatewayAccount,
         /// The gateway's id of the payment.
         gateway_payment_id: String,
+        /// The gateway's id of what the payment was opened as, if that is another thing.
+        opened_as: Option<String>,
         /// What happens to the booking.
         input: Input,
         /// The record.
@@ -137,24 +140,49 @@ pub fn read(gateways: &Gateways, record: &Record) -> Intake {
         (Reference::Absent, Fact::Refund(_) | Fact::Dispute(_)) => Intake::ByPayment {
             account: account.clone(),
             gateway_payment_id: gateway_payment_id.clone(),
+            opened_as: None,
             input,
             record,
             event,
         },
+        // Razorpay's orders bear our reference, and a payment of one may bear none.
+        (Reference::Absent, Fact::Payment(fact))
+            if fact.opened_as.is_some() && fact.bears_money() =>
+        {
+            Intake::ByPayment {
+                account: account.clone(),
+                gateway_payment_id: gateway_payment_id.clone(),
+                opened_as: fact.opened_as.clone(),
+                input,
+                record,
+                event,
+            }
+        }
         // Somebody else shares the gateway account. Left alone, never refunded.
         (Reference::Absent, _) => Intake::Nothing { event },
     }
 }
 
-/// What of a record's content must be looked up before its turn.
-pub fn payment_to_look_up(intake: &Intake) -> Option<(&GatewayAccount, &str)> {
-    match intake {
+/// What of a record's content must be looked up before its turn: gateway ids, one of which may be of ours.
+pub fn payments_to_look_up(intake: &Intake) -> impl Iterator<Item = (GatewayAccount, String)> {
+    let ids = match intake {
         Intake::ByPayment {
             account,
             gateway_payment_id,
+            opened_as,
             ..
-        } => Some((account, gateway_payment_id)),
-        Intake::Hint { fact } => Some((&fact.account, &fact.gateway_payment_id)),
-        _ => None,
-    }
+        } => {
+            let of_ours = |id: &String| (account.clone(), id.clone());
+            [
+                Some(of_ours(gateway_payment_id)),
+                opened_as.as_ref().map(of_ours),
+            ]
+        }
+        Intake::Hint { fact } => [
+            Some((fact.account.clone(), fact.gateway_payment_id.clone())),
+            None,
+        ],
+        _ => [None, None],
+    };
+    ids.into_iter().flatten()
 }

@@ -1,5 +1,7 @@
 //! The table. Each file is the other side of one gateway.
 
+mod adyen;
+mod cashfree;
 mod checkout_com;
 mod configured;
 mod generic;
@@ -27,6 +29,8 @@ pub fn all() -> Vec<Tested> {
         mollie::unsigned(),
         phonepe::tested(),
         payu_india::tested(),
+        cashfree::tested(),
+        adyen::tested(),
         configured::elaborate(),
         configured::plain(),
     ]
