@@ -48,7 +48,7 @@ impl Scheme {
     const fn has_client(self) -> bool {
         matches!(
             self,
-            Self::Stripe | Self::Razorpay | Self::Cashfree | Self::Adyen
+            Self::Stripe | Self::Razorpay | Self::Cashfree | Self::Adyen | Self::Mollie
         )
     }
 
@@ -100,6 +100,10 @@ pub struct AccountConfig {
     /// The address to which the gateway posts, exactly as the gateway knows it: for schemes that sign it (Square).
     #[serde(default)]
     pub webhook_url: Option<String>,
+    /// Where customers are sent once they have paid, or have not, on the gateway's own page: for gateways that want it
+    /// (Mollie).
+    #[serde(default)]
+    pub return_url: Option<String>,
     /// The addresses and networks that its webhooks come from, where it says so; others are refused. Default: from
     /// anywhere, for the signature is what counts.
     #[serde(default)]
@@ -166,6 +170,7 @@ impl AccountConfig {
             secrets: vec![secret],
             tolerance_seconds: default_tolerance(),
             webhook_url: None,
+            return_url: None,
             from: Networks::default(),
             hmac: None,
             api: None,
@@ -228,6 +233,11 @@ impl AccountConfig {
         }
         if scheme == Scheme::Adyen {
             self.adyen().map_err(bad)?;
+        }
+        if scheme == Scheme::Mollie && self.capture == CaptureMode::AfterSeats {
+            return Err(bad(
+                "Mollie's reservations are not taken by boxoffice: `capture` must be `automatic`",
+            ));
         }
         if self.hmac.is_some() && scheme != Scheme::Hmac {
             return Err(bad(

@@ -17,7 +17,7 @@ use crate::configured::ConfiguredDoor;
 use crate::fetched::FactSigner;
 use crate::generic::GenericDoor;
 use crate::line::{Line, LineConfig};
-use crate::mollie::MollieDoor;
+use crate::mollie::{MollieClient, MollieDoor};
 use crate::payu_india::PayuDoor;
 use crate::phonepe::PhonePeDoor;
 use crate::port::{Door, EventIds, Refusal, Unreadable};
@@ -139,7 +139,20 @@ impl Gateways {
                 Scheme::StandardWebhooks => (Box::new(StandardDoor::new(&config)), None),
                 Scheme::Square => (Box::new(SquareDoor::new(&config)), None),
                 Scheme::CheckoutCom => (Box::new(CheckoutDoor::new(&config)), None),
-                Scheme::Mollie => (Box::new(MollieDoor::new(&config)), None),
+                Scheme::Mollie => {
+                    let client = match &config.api {
+                        Some(api) => {
+                            let client =
+                                MollieClient::new(&config, api).map_err(|what| ConfigError {
+                                    account: account.clone(),
+                                    what,
+                                })?;
+                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
+                        }
+                        None => None,
+                    };
+                    (Box::new(MollieDoor::new(&config)), client)
+                }
                 Scheme::Phonepe => (Box::new(PhonePeDoor::new(&config)), None),
                 Scheme::PayuIndia => (Box::new(PayuDoor::new(&config)), None),
                 Scheme::Hmac => {

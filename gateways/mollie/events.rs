@@ -172,7 +172,9 @@ fn refund(speaker: &Speaker, entity: &Entity<'_>) -> Result<Fact, Unreadable> {
     speaker.in_mode(entity.live())?;
     let payment = entity.payment_id.as_deref().unwrap_or_default();
     let amount = entity.money()?;
-    speaker.refund(&entity.id, payment, &entity.metadata, state, amount)
+    // Only below its payment can it be asked for.
+    let id = format!("{payment}:{}", entity.id);
+    speaker.refund(&id, payment, &entity.metadata, state, amount)
 }
 
 impl Entity<'_> {

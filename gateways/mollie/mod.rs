@@ -4,6 +4,7 @@
 //! The older webhooks are forms with nothing but `id=tr_…`, and nobody signs them: such a one is a hint, after which
 //! the gateway is asked. (docs.mollie.com/reference/webhooks-new, …/webhooks; mollie/mollie-api-php SignatureValidator)
 
+mod client;
 mod events;
 
 use http::HeaderMap;
@@ -15,6 +16,8 @@ use crate::port::{Door, Refusal};
 use crate::readings::Readings;
 use crate::secrets::{SigningSecret, check, mac_from_hex};
 use crate::speaker::Speaker;
+
+pub use client::MollieClient;
 
 const HEADER: &str = "x-mollie-signature";
 /// More signatures than anybody rolls secrets for.
