@@ -1,9 +1,11 @@
 //! boxoffice on real Kafka and real PostgreSQL. One binary, so that tests share the servers that stay up.
 
+mod adyen;
 mod analytics;
 mod audience;
 mod audit;
 mod audit_live;
+mod cashfree;
 mod conformance;
 mod dead_letters;
 mod doors;
