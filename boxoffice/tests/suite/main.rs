@@ -24,6 +24,7 @@ mod messages;
 mod money;
 mod operator;
 mod operators_lists;
+mod order_pages;
 mod outages;
 mod outsider;
 mod razorpay;
