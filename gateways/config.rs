@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use boxoffice_peers::Networks;
 use boxoffice_saga::identity::GatewayAccount;
 use boxoffice_saga::payment::CaptureMode;
 use secrecy::{ExposeSecret, SecretString};
@@ -99,6 +100,10 @@ pub struct AccountConfig {
     /// The address to which the gateway posts, exactly as the gateway knows it: for schemes that sign it (Square).
     #[serde(default)]
     pub webhook_url: Option<String>,
+    /// The addresses and networks that its webhooks come from, where it says so; others are refused. Default: from
+    /// anywhere, for the signature is what counts.
+    #[serde(default)]
+    pub from: Networks,
     /// How it signs, for the scheme `hmac`.
     #[serde(default)]
     pub hmac: Option<HmacConfig>,
@@ -161,6 +166,7 @@ impl AccountConfig {
             secrets: vec![secret],
             tolerance_seconds: default_tolerance(),
             webhook_url: None,
+            from: Networks::default(),
             hmac: None,
             api: None,
             line: LineConfig::default(),

@@ -7,7 +7,7 @@
 //! Every client is behind a [`line`], which keeps the permitted rate and leaves a gateway alone that does not
 //! answer; an adapter knows nothing of it.
 //!
-//! To add a gateway: a folder with a [`port::Door`], a [`GatewayClient`] if it has an API that we
+//! To add a gateway (docs/adding-a-gateway.md): a folder with a [`port::Door`], a [`GatewayClient`] if it has an API that we
 //! call, and one line in [`config::Scheme`] and in [`registry`].
 
 pub mod adyen;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use boxoffice_peers::Networks;
 use boxoffice_saga::fact::{Fact, Reading};
 use boxoffice_saga::identity::GatewayAccount;
 use boxoffice_saga::payment::CaptureMode;
@@ -37,6 +38,7 @@ pub struct Gateways {
 struct Entry {
     door: Box<dyn Door>,
     capture: CaptureMode,
+    from: Networks,
     lines: Option<Lines>,
 }
 
@@ -151,6 +153,7 @@ impl Gateways {
             gateways.insert(account.clone(), door, client, &config.line);
             if let Some(entry) = gateways.accounts.get_mut(&account) {
                 entry.capture = config.capture;
+                entry.from = config.from;
             }
         }
         Ok(gateways)
@@ -176,6 +179,7 @@ impl Gateways {
         let entry = Entry {
             door,
             capture: CaptureMode::Automatic,
+            from: Networks::default(),
             lines,
         };
         self.accounts.insert(account, entry);
@@ -197,6 +201,7 @@ impl Gateways {
         let entry = Entry {
             door,
             capture: CaptureMode::Automatic,
+            from: Networks::default(),
             lines,
         };
         self.accounts.insert(account, entry);
@@ -230,6 +235,11 @@ impl Gateways {
         self.accounts
             .get(account)
             .map_or_else(CaptureMode::default, |entry| entry.capture)
+    }
+
+    /// Where the webhooks of this account may come from. Empty: from anywhere.
+    pub fn sources(&self, account: &GatewayAccount) -> Option<&Networks> {
+        self.accounts.get(account).map(|entry| &entry.from)
     }
 
     /// The configured accounts, in order.

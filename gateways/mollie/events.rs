@@ -119,17 +119,12 @@ pub(super) fn hinted(body: &[u8]) -> Option<&str> {
 }
 
 pub(super) fn hint(speaker: &Speaker, id: &str) -> Item {
-    // Orders, subscriptions and whatever else are none of ours.
-    let fact = if id.starts_with("tr_") {
-        hint_at(speaker, id)?
-    } else {
-        Fact::Nothing
-    };
     Ok(Reading {
         event_id: format!("hint:{id}"),
         kind: "hint".to_owned(),
         occurred_at: None,
-        fact,
+        // Of an order or a subscription it is too: nobody knows these as payments, so nothing comes of it.
+        fact: hint_at(speaker, id)?,
     })
 }
 

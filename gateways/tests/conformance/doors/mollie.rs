@@ -97,7 +97,7 @@ pub fn unsigned() -> Tested {
         booking: None,
         samples: vec![
             Sample::new("hint", "id=tr_d0b0E3EA3v", Says::Hint),
-            Sample::new("hint", "id=ord_pbjz8x", Says::Nothing),
+            Sample::new("hint", "id=ord_pbjz8x", Says::Hint),
         ],
         ..signed()
     }
