@@ -70,7 +70,7 @@ impl Sim {
             api_key: KEY_SECRET.into(),
             timeout_ms,
         });
-        razorpay.line = config.line.clone();
+        razorpay.line = config.line;
         let gateways = Gateways::new(vec![config, razorpay], vec![]).unwrap();
         let http = reqwest::Client::builder()
             .no_proxy()
