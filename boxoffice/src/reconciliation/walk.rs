@@ -20,8 +20,8 @@ use super::tell::{Call, Found, News, Telling, tell};
 use crate::audit::gateway::compare::{Cure, Differs, Theirs, agrees, compare};
 use crate::audit::gateway::look::{AT_ONCE, Look, SETTLE, ask, rows, settled};
 
-/// Payments taken together.
-const CHUNK: usize = 200;
+/// Payments taken together: what is found of some does not wait for all.
+const CHUNK: usize = 25;
 /// Where a gateway has no listing, a payment of ours that stays undecided is asked for when it is so old.
 const ASKED_AGAIN: [Duration; 6] = [
     Duration::minutes(10),

@@ -24,6 +24,7 @@ mod operator;
 mod operators_lists;
 mod outages;
 mod outsider;
+mod reconciliation;
 mod refund_verbs;
 mod relay;
 mod replay;
