@@ -33,9 +33,9 @@ use uuid::Uuid;
 use place::Place;
 use walk::{Walk, WalkError};
 
-/// The lease outlives a pause and a database that is slow; it is renewed a few times within it.
-const LEASE: Duration = Duration::from_secs(60);
-const RENEWED_EVERY: Duration = Duration::from_secs(15);
+/// By so much the lease outlives the pause between two windows; during a window it is renewed a few times within it.
+const LEASE: Duration = Duration::from_secs(20);
+const RENEWED_EVERY: Duration = Duration::from_secs(5);
 /// So often is a window walked over payments about which the gateway says nothing usable; then a person is called for
 /// these, and the walk goes on.
 const TRIES: i32 = 5;
@@ -168,7 +168,7 @@ impl Worker {
             &self.store,
             &self.account,
             self.lease,
-            LEASE,
+            self.options.interval + LEASE,
             self.options.first,
         )
         .await
