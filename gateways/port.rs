@@ -1,7 +1,8 @@
 //! The door of a gateway: how its webhooks are verified and read. Pure, without I/O and without a clock.
 
-use boxoffice_saga::fact::Reading;
 use http::HeaderMap;
+
+use crate::readings::Readings;
 
 /// The longest header value that a door looks at, in bytes. Genuine ones are a few hundred.
 pub const LONGEST_HEADER: usize = 4_096;
@@ -25,12 +26,10 @@ pub trait Door: Send + Sync {
         at: time::OffsetDateTime,
     ) -> Result<(), Refusal>;
 
-    /// What the verified bytes say.
-    ///
-    /// # Errors
-    /// [`Unreadable`]: genuine, but not to be understood. To be accepted (200) and handed to a person, for
-    /// it may be money.
-    fn read(&self, headers: &HeaderMap, body: &[u8]) -> Result<Reading, Unreadable>;
+    /// What the verified bytes say: always the same items in the same order for the same bytes. A gateway that
+    /// sends one item at a time gives that (`.into()`). An item that is [`Unreadable`] is genuine, but not to
+    /// be understood: to be accepted (200) and handed to a person, for it may be money.
+    fn read(&self, headers: &HeaderMap, body: &[u8]) -> Readings;
 
     /// The headers, by lower-case name, that must be kept with the bytes so that `verify` and `read` can
     /// run again later.

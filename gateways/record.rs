@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `gateway`, `account` | whose webhook it is, by our configuration |
 //! | `source` | `webhook`, or `fetched` for a fact that we asked for and signed ourselves |
+//! | `item` | which item of the body the record is about, where it is not the first (0): digits |
 //! | `event_id`, `kind` | as read from the body; for people and filters, read again before anything is decided |
 //! | `received_at` | RFC 3339, UTC, six digits of a second: the time as of which the signature is verified |
 //! | `sig-<name>` | each kept HTTP header, by lower-case name, its exact bytes |
@@ -21,6 +22,7 @@ use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::port::{Door, EventIds};
+use crate::readings::Item;
 
 /// Before the name of each kept HTTP header.
 pub const KEPT_PREFIX: &str = "sig-";
@@ -58,6 +60,9 @@ pub struct WebhookRecord {
     pub account: GatewayAccount,
     /// Where it comes from.
     pub source: Source,
+    /// Which item of the body it is about, from 0. A webhook of several items becomes as many records, each
+    /// with the whole body.
+    pub item: u32,
     /// The event's id, as read when it was received.
     pub event_id: String,
     /// The gateway's name for the kind of event.
@@ -83,48 +88,44 @@ pub struct InboxKey {
 }
 
 impl WebhookRecord {
-    /// The record of a webhook that `door` has verified and read. Keeps of `headers` what `door` needs, and
-    /// of `at` the microseconds.
+    /// The record of an item of a webhook that `door` has verified, and its Kafka key: the one that
+    /// [`kafka_key`] gives. `read` is what the door made of the item of that number. Keeps of `headers` what
+    /// `door` needs, and of `at` the microseconds.
+    ///
+    /// Of an item that cannot be read the event id is derived from the body's SHA-256 and the item's number; it
+    /// is the key too. The kind is `unreadable`: the coordinator makes an operator item of it, and a later
+    /// build may read it.
     pub fn received(
         account: GatewayAccount,
         door: &dyn Door,
         headers: &HeaderMap,
         body: Bytes,
-        reading: &Reading,
+        (item, read): (u32, &Item),
         at: OffsetDateTime,
-    ) -> Self {
-        Self {
+    ) -> (Self, String) {
+        let (event_id, kind, key) = match read {
+            Ok(reading) => (
+                reading.event_id.clone(),
+                reading.kind.clone(),
+                kafka_key(reading),
+            ),
+            Err(_) => {
+                let id = unreadable_id(&body, item);
+                (id.clone(), UNREADABLE.to_owned(), id)
+            }
+        };
+        let record = Self {
             account,
             source: Source::Webhook,
-            event_id: reading.event_id.clone(),
-            kind: reading.kind.clone(),
+            item,
+            event_id,
+            kind,
             received_at: to_micros(at),
             headers: kept(door, headers),
             traceparent: None,
             body,
-        }
-    }
-
-    /// The record of a webhook that `door` has verified but cannot read. Its event id is derived from the
-    /// body's SHA-256, its kind is `unreadable`: the coordinator makes an operator item of it, and a later
-    /// build may read it.
-    pub fn unreadable(
-        account: GatewayAccount,
-        door: &dyn Door,
-        headers: &HeaderMap,
-        body: Bytes,
-        at: OffsetDateTime,
-    ) -> Self {
-        Self {
-            account,
-            source: Source::Webhook,
-            event_id: unreadable_id(&body),
-            kind: UNREADABLE.into(),
-            received_at: to_micros(at),
-            headers: kept(door, headers),
-            traceparent: None,
-            body,
-        }
+        };
+        (record, key)
     }
 
     /// The same record with the trace that it belongs to.
@@ -147,6 +148,9 @@ impl WebhookRecord {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
         .collect();
+        if self.item > 0 {
+            headers.push((ITEM.to_owned(), self.item.to_string().into_bytes()));
+        }
         for (name, value) in &self.headers {
             headers.push((format!("{KEPT_PREFIX}{name}"), value.as_bytes().to_vec()));
         }
@@ -170,6 +174,7 @@ impl WebhookRecord {
                 "gateway" => put(&mut parts.gateway, "gateway", value)?,
                 "account" => put(&mut parts.account, "account", value)?,
                 "source" => put(&mut parts.source, "source", value)?,
+                ITEM => put(&mut parts.item, ITEM, value)?,
                 "event_id" => put(&mut parts.event_id, "event_id", value)?,
                 "kind" => put(&mut parts.kind, "kind", value)?,
                 "received_at" => put(&mut parts.received_at, "received_at", value)?,
@@ -198,6 +203,10 @@ impl WebhookRecord {
                 need(parts.account, "account")?,
             ),
             source: Source::from_name(&source).ok_or(RecordError::Broken("source"))?,
+            item: match parts.item {
+                None => 0,
+                Some(number) => number.parse().map_err(|_| RecordError::Broken(ITEM))?,
+            },
             event_id: need(parts.event_id, "event_id")?,
             kind: need(parts.kind, "kind")?,
             received_at: OffsetDateTime::parse(&received_at, &Rfc3339)
@@ -230,8 +239,15 @@ impl WebhookRecord {
 /// The `kind` of a record that could not be read when it was received.
 pub const UNREADABLE: &str = "unreadable";
 
-pub(crate) fn unreadable_id(body: &[u8]) -> String {
-    format!("{UNREADABLE}:{}", hex::encode(Sha256::digest(body)))
+/// The Kafka header that says which item of the body a record is about.
+const ITEM: &str = "item";
+
+pub(crate) fn unreadable_id(body: &[u8], item: u32) -> String {
+    let hash = hex::encode(Sha256::digest(body));
+    match item {
+        0 => format!("{UNREADABLE}:{hash}"),
+        _ => format!("{UNREADABLE}:{hash}:{item}"),
+    }
 }
 
 /// The Kafka key of a reading: the show's number where our booking is named; else the gateway's id of the
@@ -268,6 +284,7 @@ struct Parts {
     gateway: Option<String>,
     account: Option<String>,
     source: Option<String>,
+    item: Option<String>,
     event_id: Option<String>,
     kind: Option<String>,
     received_at: Option<String>,

@@ -194,6 +194,8 @@ impl Gateways {
             .map_err(ReverifyError::Refused)?;
         let reading = door
             .read(&record.headers, &record.body)
+            .item(record.item)
+            .ok_or(ReverifyError::Tampered { what: "item" })?
             .map_err(ReverifyError::Unreadable)?;
         let spoken_for = match &reading.fact {
             Fact::Payment(fact) => Some(&fact.account),
@@ -206,7 +208,8 @@ impl Gateways {
         }
         // Received unreadable and readable by now is what a corrected parser is for; any other difference is
         // a header that somebody changed.
-        let was_unreadable = record.event_id == crate::record::unreadable_id(&record.body);
+        let was_unreadable =
+            record.event_id == crate::record::unreadable_id(&record.body, record.item);
         if reading.event_id != record.event_id && !was_unreadable {
             return Err(ReverifyError::Tampered { what: "event_id" });
         }

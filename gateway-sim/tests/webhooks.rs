@@ -47,7 +47,7 @@ async fn a_webhook_is_genuine_to_the_stripe_door() {
         door.verify(&headers, &body[1..], now()),
         Err(Refusal::Mismatch)
     );
-    let reading = door.read(&headers, &body).unwrap();
+    let reading = door.read(&headers, &body).only().unwrap();
     assert_eq!(reading.kind, "payment_intent.succeeded");
     let Fact::Payment(fact) = reading.fact else {
         panic!()
@@ -71,7 +71,7 @@ async fn a_webhook_is_genuine_to_the_stripe_door() {
     for _ in 0..2 {
         let (headers, body) = receiver.next().await;
         assert_eq!(door.verify(&headers, &body, now()), Ok(()));
-        let reading = door.read(&headers, &body).unwrap();
+        let reading = door.read(&headers, &body).only().unwrap();
         if let Fact::Refund(fact) = reading.fact {
             assert_eq!(
                 (fact.state, fact.refund),

@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 
 use crate::header;
 use crate::port::{Door, Refusal, Unreadable};
+use crate::readings::{Item, Readings};
 use crate::record::{Source, WebhookRecord, to_micros};
 use crate::secrets::{SigningSecret, check, hmac_sha256, mac_from_hex};
 
@@ -123,6 +124,7 @@ impl FactSigner {
         Ok(WebhookRecord {
             account,
             source: Source::Fetched,
+            item: 0,
             event_id,
             kind: kind.into(),
             received_at: to_micros(at),
@@ -143,23 +145,27 @@ impl Door for FactSigner {
         check(&self.secrets, &[DOMAIN, body], &[mac], at)
     }
 
-    fn read(&self, _headers: &HeaderMap, body: &[u8]) -> Result<Reading, Unreadable> {
-        let Written {
-            event_id,
-            kind,
-            fact,
-        } = serde_json::from_slice(body).map_err(|error| Unreadable::shape(&error))?;
-        Ok(Reading {
-            event_id,
-            kind,
-            occurred_at: None,
-            fact,
-        })
+    fn read(&self, _headers: &HeaderMap, body: &[u8]) -> Readings {
+        read(body).into()
     }
 
     fn kept_headers(&self) -> &'static [&'static str] {
         &[SIGNATURE_HEADER]
     }
+}
+
+fn read(body: &[u8]) -> Item {
+    let Written {
+        event_id,
+        kind,
+        fact,
+    } = serde_json::from_slice(body).map_err(|error| Unreadable::shape(&error))?;
+    Ok(Reading {
+        event_id,
+        kind,
+        occurred_at: None,
+        fact,
+    })
 }
 
 /// Why a fact could not be signed.

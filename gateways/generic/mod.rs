@@ -4,13 +4,13 @@
 mod events;
 mod signature;
 
-use boxoffice_saga::fact::Reading;
 use boxoffice_saga::identity::GatewayAccount;
 use http::HeaderMap;
 use time::OffsetDateTime;
 
 use crate::config::AccountConfig;
-use crate::port::{Door, Refusal, Unreadable};
+use crate::port::{Door, Refusal};
+use crate::readings::Readings;
 use crate::secrets::SigningSecret;
 
 /// The door of one account of this scheme.
@@ -37,8 +37,8 @@ impl Door for GenericDoor {
         signature::verify(&self.secrets, headers, body, at)
     }
 
-    fn read(&self, _headers: &HeaderMap, body: &[u8]) -> Result<Reading, Unreadable> {
-        events::read(&self.account, self.live, body)
+    fn read(&self, _headers: &HeaderMap, body: &[u8]) -> Readings {
+        events::read(&self.account, self.live, body).into()
     }
 
     fn kept_headers(&self) -> &'static [&'static str] {

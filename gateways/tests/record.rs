@@ -7,7 +7,7 @@ mod signer;
 use boxoffice_gateways::record::UNREADABLE;
 use boxoffice_gateways::{
     AccountConfig, EventIds, GatewayAccount, Gateways, RecordError, Refusal, ReverifyError,
-    SignError, SigningSecret, Source, WebhookRecord, kafka_key,
+    SignError, SigningSecret, Source, Unreadable, WebhookRecord, kafka_key,
 };
 use boxoffice_saga::fact::{Fact, PaymentFact, PaymentState, Reference, RefundFact, RefundState};
 use boxoffice_saga::identity::{BookingId, ShowId};
@@ -39,15 +39,9 @@ fn received(gateways: &Gateways, body: &str, at: OffsetDateTime) -> WebhookRecor
     );
     sent.insert("user-agent", http::HeaderValue::from_static("Stripe/1.0"));
     let door = gateways.door(&account()).unwrap();
-    let reading = door.read(&sent, body.as_bytes()).unwrap();
-    WebhookRecord::received(
-        account(),
-        door,
-        &sent,
-        Bytes::copy_from_slice(body.as_bytes()),
-        &reading,
-        at,
-    )
+    let reading = door.read(&sent, body.as_bytes()).only();
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    WebhookRecord::received(account(), door, &sent, body, (0, &reading), at).0
 }
 
 fn there_and_back(record: &WebhookRecord) -> WebhookRecord {
@@ -138,7 +132,9 @@ fn an_unreadable_webhook_is_kept_and_stays_unreadable_until_a_parser_is_correcte
     let door = gateways.door(&account()).unwrap();
     let keep = |body: &'static [u8]| {
         let sent = headers("stripe-signature", &[stripe("secret", T, body).as_bytes()]);
-        WebhookRecord::unreadable(account(), door, &sent, Bytes::from_static(body), unix(T))
+        let unreadable = Err(Unreadable::Value { what: "the body" });
+        let body = Bytes::from_static(body);
+        WebhookRecord::received(account(), door, &sent, body, (0, &unreadable), unix(T)).0
     };
     let record = keep(b"[]");
     assert_eq!(record.kind, UNREADABLE);

@@ -152,4 +152,15 @@ mod tests {
             );
         }
     }
+    /// What is played again in another process must find its tasks due at the same time.
+    #[test]
+    fn the_same_history_gives_the_same_times() {
+        let waits = |subject: u128, attempts: [u32; 4]| {
+            let subject = Uuid::from_u128(subject << 64);
+            let now = OffsetDateTime::UNIX_EPOCH;
+            attempts.map(|attempt| (retry_at(now, subject, attempt) - now).whole_milliseconds())
+        };
+        assert_eq!(waits(5, [1, 2, 3, 11]), [1225, 2397, 3336, 657242]);
+        assert_eq!(waits(6, [1, 2, 3, 11]), [1190, 1927, 4213, 548937]);
+    }
 }

@@ -4,10 +4,12 @@ mod hall;
 
 use boxoffice_saga::booking::CancelledBy;
 use boxoffice_saga::fact::{PaymentState, RefundState};
-use boxoffice_saga::identity::BookingId;
+use boxoffice_saga::identity::{BookingId, RefundId};
 use boxoffice_saga::input::{Input, Outcome, RefundAnswer, Refusal, VoidAnswer};
-use boxoffice_saga::status::{Phase, Status};
+use boxoffice_saga::refund::RefundStanding;
+use boxoffice_saga::status::{self, Phase, Status};
 use hall::Hall;
+use time::Duration;
 
 const PRICE: i64 = 1_000;
 
@@ -215,6 +217,108 @@ fn the_booking_is_cancelled() {
     assert_eq!(told(&hall, paying), CANCELLED);
     hall.pays(paying, "pi_2", PRICE, PaymentState::Captured);
     assert_eq!(told(&hall, paying), REFUND_PENDING);
+}
+
+/// The sentence for the person who waits, and what is waited for.
+#[test]
+fn in_words() {
+    let words = |hall: &Hall, booking| {
+        let document = hall.status(booking);
+        (document.message, document.waiting_for)
+    };
+    let gateway = Some("the refund at the gateway");
+    let mut hall = Hall::new();
+    let ann = hall.hold("ann", &["A-1"]);
+    assert_eq!(words(&hall, ann), ("Your seats are held for you.", None));
+    hall.opens_attempt(ann);
+    let (first, bank) = words(&hall, ann);
+    assert_eq!(first, "We are confirming your payment with the bank.");
+    assert_eq!(bank, Some("the bank's confirmation"));
+
+    let bob = hall.hold("bob", &["A-2"]);
+    hall.pays(bob, "pi_short", PRICE - 1, PaymentState::Captured);
+    let held = "Your seats are held. A payment that did not match is on its way back to you.";
+    assert_eq!(words(&hall, bob), (held, gateway));
+    hall.pays(bob, "pi_bob", PRICE, PaymentState::Captured);
+    let confirmed = "Your booking is confirmed. A further payment is on its way back to you.";
+    assert_eq!(words(&hall, bob), (confirmed, gateway));
+    refund(&mut hall, bob, RefundState::Succeeded);
+    let confirmed = "Your booking is confirmed. Enjoy the show!";
+    assert_eq!(words(&hall, bob), (confirmed, None));
+
+    let by = CancelledBy::Operator;
+    hall.happens(bob, Input::Cancel { by });
+    let back = "Your booking is cancelled. Your money is on its way back.";
+    assert_eq!(words(&hall, bob), (back, gateway));
+    let mut refunds = hall.refunds_of(bob).into_iter();
+    let open = refunds.find(|refund| refund.standing.open());
+    let open = open.expect("its refund");
+    hall.happens(bob, Input::RefundTaken { refund: open.id });
+    let fact = hall.refund_fact(&open, RefundState::Succeeded);
+    hall.happens(bob, Input::Refund(fact));
+    let back = "Your booking is cancelled, and your money has been returned.";
+    assert_eq!(words(&hall, bob), (back, None));
+    let cy = hall.hold("cy", &["A-2"]);
+    hall.happens(cy, Input::Cancel { by });
+    let nothing = "Your booking is cancelled. Nothing was paid.";
+    assert_eq!(words(&hall, cy), (nothing, None));
+
+    let di = hall.hold("di", &["A-3"]);
+    hall.pass_seconds(5_000);
+    hall.happens(di, Input::HoldTimer);
+    let over = "The hold has ended and nothing was paid. Please book again.";
+    assert_eq!(words(&hall, di), (over, None));
+    hall.pays(di, "pi_less", PRICE - 1, PaymentState::Captured);
+    let back = "You have no seats from this booking, and your money is on its way back.";
+    assert_eq!(words(&hall, di), (back, gateway));
+    refund(&mut hall, di, RefundState::Succeeded);
+    assert_eq!(words(&hall, di), ("Your money has been returned.", None));
+    let ed = hall.hold("ed", &["A-3"]);
+    hall.pass_seconds(5_000);
+    hall.hold("fay", &["A-3"]);
+    hall.pays(ed, "pi_ed", PRICE, PaymentState::Captured);
+    let lost =
+        "Your seats were no longer free when the payment came. Your money is on its way back.";
+    assert_eq!(words(&hall, ed), (lost, gateway));
+    let given_up = hall.hold("gus", &["A-2"]);
+    hall.happens(given_up, Input::Release);
+    let released = "The hold was given up and nothing was paid.";
+    assert_eq!(words(&hall, given_up), (released, None));
+}
+
+/// Of several refunds the customer is shown one that is open; else one that was made; else the latest.
+#[test]
+fn the_refund_that_matters_is_shown() {
+    let mut hall = Hall::new();
+    let ann = hall.hold("ann", &["A-1"]);
+    hall.pays(ann, "pi_1", PRICE - 1, PaymentState::Captured);
+    let first = hall.refund_of(ann);
+    let row = |nth: u32, standing: RefundStanding| {
+        let mut row = first.clone();
+        row.id = RefundId::of(row.payment, nth);
+        row.standing = standing;
+        row.requested_at += Duration::seconds(i64::from(nth));
+        row
+    };
+    use RefundStanding::{Done, Pending, WithOperator, Withdrawn};
+    for (rows, shown) in [
+        (vec![row(1, Done), row(2, Done)], 2),
+        (vec![row(2, Done), row(1, Done)], 2),
+        (vec![row(1, Pending), row(2, Done)], 1),
+        (vec![row(1, WithOperator), row(2, Withdrawn)], 1),
+        (vec![row(1, Done), row(2, Withdrawn)], 1),
+        (vec![row(1, Withdrawn), row(2, Withdrawn)], 2),
+    ] {
+        let booking = hall.find(ann).expect("a booking");
+        let refunds: Vec<_> = rows.iter().collect();
+        let document = status::document(booking, &[], &refunds, booking.held_at);
+        let expected = RefundId::of(first.payment, shown);
+        let found = document.refund.expect("a refund");
+        assert_eq!(found.reference, expected, "{rows:?}");
+        let since = rows.iter().find(|row| row.id == expected);
+        let by = since.map(|row| row.requested_at + Duration::days(10));
+        assert_eq!(Some(found.expected_by), by);
+    }
 }
 
 fn refund(hall: &mut Hall, booking: BookingId, state: RefundState) {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use boxoffice_gateways::{Door, GatewayAccount, Gateways};
+use boxoffice_gateways::{Door, GatewayAccount, Gateways, Item};
+use boxoffice_saga::fact::Fact;
 use metrics::{Counter, Histogram};
 
 use crate::metric;
@@ -24,15 +25,26 @@ pub(crate) struct Account {
     pub(crate) ack_seconds: Histogram,
 }
 
-/// How a webhook that was taken is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a webhook that was taken is counted: one of several items as the one that stands lowest here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Taken {
-    /// It is about money.
-    Accepted,
     /// Genuine, and of no interest to the saga.
     NoInterest,
+    /// It is about money.
+    Accepted,
     /// Genuine, and our parser cannot read it.
     Unreadable,
+}
+
+impl Taken {
+    /// How a webhook of this item alone is counted.
+    pub(crate) fn of(item: &Item) -> Self {
+        match item.as_ref().map(|reading| &reading.fact) {
+            Ok(Fact::Nothing) => Self::NoInterest,
+            Ok(_) => Self::Accepted,
+            Err(_) => Self::Unreadable,
+        }
+    }
 }
 
 /// The counters of one gateway, made once: a look-up by labels would cost more than the count.

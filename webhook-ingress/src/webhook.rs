@@ -10,10 +10,9 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{any, get};
 use boxoffice_failpoints::{Failpoint, hit};
-use boxoffice_gateways::{Door, Gateways, Refusal, WebhookRecord, kafka_key};
+use boxoffice_gateways::{Door, Gateways, Item, Readings, Refusal, Unreadable, WebhookRecord};
 use boxoffice_producers::topics::PAYMENTS_WEBHOOKS;
 use boxoffice_producers::{OutgoingRecord, SendError};
-use boxoffice_saga::fact::{Fact, Reading};
 use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
@@ -132,33 +131,48 @@ impl<P: Publisher> Inner<P> {
 
         let at = clock::now();
         door.verify(&head.headers, &body, at)?;
-        let (record, key, taken) = record(account, door, head, body, at);
-
+        let readings = read(door, head, &body);
         hit(Failpoint::IngressBeforePublish);
         let handed_over = std::time::Instant::now();
-        let published = self.publisher.publish(OutgoingRecord {
-            topic: PAYMENTS_WEBHOOKS,
-            key: key.as_bytes(),
-            headers: &record
-                .to_headers()
-                .into_iter()
-                .map(|(name, value)| (name.into(), value))
-                .collect::<Vec<_>>(),
-            payload: &record.body,
-        });
-        // The producer has its own copy now: a slow broker shall not make us hold two.
-        let event_id = record.event_id;
-        drop(record.body);
+        let mut taken = Taken::NoInterest;
+        let mut named = None;
+        let mut under_way = Vec::with_capacity(1);
+        for (item, reading) in (0..).zip(readings) {
+            let (record, key) = record(account, door, head, &body, (item, &reading), at);
+            taken = taken.max(Taken::of(&reading));
+            under_way.push(
+                self.publisher.publish(OutgoingRecord {
+                    topic: PAYMENTS_WEBHOOKS,
+                    key: key.as_bytes(),
+                    headers: &record
+                        .to_headers()
+                        .into_iter()
+                        .map(|(name, value)| (name.into(), value))
+                        .collect::<Vec<_>>(),
+                    payload: &record.body,
+                }),
+            );
+            named.get_or_insert(record.event_id);
+        }
+        // The producer has its own copies now: a slow broker shall not make us hold one more.
+        drop(body);
         admitted.release();
 
-        let answer = timeout_at(began + self.options.broker_within(), published).await;
+        // One after the other, for all are under way already.
+        let all = async {
+            for published in under_way {
+                published.await?;
+            }
+            Ok(())
+        };
+        let answer = timeout_at(began + self.options.broker_within(), all).await;
         if let Err(error) = answer.unwrap_or(Err(SendError::TimedOut)) {
             self.broker.note_failed(error);
             let why = Cow::Owned(error.to_string());
             return Err(Turned {
                 refused: error.into(),
                 why,
-                event_id: Some(event_id),
+                event_id: named,
             });
         }
         account.ack_seconds.record(handed_over.elapsed());
@@ -168,52 +182,35 @@ impl<P: Publisher> Inner<P> {
     }
 }
 
-/// What is written to Kafka for a verified webhook, under which key. There is always something: genuine
-/// bytes that we fail to understand may be money, and a corrected parser can read them again.
+/// What is written to Kafka for an item of a verified webhook, under which key. There is always something:
+/// genuine bytes that we fail to understand may be money, and a corrected parser can read them again.
 fn record(
     account: &Account,
     door: &dyn Door,
     head: &Parts,
-    body: Bytes,
+    body: &Bytes,
+    (item, read): (u32, &Item),
     at: OffsetDateTime,
-) -> (WebhookRecord, String, Taken) {
+) -> (WebhookRecord, String) {
     let name = account.name.clone();
-    let (record, key, taken) = match read(door, head, &body) {
-        Ok(reading) => {
-            let key = kafka_key(&reading);
-            let taken = if matches!(reading.fact, Fact::Nothing) {
-                Taken::NoInterest
-            } else {
-                Taken::Accepted
-            };
-            (
-                WebhookRecord::received(name, door, &head.headers, body, &reading, at),
-                key,
-                taken,
-            )
-        }
-        Err(why) => {
-            let record = WebhookRecord::unreadable(name, door, &head.headers, body, at);
-            let (account, event_id) = (&account.name, record.event_id.as_str());
-            tracing::warn!(%account, event_id, why, "a genuine webhook cannot be read; it is kept for a person");
-            let key = record.event_id.clone();
-            (record, key, Taken::Unreadable)
-        }
-    };
-    (
-        record.with_traceparent(trace_context::traceparent(&head.headers)),
-        key,
-        taken,
-    )
+    let (record, key) =
+        WebhookRecord::received(name, door, &head.headers, body.clone(), (item, read), at);
+    if let Err(why) = read {
+        let (account, event_id) = (&account.name, record.event_id.as_str());
+        tracing::warn!(%account, event_id, %why, "a genuine webhook cannot be read; it is kept for a person");
+    }
+    let traceparent = trace_context::traceparent(&head.headers);
+    (record.with_traceparent(traceparent), key)
 }
 
 /// Reads verified bytes. A parser that panics is one that cannot read: without this every redelivery of
 /// those bytes would be lost in the same way.
-fn read(door: &dyn Door, head: &Parts, body: &[u8]) -> Result<Reading, String> {
-    match catch_unwind(AssertUnwindSafe(|| door.read(&head.headers, body))) {
-        Ok(reading) => reading.map_err(|unreadable| unreadable.to_string()),
-        Err(_) => Err("the parser panicked".to_owned()),
-    }
+fn read(door: &dyn Door, head: &Parts, body: &[u8]) -> Readings {
+    catch_unwind(AssertUnwindSafe(|| door.read(&head.headers, body))).unwrap_or_else(|_| {
+        Readings::from(Err(Unreadable::Shape {
+            why: "the parser panicked".to_owned(),
+        }))
+    })
 }
 
 impl<P> Clone for Ingress<P> {

@@ -1,7 +1,8 @@
 //! A journal that an earlier build has written is read by every later one, and means the same.
 //!
-//! `tests/journals/` holds one file per build that changed what a journal says. Written by the audit's story, with
-//! the variable WRITE_JOURNAL_TO set to a file's name.
+//! `tests/journals/` holds journals of several stories, for each release that changed what a journal says. Their tests
+//! write them, with the variable WRITE_JOURNALS_TO set to a directory. Before the first release they are written anew
+//! where a journal's meaning had to change.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +12,32 @@ use boxoffice::replay::recording::{Beginning, Line};
 use boxoffice_saga::identity::ShowId;
 use boxoffice_turn::postgres::PgStore;
 use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 
-const JOURNALS: [(&str, &str); 1] = [("2026-11", include_str!("../journals/2026-11.json"))];
+/// By the name of the story: all that can happen to a booking and its money; money that is reserved, taken
+/// or given up; disputes and refunds on
+/// the gateway's dashboard; refunds that a person sends on their way again, or another way.
+const JOURNALS: [(&str, &str); 6] = [
+    ("audited", include_str!("../journals/2026-11/audited.json")),
+    (
+        "reserved",
+        include_str!("../journals/2026-11/reserved.json"),
+    ),
+    (
+        "given-up",
+        include_str!("../journals/2026-11/given-up.json"),
+    ),
+    (
+        "disputed",
+        include_str!("../journals/2026-11/disputed.json"),
+    ),
+    ("retried", include_str!("../journals/2026-11/retried.json")),
+    (
+        "other-way",
+        include_str!("../journals/2026-11/other-way.json"),
+    ),
+];
 
 /// A show's journal, and the rows that it leads to.
 #[derive(Serialize, Deserialize)]
@@ -38,11 +63,12 @@ fn ends(hall: &Hall) -> BTreeMap<String, BTreeMap<String, String>> {
     ends
 }
 
-/// Writes the journal of `show` to the file that the variable names, if it is set.
-pub async fn record(store: &PgStore, show: ShowId) {
-    let Some(file) = std::env::var_os("WRITE_JOURNAL_TO") else {
+/// Writes the journal of `show` to the directory that the variable names, if it is set.
+pub async fn record(database: &PgPool, show: ShowId, story: &str) {
+    let Some(directory) = std::env::var_os("WRITE_JOURNALS_TO") else {
         return;
     };
+    let store = PgStore::reading(PgConnectOptions::clone(&database.connect_options()), 1);
     let mut snapshot = store.snapshot().await.expect("a snapshot");
     let beginning = Beginning::read(&mut snapshot, show)
         .await
@@ -76,6 +102,9 @@ pub async fn record(store: &PgStore, show: ShowId) {
         ends: ends(&hall),
     };
     let text = serde_json::to_string_pretty(&journal).expect("JSON");
+    let file = std::path::Path::new(&directory)
+        .join(story)
+        .with_extension("json");
     std::fs::write(file, text + "\n").expect("a file");
 }
 

@@ -64,7 +64,7 @@ impl<S: Reads, L: Lane> RefundWork<S, L> {
             .rows(task)
             .await
             .map_err(|why| RefundAnswer::Unknown { why })?;
-        fence(now, &refund, &payment, booking, task)?;
+        fence(now, &refund, &payment, booking, task).map_err(|answer| *answer)?;
         Ok((refund, payment))
     }
 

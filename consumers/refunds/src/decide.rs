@@ -53,18 +53,18 @@ pub fn fence(
     payment: &Payment,
     booking: BookingState,
     task: &Leased,
-) -> Result<(), RefundAnswer> {
+) -> Result<(), Box<RefundAnswer>> {
     if !refund.stands(payment, booking) {
         let why = "the decision behind this refund does not stand".to_owned();
-        return Err(RefundAnswer::Declined { why });
+        return Err(Box::new(RefundAnswer::Declined { why }));
     }
     let current = refund.generation == task.key.generation && refund.gateway_should_act();
     if now >= task.deadline || !current {
         let why = "this try is too old: it has asked for nothing".to_owned();
-        return Err(RefundAnswer::RetryLater {
+        return Err(Box::new(RefundAnswer::RetryLater {
             after_ms: None,
             why,
-        });
+        }));
     }
     Ok(())
 }

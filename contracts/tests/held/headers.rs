@@ -7,7 +7,8 @@ use boxoffice_consumer_turns::letter;
 use boxoffice_contracts::Schemas;
 use boxoffice_contracts::schemas::closed;
 use boxoffice_gateways::{
-    AccountConfig, FactSigner, GatewayAccount, Gateways, SigningSecret, WebhookRecord,
+    AccountConfig, FactSigner, GatewayAccount, Gateways, Item, SigningSecret, Unreadable,
+    WebhookRecord,
 };
 use boxoffice_producers::Envelope;
 use boxoffice_saga::attention::AttentionKind;
@@ -115,16 +116,13 @@ fn webhooks() -> Vec<WebhookRecord> {
     for account in gateways.names() {
         let door = gateways.door(account).expect("a door");
         let body = Bytes::from_static(b"{}");
-        let read =
-            WebhookRecord::received(account.clone(), door, &sent, body.clone(), &reading, NOW);
-        records.push(read.with_traceparent(Some(TRACE.to_owned())));
-        records.push(WebhookRecord::unreadable(
-            account.clone(),
-            door,
-            &sent,
-            body,
-            NOW,
-        ));
+        let record = |item: u32, read: &Item| {
+            let (name, body) = (account.clone(), body.clone());
+            WebhookRecord::received(name, door, &sent, body, (item, read), NOW).0
+        };
+        records.push(record(0, &Ok(reading.clone())).with_traceparent(Some(TRACE.to_owned())));
+        records.push(record(0, &Err(Unreadable::Value { what: "the amount" })));
+        records.push(record(12, &Ok(reading.clone())));
     }
     let fact = PaymentFact {
         account: GatewayAccount::new("stripe", "default"),

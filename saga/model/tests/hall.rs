@@ -61,7 +61,7 @@ fn overlapping() -> Hall {
 fn holds(world: Hall) -> usize {
     let described = format!("{world:?}");
     let found = explore(world);
-    println!(
+    eprintln!(
         "{} states, depth {}: {described}",
         found.states, found.depth
     );
@@ -76,7 +76,7 @@ fn holds(world: Hall) -> usize {
 
 fn all_hold(worlds: Vec<Hall>, at_least: usize) {
     let states: usize = worlds.into_iter().map(holds).sum();
-    println!("{states} states in all");
+    eprintln!("{states} states in all");
     assert!(
         states > at_least,
         "the worlds have shrunk to {states} states"

@@ -59,7 +59,7 @@ fn a_refund_is_made_once_and_not_forgotten() {
         let described = format!("{world:?}");
         let decided = world.decided;
         let found = explore(world);
-        println!(
+        eprintln!(
             "{} states, depth {}: {described}",
             found.states, found.depth
         );
@@ -73,7 +73,7 @@ fn a_refund_is_made_once_and_not_forgotten() {
         );
         states += found.states;
     }
-    println!("{states} states in all");
+    eprintln!("{states} states in all");
     assert!(
         states > 400_000,
         "the worlds have shrunk to {states} states"
@@ -86,7 +86,7 @@ fn without(rules: &[Rule], world: Lease) -> Option<&'static str> {
         without: rules.to_vec(),
         ..world
     });
-    println!(
+    eprintln!(
         "without {rules:?}: {} states\n{}",
         found.states,
         found.story()

@@ -41,7 +41,7 @@ fn every_record_is_decided_once() {
     for world in worlds() {
         let described = format!("{world:?}");
         let found = explore(world);
-        println!(
+        eprintln!(
             "{} states, depth {}: {described}",
             found.states, found.depth
         );
@@ -53,7 +53,7 @@ fn every_record_is_decided_once() {
         );
         states += found.states;
     }
-    println!("{states} states in all");
+    eprintln!("{states} states in all");
     assert!(
         states > 200_000,
         "the worlds have shrunk to {states} states"
@@ -85,7 +85,7 @@ fn each_rule_is_there_for_a_promise() {
             without: vec![rule],
             ..world
         });
-        println!(
+        eprintln!(
             "without {rule:?}: {} states\n{}",
             found.states,
             found.story()

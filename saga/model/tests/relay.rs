@@ -64,7 +64,7 @@ fn everything_committed_is_published_in_order() {
     for world in worlds() {
         let described = format!("{world:?}");
         let found = explore(world);
-        println!(
+        eprintln!(
             "{} states, depth {}: {described}",
             found.states, found.depth
         );
@@ -76,7 +76,7 @@ fn everything_committed_is_published_in_order() {
         );
         states += found.states;
     }
-    println!("{states} states in all");
+    eprintln!("{states} states in all");
     assert!(
         states > 1_000_000,
         "the worlds have shrunk to {states} states"
@@ -89,7 +89,7 @@ fn without(rules: &[Rule], world: Relay) -> Vec<&'static str> {
         without: rules.to_vec(),
         ..world
     });
-    println!(
+    eprintln!(
         "without {rules:?}: {} states\n{}",
         found.states,
         found.story()

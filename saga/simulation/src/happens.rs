@@ -1,7 +1,7 @@
 //! What each choice does to the system.
 
 use boxoffice_coordinator::WEBHOOKS;
-use boxoffice_gateways::{CallError, WebhookRecord, kafka_key};
+use boxoffice_gateways::{CallError, WebhookRecord};
 use boxoffice_saga::fact::{Fact, Reference, RefundState};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId};
 use boxoffice_saga::money::Money;
@@ -324,20 +324,13 @@ impl System {
         if door.verify(headers, &body, now).is_err() {
             return;
         }
-        let (record, key) = match door.read(headers, &body) {
-            Ok(reading) => {
-                let key = kafka_key(&reading);
-                let record = WebhookRecord::received(account, door, headers, body, &reading, now);
-                (record, key)
-            }
-            Err(_) => {
-                let record = WebhookRecord::unreadable(account, door, headers, body, now);
-                let key = record.event_id.clone();
-                (record, key)
-            }
-        };
-        self.kafka
-            .append(WEBHOOKS, &key, record.to_headers(), record.body.to_vec());
+        for (item, read) in (0..).zip(door.read(headers, &body)) {
+            let (account, body) = (account.clone(), body.clone());
+            let (record, key) =
+                WebhookRecord::received(account, door, headers, body, (item, &read), now);
+            self.kafka
+                .append(WEBHOOKS, &key, record.to_headers(), record.body.to_vec());
+        }
     }
 
     fn exchange(&mut self, nth: u8, fate: Fate) -> bool {

@@ -147,6 +147,7 @@ impl System {
         let record = WebhookRecord {
             account: hall::asked(),
             source: boxoffice_gateways::Source::Webhook,
+            item: 0,
             event_id: "evt_forged".to_owned(),
             kind: "simulated".to_owned(),
             received_at: self.now,

@@ -240,6 +240,10 @@ impl Hall {
             .clone()
     }
 
+    pub fn refunds_of(&self, booking: BookingId) -> Vec<Refund> {
+        self.world.refunds_of(booking).cloned().collect()
+    }
+
     pub fn refund_fact(&self, refund: &Refund, state: RefundState) -> RefundFact {
         let payment = &self.world.payments[&refund.payment];
         RefundFact {

@@ -15,10 +15,11 @@ use axum::body::{Body, to_bytes};
 use axum::response::Response;
 use boxoffice_gateways::config::AccountConfig;
 use boxoffice_gateways::{
-    Door, GatewayAccount, Gateways, LineConfig, Refusal, SigningSecret, Unreadable, WebhookRecord,
+    Door, GatewayAccount, Gateways, LineConfig, Readings, Refusal, SigningSecret, Unreadable,
+    WebhookRecord,
 };
 use boxoffice_producers::{OutgoingRecord, SendError};
-use boxoffice_saga::fact::Reading;
+use boxoffice_saga::fact::{Fact, Reading};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, Request};
@@ -159,9 +160,25 @@ impl Door for OddDoor {
             .map_or(Ok(()), Err)
     }
 
-    fn read(&self, headers: &HeaderMap, _body: &[u8]) -> Result<Reading, Unreadable> {
+    /// With the wish `several`, each line of the body is an item: its event's id, or one that is unreadable.
+    fn read(&self, headers: &HeaderMap, body: &[u8]) -> Readings {
         assert_ne!(headers["x-odd"], "panics", "as the test wants");
-        Err(Unreadable::Value { what: "the amount" })
+        let unreadable = || Err(Unreadable::Value { what: "the amount" });
+        if headers["x-odd"] != "several" {
+            return unreadable().into();
+        }
+        let mut items = std::str::from_utf8(body).unwrap().lines().map(|line| {
+            if line == "?" {
+                return unreadable();
+            }
+            Ok(Reading {
+                event_id: line.to_owned(),
+                kind: "line".to_owned(),
+                occurred_at: None,
+                fact: Fact::Nothing,
+            })
+        });
+        Readings::several(items.next().unwrap(), items.collect())
     }
 
     fn kept_headers(&self) -> &'static [&'static str] {

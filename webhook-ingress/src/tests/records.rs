@@ -86,3 +86,73 @@ async fn an_empty_body_is_verified_like_any_other() {
     assert_eq!(ask(&door(&kafka), signed("")).await.status(), 200);
     assert!(kafka.only().record.body.is_empty());
 }
+
+fn several(body: &'static str) -> Request<Body> {
+    Request::post("/webhooks/odd")
+        .header("x-odd", "several")
+        .body(Body::from(body))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn each_item_of_a_webhook_is_a_record_with_the_whole_body() {
+    let kafka = TestKafka::new(Kafka::Acknowledges);
+    let body = "first\n?\nthird\n?";
+    assert_eq!(ask(&door(&kafka), several(body)).await.status(), 200);
+    let published = kafka.published();
+    assert_eq!(published.len(), 4);
+    for (number, Published { key, record, .. }) in (0..).zip(&published) {
+        assert_eq!((record.item, &record.body[..]), (number, body.as_bytes()));
+        assert_eq!(*key, record.event_id);
+    }
+    let known: std::collections::BTreeSet<_> = published
+        .iter()
+        .map(|each| gateways().inbox_key(&each.record))
+        .collect();
+    assert_eq!(known.len(), 4, "{known:?}");
+
+    // Each record is read as the item that it names, and as no other.
+    let mut records = published.into_iter().map(|each| each.record);
+    let (first, second, third) = (
+        records.next().unwrap(),
+        records.next().unwrap(),
+        records.next().unwrap(),
+    );
+    assert_eq!(gateways().reverify(&first).unwrap().event_id, "first");
+    assert_eq!(gateways().reverify(&third).unwrap().event_id, "third");
+    assert!(matches!(
+        gateways().reverify(&second),
+        Err(ReverifyError::Unreadable(_))
+    ));
+    let tampered = |item: u32, what: &'static str| {
+        let record = WebhookRecord {
+            item,
+            ..third.clone()
+        };
+        assert_eq!(
+            gateways().reverify(&record),
+            Err(ReverifyError::Tampered { what })
+        );
+    };
+    tampered(0, "event_id");
+    tampered(4, "item");
+}
+
+#[tokio::test]
+async fn a_webhook_of_several_items_is_taken_when_the_last_is_acknowledged() {
+    let kafka = TestKafka::new(Kafka::Waits);
+    let door = door(&kafka);
+    let asked = tokio::spawn(async move { ask(&door, several("a\nb")).await.status() });
+    kafka.a_record_came().await;
+    kafka.a_record_came().await;
+    kafka.acknowledge();
+    tokio::task::yield_now().await;
+    assert!(!asked.is_finished());
+    kafka.acknowledge();
+    assert_eq!(asked.await.unwrap(), 200);
+
+    kafka.does(Kafka::Refuses(SendError::TimedOut));
+    let door = super::door(&kafka);
+    let response = ask(&door, several("a\nb")).await;
+    assert_eq!(refusal(response).await, refused(503, "broker_unavailable"));
+}

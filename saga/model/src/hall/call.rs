@@ -225,7 +225,7 @@ fn refund(state: &mut State, task: &TaskKey, mood: Mood) -> Option<RefundAnswer>
     };
     let now = rows::moment(state.tick);
     if let Err(answer) = decide::fence(now, refund, payment, booking, &lease) {
-        return Some(answer);
+        return Some(*answer);
     }
     match decide::first(refund, &lease) {
         First::Follow(known) => return told(state, names::back(known)?),
