@@ -25,6 +25,7 @@ mod operators_lists;
 mod outages;
 mod outsider;
 mod razorpay;
+mod reconciliation;
 mod refund_verbs;
 mod relay;
 mod replay;

@@ -419,9 +419,10 @@ fn set_aside(
     }
 }
 
-/// A fact that we fetched ourselves, on its way into the topic by which all money comes in.
-pub(crate) fn fetched(
-    booking: BookingId,
+/// A fact that we fetched ourselves, on its way into the topic by which all money comes in. Without a booking
+/// it is set aside from whatever partition it comes to.
+pub fn fetched(
+    booking: Option<BookingId>,
     record: &WebhookRecord,
     at: time::OffsetDateTime,
 ) -> Outgoing {
@@ -433,9 +434,12 @@ pub(crate) fn fetched(
         // The same state may be fetched more than once, so the id is that of this fetch.
         id: record_id(&event, &format!("fetched at {at}")),
         topic: WEBHOOKS.to_owned(),
-        key: booking.show().kafka_key(),
+        key: booking.map_or_else(
+            || record.event_id.clone(),
+            |booking| booking.show().kafka_key(),
+        ),
         kind: record.kind.clone(),
-        booking: Some(booking),
+        booking,
         sequence: None,
         at,
         headers: Some(record.to_headers()),
