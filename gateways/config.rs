@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use boxoffice_peers::Networks;
 use boxoffice_saga::identity::GatewayAccount;
 use boxoffice_saga::payment::CaptureMode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::configured::HmacConfig;
 use crate::line::LineConfig;
 use crate::secrets::SigningSecret;
+use crate::standard_webhooks;
 
 /// How a gateway speaks: which folder of this crate serves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -20,15 +23,40 @@ pub enum Scheme {
     Razorpay,
     /// `X-Hub-Signature-256` over our own small body. Webhooks only; its refunds are made by a person.
     Generic,
+    /// Standard Webhooks 1.0 over our own small body. Webhooks only.
+    StandardWebhooks,
+    /// Square. Webhooks only; needs `webhook_url`.
+    Square,
+    /// Checkout.com. Webhooks only.
+    CheckoutCom,
+    /// Mollie: signed webhooks, and unsigned ones as hints.
+    Mollie,
+    /// PhonePe v2: its webhooks are hints.
+    Phonepe,
+    /// PayU India. Webhooks only.
+    PayuIndia,
+    /// An HMAC as the account's `hmac` describes it. Webhooks only.
+    Hmac,
 }
 
 impl Scheme {
+    /// Whether we can call gateways of this scheme.
+    const fn has_client(self) -> bool {
+        matches!(self, Self::Stripe | Self::Razorpay)
+    }
+
     /// The scheme that a gateway of this name has unless configured otherwise.
     pub fn of_gateway(name: &str) -> Option<Self> {
         match name {
             "stripe" => Some(Self::Stripe),
             "razorpay" => Some(Self::Razorpay),
             "generic" => Some(Self::Generic),
+            "standard_webhooks" => Some(Self::StandardWebhooks),
+            "square" => Some(Self::Square),
+            "checkout_com" => Some(Self::CheckoutCom),
+            "mollie" => Some(Self::Mollie),
+            "phonepe" => Some(Self::Phonepe),
+            "payu_india" => Some(Self::PayuIndia),
             _ => None,
         }
     }
@@ -60,6 +88,16 @@ pub struct AccountConfig {
     /// How far a signature's time may be from ours, both ways, in seconds. Default 300.
     #[serde(default = "default_tolerance")]
     pub tolerance_seconds: u32,
+    /// The address to which the gateway posts, exactly as the gateway knows it: for schemes that sign it (Square).
+    #[serde(default)]
+    pub webhook_url: Option<String>,
+    /// The addresses and networks that its webhooks come from, where it says so; others are refused. Default: from
+    /// anywhere, for the signature is what counts.
+    #[serde(default)]
+    pub from: Networks,
+    /// How it signs, for the scheme `hmac`.
+    #[serde(default)]
+    pub hmac: Option<HmacConfig>,
     /// How to call it. Without, its payments cannot be opened, voided, looked up or refunded by us.
     #[serde(default)]
     pub api: Option<ApiConfig>,
@@ -114,6 +152,9 @@ impl AccountConfig {
             capture: CaptureMode::Automatic,
             secrets: vec![secret],
             tolerance_seconds: default_tolerance(),
+            webhook_url: None,
+            from: Networks::default(),
+            hmac: None,
             api: None,
             line: LineConfig::default(),
         }
@@ -144,7 +185,7 @@ impl AccountConfig {
             .scheme
             .or_else(|| Scheme::of_gateway(&self.gateway))
             .ok_or_else(|| {
-                bad("no gateway is known by this name: set `scheme` to `stripe`, `razorpay` or `generic`")
+                bad("no gateway is known by this name: set `scheme`, for example to `stripe` or `hmac`")
             })?;
         if self.secrets.is_empty() {
             return Err(bad(
@@ -162,14 +203,29 @@ impl AccountConfig {
                 ));
             }
         }
+        if scheme == Scheme::StandardWebhooks {
+            for secret in &self.secrets {
+                standard_webhooks::usable(secret.secret.expose_secret()).map_err(bad)?;
+            }
+        }
+        if scheme == Scheme::Square && self.webhook_url.is_none() {
+            return Err(bad(
+                "Square signs the address that it posts to: set `webhook_url` to it",
+            ));
+        }
+        if self.hmac.is_some() && scheme != Scheme::Hmac {
+            return Err(bad(
+                "`hmac` is for `scheme = \"hmac\"`: remove the one or set the other",
+            ));
+        }
         self.line.validate().map_err(|what| bad(&what))?;
         if let Some(api) = &self.api {
             api.validate(self.live).map_err(|what| bad(&what))?;
             if scheme == Scheme::Razorpay {
                 razorpay_key(api, self.live).map_err(bad)?;
             }
-            if scheme == Scheme::Generic {
-                return Err(bad("the generic scheme has no API: remove `api`"));
+            if !scheme.has_client() {
+                return Err(bad("this scheme has no API that we call: remove `api`"));
             }
         }
         Ok(scheme)

@@ -11,14 +11,20 @@
 //! call, and one line in [`config::Scheme`] and in [`registry`].
 
 mod amount;
+pub mod checkout_com;
 pub mod client;
 pub mod config;
+pub mod configured;
 mod exchange;
 pub mod fetched;
 pub mod generic;
 mod header;
 mod legible;
 pub mod line;
+pub mod mac;
+pub mod mollie;
+pub mod payu_india;
+pub mod phonepe;
 pub mod port;
 pub mod razorpay;
 pub mod readings;
@@ -26,6 +32,10 @@ pub mod record;
 mod reference;
 pub mod registry;
 pub mod secrets;
+mod signed_time;
+mod speaker;
+pub mod square;
+pub mod standard_webhooks;
 pub mod stripe;
 
 pub use boxoffice_saga::identity::GatewayAccount;

@@ -3,19 +3,27 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use boxoffice_peers::Networks;
 use boxoffice_saga::fact::{Fact, Reading};
 use boxoffice_saga::identity::GatewayAccount;
 use boxoffice_saga::payment::CaptureMode;
 
+use crate::checkout_com::CheckoutDoor;
 use crate::client::GatewayClient;
 use crate::config::{AccountConfig, ConfigError, Scheme};
+use crate::configured::ConfiguredDoor;
 use crate::fetched::FactSigner;
 use crate::generic::GenericDoor;
 use crate::line::{Line, LineConfig};
+use crate::mollie::MollieDoor;
+use crate::payu_india::PayuDoor;
+use crate::phonepe::PhonePeDoor;
 use crate::port::{Door, EventIds, Refusal, Unreadable};
 use crate::razorpay::{RazorpayClient, RazorpayDoor};
 use crate::record::{InboxKey, Source, WebhookRecord};
 use crate::secrets::SigningSecret;
+use crate::square::SquareDoor;
+use crate::standard_webhooks::StandardDoor;
 use crate::stripe::{StripeClient, StripeDoor};
 
 /// The doors and clients of all configured accounts, and the signer of fetched facts.
@@ -28,6 +36,7 @@ pub struct Gateways {
 struct Entry {
     door: Box<dyn Door>,
     capture: CaptureMode,
+    from: Networks,
     lines: Option<Lines>,
 }
 
@@ -92,10 +101,24 @@ impl Gateways {
                     (Box::new(RazorpayDoor::new(&config)), client)
                 }
                 Scheme::Generic => (Box::new(GenericDoor::new(&config)), None),
+                Scheme::StandardWebhooks => (Box::new(StandardDoor::new(&config)), None),
+                Scheme::Square => (Box::new(SquareDoor::new(&config)), None),
+                Scheme::CheckoutCom => (Box::new(CheckoutDoor::new(&config)), None),
+                Scheme::Mollie => (Box::new(MollieDoor::new(&config)), None),
+                Scheme::Phonepe => (Box::new(PhonePeDoor::new(&config)), None),
+                Scheme::PayuIndia => (Box::new(PayuDoor::new(&config)), None),
+                Scheme::Hmac => {
+                    let door = ConfiguredDoor::new(&config).map_err(|what| ConfigError {
+                        account: account.clone(),
+                        what,
+                    })?;
+                    (Box::new(door), None)
+                }
             };
             gateways.insert(account.clone(), door, client, &config.line);
             if let Some(entry) = gateways.accounts.get_mut(&account) {
                 entry.capture = config.capture;
+                entry.from = config.from;
             }
         }
         Ok(gateways)
@@ -121,6 +144,7 @@ impl Gateways {
         let entry = Entry {
             door,
             capture: CaptureMode::Automatic,
+            from: Networks::default(),
             lines,
         };
         self.accounts.insert(account, entry);
@@ -142,6 +166,7 @@ impl Gateways {
         let entry = Entry {
             door,
             capture: CaptureMode::Automatic,
+            from: Networks::default(),
             lines,
         };
         self.accounts.insert(account, entry);
@@ -175,6 +200,11 @@ impl Gateways {
         self.accounts
             .get(account)
             .map_or_else(CaptureMode::default, |entry| entry.capture)
+    }
+
+    /// Where the webhooks of this account may come from. Empty: from anywhere.
+    pub fn sources(&self, account: &GatewayAccount) -> Option<&Networks> {
+        self.accounts.get(account).map(|entry| &entry.from)
     }
 
     /// The configured accounts, in order.
@@ -216,6 +246,7 @@ impl Gateways {
             Fact::Payment(fact) => Some(&fact.account),
             Fact::Refund(fact) => Some(&fact.account),
             Fact::Dispute(fact) => Some(&fact.account),
+            Fact::Hint(fact) => Some(&fact.account),
             Fact::Nothing => None,
         };
         if spoken_for.is_some_and(|account| *account != record.account) {

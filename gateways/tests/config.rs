@@ -78,7 +78,7 @@ fn mistakes_are_told_in_words_and_without_secrets() {
         ),
         (
             json!({ "gateway": "generic", "secrets": ["hush"], "api": { "base_url": "http://x", "api_key": "hush" } }),
-            "has no API",
+            "no API that we call",
         ),
         (
             json!({ "gateway": "stripe", "secrets": ["hush"], "api": { "base_url": "stripe", "api_key": "hush" } }),

@@ -139,6 +139,18 @@ pub struct DisputeFact {
     pub reason: Option<String>,
 }
 
+/// That something happened to a payment, as somebody says whose word is no proof: a webhook that nobody signed. It
+/// decides nothing; the gateway is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HintFact {
+    /// Whose payment it is said to be.
+    pub account: GatewayAccount,
+    /// The payment, by the id under which the gateway can be asked.
+    pub gateway_payment_id: String,
+    /// Our reference, where the message bears one.
+    pub reference: Reference,
+}
+
 /// What one webhook says about money, if anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "about")]
@@ -149,6 +161,8 @@ pub enum Fact {
     Refund(RefundFact),
     /// A dispute changed.
     Dispute(DisputeFact),
+    /// Something may have changed: the gateway must be asked.
+    Hint(HintFact),
     /// Genuine, but of no interest to the saga (a kind that we do not act on). Recorded and counted.
     Nothing,
 }

@@ -11,11 +11,13 @@ mod messages;
 mod shown;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use boxoffice_gateways::{AccountConfig, SigningSecret};
+use boxoffice_peers::TrustedProxies;
 use boxoffice_producers::Connection;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -90,6 +92,8 @@ pub struct IngressConfig {
     pub body_within_ms: u64,
     pub answer_within_ms: u64,
     pub in_flight_requests: usize,
+    pub hints_per_second: NonZeroU32,
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// Section `api`.

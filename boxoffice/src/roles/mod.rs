@@ -244,6 +244,8 @@ impl IngressConfig {
             answer_within: Duration::from_millis(self.answer_within_ms),
             body_within: Duration::from_millis(self.body_within_ms),
             in_flight_requests: self.in_flight_requests,
+            hints_per_second: self.hints_per_second,
+            trusted_proxies: self.trusted_proxies.clone(),
             ..IngressOptions::default()
         }
     }

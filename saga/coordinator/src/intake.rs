@@ -1,7 +1,7 @@
 //! Reading a record again: is it genuine, what does it say, and where does it belong? Pure.
 
 use boxoffice_gateways::{Gateways, ReverifyError, WebhookRecord};
-use boxoffice_saga::fact::{Fact, Reference};
+use boxoffice_saga::fact::{Fact, HintFact, Reference};
 use boxoffice_saga::identity::{BookingId, GatewayAccount};
 use boxoffice_saga::input::Input;
 use boxoffice_stream::Record;
@@ -37,6 +37,11 @@ pub enum Intake {
         record: Box<WebhookRecord>,
         /// What the inbox knows it by.
         event: EventKey,
+    },
+    /// Somebody whose word is no proof says that something happened to a payment.
+    Hint {
+        /// The payment, and whose it is said to be.
+        fact: HintFact,
     },
     /// Bears a reference that looks like ours and is none: a person must look.
     Malformed {
@@ -117,6 +122,7 @@ pub fn read(gateways: &Gateways, record: &Record) -> Intake {
             &fact.gateway_payment_id,
             Input::Dispute(fact.clone()),
         ),
+        Fact::Hint(fact) => return Intake::Hint { fact: fact.clone() },
         Fact::Nothing => return Intake::Nothing { event },
     };
     match (reference, &reading.fact) {
@@ -171,6 +177,10 @@ pub fn payments_to_look_up(intake: &Intake) -> impl Iterator<Item = (GatewayAcco
                 Some(of_ours(gateway_payment_id)),
                 opened_as.as_ref().map(of_ours),
             ]
+        }
+        Intake::Hint { fact } => {
+            let hinted = (fact.account.clone(), fact.gateway_payment_id.clone());
+            [Some(hinted), None]
         }
         _ => [None, None],
     };
