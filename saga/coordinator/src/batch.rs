@@ -148,6 +148,7 @@ impl Decide<'_> {
             } => Way::Rekey(*booking, record, event),
             Intake::ByPayment {
                 gateway_payment_id,
+                about_money,
                 input,
                 record,
                 event,
@@ -157,7 +158,10 @@ impl Decide<'_> {
                 match found {
                     Some(booking) if here(*booking) => Way::Here(*booking, input, record, event),
                     Some(booking) => Way::Rekey(*booking, record, event),
-                    None => Way::Park(None, Some(gateway_payment_id), record, event),
+                    None if *about_money => {
+                        Way::Park(None, Some(gateway_payment_id), record, event)
+                    }
+                    None => Way::Aside(intake),
                 }
             }
             Intake::Hint { fact } => {
@@ -235,9 +239,11 @@ impl Plan for Decide<'_> {
                 Way::Here(_, _, _, event) | Way::Rekey(_, _, event) | Way::Park(_, _, _, event) => {
                     Some(*event)
                 }
-                Way::Aside(Intake::Malformed { event, .. } | Intake::Nothing { event }) => {
-                    Some(event)
-                }
+                Way::Aside(
+                    Intake::Malformed { event, .. }
+                    | Intake::Nothing { event }
+                    | Intake::ByPayment { event, .. },
+                ) => Some(event),
                 Way::Hinted(..) | Way::Aside(_) => None,
             };
             let known =
@@ -395,7 +401,8 @@ fn set_aside(
     appends: &mut Appends,
 ) -> &'static str {
     match intake {
-        Intake::Nothing { event } => {
+        // By a payment that is not ours: of one that took nothing there is nothing more to know.
+        Intake::Nothing { event } | Intake::ByPayment { event, .. } => {
             appends.inbox.push((event.clone(), InboxOutcome::Ignored));
             "of_no_interest"
         }
@@ -450,7 +457,7 @@ fn set_aside(
             "unreadable"
         }
         Intake::Hint { .. } => HINT_OF_NO_USE,
-        Intake::Ours { .. } | Intake::ByPayment { .. } => "applied",
+        Intake::Ours { .. } => "applied",
     }
 }
 
