@@ -236,7 +236,7 @@ impl Walk<'_> {
                     Some(self.gateways.facts().payment(fact, 0, self.now)?)
                 }
                 (Cure::TellRefund(fact), _) => {
-                    Some(self.gateways.facts().refund(fact.clone(), self.now)?)
+                    Some(self.gateways.facts().refund((**fact).clone(), self.now)?)
                 }
                 _ => None,
             };
