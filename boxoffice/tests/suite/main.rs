@@ -28,6 +28,7 @@ mod order_pages;
 mod outages;
 mod outsider;
 mod razorpay;
+mod reconciliation;
 mod refund_verbs;
 mod relay;
 mod replay;

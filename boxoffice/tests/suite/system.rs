@@ -38,6 +38,8 @@ pub struct Setup {
     pub line: &'static str,
     /// When the gateway's money is taken.
     pub capture: &'static str,
+    /// Further sections of the configuration.
+    pub more: String,
 }
 
 impl Default for Setup {
@@ -47,6 +49,7 @@ impl Default for Setup {
             settings: Vec::new(),
             line: "{}",
             capture: "automatic",
+            more: String::new(),
         }
     }
 }
@@ -112,6 +115,11 @@ impl System {
         };
         system.start_roles(None).await;
         system
+    }
+
+    /// Other settings from the next start on.
+    pub fn settings(&mut self, settings: Vec<(&'static str, String)>) {
+        self.setup.settings = settings;
     }
 
     /// Starts the roles in one process and waits until it is ready, or has died of its failpoint.
@@ -335,7 +343,7 @@ fn spawn(command: &mut Command, dir: &Path, name: &str) -> Child {
 }
 
 /// Ports that were free a moment ago, below those that the system gives to outgoing connections.
-fn free_ports() -> [u16; 5] {
+pub fn free_ports() -> [u16; 5] {
     use std::net::TcpListener;
     let mut listeners = Vec::new();
     let mut port = 10_000 + u16::try_from(std::process::id() % 4_000).unwrap_or(0);
@@ -366,7 +374,12 @@ fn configuration(
     ports: [u16; 5],
     setup: &Setup,
 ) -> String {
-    let Setup { line, capture, .. } = setup;
+    let Setup {
+        line,
+        capture,
+        more,
+        ..
+    } = setup;
     let [api, ingress, simulator, health, smtp] = ports;
     let mail = dir.join("mail");
     let books = dir.join("books.json");
@@ -434,6 +447,10 @@ smtp_url = "smtp://127.0.0.1:{smtp}"
 lease_seconds = 8
 call_seconds = 3
 
+# The tests that are about it switch it on; to others it would be one more caller of the gateway.
+[reconciliation]
+enabled = false
+
 [simulator]
 listen = "127.0.0.1:{simulator}"
 webhook_url = "http://127.0.0.1:{ingress}/webhooks/stripe"
@@ -456,6 +473,8 @@ mail_files = "{mail}"
 
 [health]
 listen = "127.0.0.1:{health}"
+
+{more}
 "#,
         mail = mail.display(),
         books = books.display(),
