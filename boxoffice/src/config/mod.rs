@@ -222,6 +222,7 @@ pub struct SimulatorConfig {
     pub razorpay_key_secret: SecretString,
     pub razorpay_webhook_url: String,
     pub razorpay_webhook_secret: SecretString,
+    pub script: String,
     pub state_file: PathBuf,
     pub mail_listen: String,
     pub mail_files: PathBuf,
