@@ -229,6 +229,7 @@ pub struct SimulatorConfig {
     pub adyen_api_key: SecretString,
     pub adyen_webhook_url: String,
     pub adyen_hmac_key: SecretString,
+    pub script: String,
     pub state_file: PathBuf,
     pub mail_listen: String,
     pub mail_files: PathBuf,

@@ -300,6 +300,13 @@ pub async fn simulator(config: &Config, supervisor: &Supervisor) -> Result<Socke
             }),
         });
     }
+    if let Some(script) = optional(&simulator.script) {
+        let script = serde_json::from_str(&script).map_err(|error| {
+            Failure::because("simulator.script cannot be used", &error)
+                .advise(r#"write it as '{"seed": 7, "mix": {"lost": 50}}'"#)
+        })?;
+        options.script = Some(script);
+    }
     options.state_file =
         Some(simulator.state_file.clone()).filter(|file| !file.as_os_str().is_empty());
     if let Some(address) = optional(&simulator.mail_listen) {
