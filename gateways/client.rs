@@ -245,6 +245,22 @@ impl CallError {
         }
     }
 
+    /// The code of [`CallError::cannot_be_asked`].
+    const NOT_POSSIBLE: &'static str = "not_possible";
+
+    /// What a client answers whose gateway has no such call: nobody was asked, and asking again is no different.
+    pub fn cannot_be_asked(why: impl Into<String>) -> Self {
+        Self::Declined {
+            code: Self::NOT_POSSIBLE.to_owned(),
+            message: why.into(),
+        }
+    }
+
+    /// Whether the gateway has no such call.
+    pub fn is_cannot_be_asked(&self) -> bool {
+        matches!(self, Self::Declined { code, .. } if code == Self::NOT_POSSIBLE)
+    }
+
     /// Whether the gateway cannot be asked what has changed at all.
     pub fn is_no_listing(&self) -> bool {
         matches!(self, Self::Declined { code, .. } if code == Self::NO_LISTING)

@@ -15,8 +15,8 @@ use crate::logging::{self, Destination};
 use crate::roles::{self, Role};
 use crate::supervisor::{Ending, Stage, Supervisor};
 use crate::{
-    audit, bench, demo, dev, extent, operators, probe, refunds, replay, report, schema, shows,
-    simulate, terminal, tickets,
+    audit, bench, demo, dev, extent, operators, probe, reconciliation, refunds, replay, report,
+    schema, shows, simulate, terminal, tickets,
 };
 
 /// Drives ticket bookings from seat hold to paid ticket, and gets the money right when things go wrong.
@@ -108,6 +108,11 @@ enum Command {
     Report(report::ReportArguments),
     /// Evaluate every promise over the whole database; exit status 1 on any violation
     Audit(audit::AuditArguments),
+    /// Compare the gateways' books with ours since a while ago, and have what we missed decided
+    ///
+    /// The coordinator does so all the time; this does it now. What is found goes through the door of all webhooks, so the
+    /// relay and the coordinator must be running. Exit status 1 if anything needs a person or was not answered.
+    Reconcile(reconciliation::command::ReconcileArguments),
     /// Run the journal of live bookings through this build; exit status 1 if it would decide anything otherwise
     ///
     /// Before a new build is deployed, against the database that it will work on. Read only.
@@ -211,6 +216,10 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             report::run(arguments, &analytics(&load(file, &[])?.config)?).await
         }
         Command::Audit(arguments) => examine(file, arguments).await,
+        Command::Reconcile(arguments) => {
+            let config = load(file, &[])?.config;
+            reconciliation::command::run(arguments, &config, &store(&config)?).await
+        }
         Command::Replay { all, json } => again(file, all, json).await,
         Command::Simulate(arguments) => {
             // It keeps every processor busy and waits for nothing.

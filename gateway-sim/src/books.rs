@@ -23,7 +23,7 @@ pub(crate) struct Books {
     pub(crate) payments: HashMap<String, Payment>,
     /// Ids in the order of creation. A payment's `place` is its place here.
     pub(crate) payment_order: Vec<String>,
-    /// Razorpay's orders, by id.
+    /// Orders and payment links, by id.
     pub(crate) orders: BTreeMap<String, Order>,
     pub(crate) refunds: HashMap<String, Refund>,
     /// Likewise.
@@ -40,6 +40,9 @@ pub(crate) struct Books {
     pub(crate) script: Option<Script>,
     /// Calls about no payment that is known here.
     pub(crate) other_calls: Vec<CallRecord>,
+    /// Whether Cashfree only reserves, and takes by a call of its own.
+    #[serde(skip)]
+    pub(crate) cashfree_reserves: bool,
     /// While set, every call is answered with this status and has no effect.
     pub(crate) outage: Option<u16>,
 }
@@ -78,7 +81,7 @@ pub(crate) struct Payment {
     pub(crate) calls: Vec<CallRecord>,
 }
 
-/// An order of Razorpay's: any number of tries to pay, each a payment. It never expires.
+/// An order of Razorpay's or Cashfree's, a payment link of Adyen's: any number of tries to pay, each a payment.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) id: String,
@@ -88,6 +91,9 @@ pub(crate) struct Order {
     pub(crate) notes: BTreeMap<String, String>,
     /// Its payments are taken by a call of their own.
     pub(crate) manual: bool,
+    /// Nobody can pay it any more: Cashfree's orders and Adyen's links can be ended.
+    #[serde(default)]
+    pub(crate) ended: bool,
     /// Unix seconds.
     pub(crate) created: i64,
     pub(crate) payments: Vec<String>,

@@ -10,7 +10,7 @@ use futures::stream;
 
 use crate::answer::Answer;
 use crate::behaviour::{Call, LoseHow, Refusal};
-use crate::books::{Books, CallRecord, KEYS_LIVE_SECONDS, KeptAnswer};
+use crate::books::{Books, CallRecord, KeptAnswer};
 use crate::delivery;
 use crate::sim::Sim;
 use crate::wire::{Acted, Asked, Trouble, Wire};
@@ -178,7 +178,7 @@ fn effect(
 /// What a gateway answers under a key that it remembers. None: it does not remember.
 fn before(sim: &Sim, books: &mut Books, asked: &Asked, key: &str, text: &str) -> Option<Seen> {
     let kept = books.keys.get(key)?;
-    if (sim.now() - kept.at).whole_seconds() >= KEYS_LIVE_SECONDS {
+    if (sim.now() - kept.at).whole_seconds() >= asked.wire.speaks().keys_live() {
         books.keys.remove(key);
         return None;
     }
@@ -270,8 +270,9 @@ fn payment_of(asked: &Asked, fresh: &str) -> Option<String> {
 fn behaviour_name(books: &Books, asked: &Asked, fresh: &str) -> Option<String> {
     if asked.call == Call::Create {
         let metadata = asked.form.map(match asked.wire {
-            Wire::Stripe => "metadata",
+            Wire::Stripe | Wire::Adyen => "metadata",
             Wire::Razorpay => "notes",
+            Wire::Cashfree => "order_tags",
         });
         return Some(books.behaviour_name(fresh, &metadata));
     }

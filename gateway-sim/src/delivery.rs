@@ -135,6 +135,7 @@ async fn attempt(sim: &Sim, number: usize) -> Option<u16> {
         (event.wire, event.id.clone(), event.body.to_string())
     };
     let webhook = sim.options.webhook_of(wire)?;
+    let body = wire.speaks().sealed(&webhook.secret, body);
     let _slot = sim.sending.acquire().await.ok()?;
     let mut request = sim
         .http

@@ -26,14 +26,17 @@
 //! | `GET /_sim/books?payment=` | captured, refunded and every call received, per payment |
 //! | `GET /_sim/deliveries?payment=` | webhooks and their attempts |
 
+mod adyen;
 mod answer;
 mod behaviour;
 mod books;
 mod call;
+mod cashfree;
 mod clock;
 mod delivery;
 mod form;
 mod mail_server;
+mod major;
 mod payments;
 mod persist;
 mod razorpay;
@@ -67,6 +70,10 @@ pub struct Options {
     pub webhook: Option<Webhook>,
     /// Razorpay's side. None: it knows nobody.
     pub razorpay: Option<RazorpayOptions>,
+    /// Cashfree's side. None: it knows nobody.
+    pub cashfree: Option<CashfreeOptions>,
+    /// Adyen's side. None: it knows nobody.
+    pub adyen: Option<AdyenOptions>,
     /// The script from the start on, unless the books have one.
     pub script: Option<Script>,
     /// Where the books are kept over a restart. None: in memory only.
@@ -93,6 +100,30 @@ pub struct RazorpayOptions {
     pub webhook: Option<Webhook>,
 }
 
+/// Our account at the simulated Cashfree.
+#[derive(Clone, Debug)]
+pub struct CashfreeOptions {
+    /// The client id that callers must name.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+    /// Whether its money is only reserved, and taken by a call of its own.
+    pub reserves: bool,
+    /// Where its webhooks go. None: nowhere.
+    pub webhook: Option<Webhook>,
+}
+
+/// Our merchant account at the simulated Adyen.
+#[derive(Clone, Debug)]
+pub struct AdyenOptions {
+    /// The merchant account that callers must name.
+    pub merchant: String,
+    /// The key that they must bear.
+    pub api_key: String,
+    /// Where its webhooks go. None: nowhere.
+    pub webhook: Option<Webhook>,
+}
+
 /// Where webhooks go.
 #[derive(Clone, Debug)]
 pub struct Webhook {
@@ -109,6 +140,8 @@ impl Options {
             api_key: api_key.into(),
             webhook: None,
             razorpay: None,
+            cashfree: None,
+            adyen: None,
             script: None,
             state_file: None,
             retry_base: Duration::from_secs(1),
@@ -124,6 +157,8 @@ impl Options {
         match wire {
             wire::Wire::Stripe => self.webhook.as_ref(),
             wire::Wire::Razorpay => self.razorpay.as_ref()?.webhook.as_ref(),
+            wire::Wire::Cashfree => self.cashfree.as_ref()?.webhook.as_ref(),
+            wire::Wire::Adyen => self.adyen.as_ref()?.webhook.as_ref(),
         }
     }
 }

@@ -1,10 +1,68 @@
 //! What becomes of a payment, at whatever gateway: the bank agrees or does not, the money is taken, disputed.
 
+use std::collections::BTreeMap;
+
 use time::OffsetDateTime;
 
 use crate::behaviour::Behaviour;
 use crate::books::{Books, Dispute, DisputeStatus, Payment, PaymentStatus, fresh_id};
 use crate::wire::{Happened, News, Wire, events};
+
+/// A try at paying an order. None: there is no such order.
+pub(crate) fn begin(
+    books: &mut Books,
+    order: &str,
+    id: String,
+    wire: Wire,
+    now: OffsetDateTime,
+) -> Option<()> {
+    let order = books.orders.get_mut(order)?;
+    order.payments.push(id.clone());
+    let row = Payment {
+        id: id.clone(),
+        wire,
+        order: Some(order.id.clone()),
+        own_notes: BTreeMap::new(),
+        place: books.payment_order.len(),
+        amount: order.amount,
+        received: 0,
+        currency: order.currency.clone(),
+        status: PaymentStatus::RequiresPaymentMethod,
+        metadata: order.notes.clone(),
+        description: None,
+        client_secret: String::new(),
+        created: now.unix_timestamp(),
+        declined: false,
+        cancellation_reason: None,
+        charge: None,
+        manual: order.manual,
+        disputes: Vec::new(),
+        refunds: Vec::new(),
+        calls: Vec::new(),
+    };
+    books.payment_order.push(id.clone());
+    books.payments.insert(id, row);
+    Some(())
+}
+
+/// The customer has pressed the button: the bank agrees, declines, or takes its time.
+pub(crate) fn press(
+    books: &mut Books,
+    id: &str,
+    declined: bool,
+    behaviour: &Behaviour,
+) -> Vec<Happened> {
+    if declined {
+        return decline(books, id);
+    }
+    if !behaviour.bank_is_slow {
+        return agree(books, id, behaviour);
+    }
+    if let Some(payment) = books.payments.get_mut(id) {
+        payment.status = PaymentStatus::Processing;
+    }
+    events(books, id, &News::Processing)
+}
 
 /// The bank agrees: the money is taken, or only reserved.
 pub(crate) fn agree(books: &mut Books, id: &str, behaviour: &Behaviour) -> Vec<Happened> {

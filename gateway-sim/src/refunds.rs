@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
+use crate::adyen;
 use crate::behaviour::{Behaviour, RefundFate};
 use crate::books::{Books, PaymentStatus, Refund, RefundStatus, fresh_id};
 use crate::wire::{Happened, News, Wire, events};
@@ -56,11 +57,12 @@ pub(crate) fn make(
         RefundFate::Succeeds => RefundStatus::Succeeded,
         RefundFate::Pending | RefundFate::Fails => RefundStatus::Pending,
     };
-    let prefix = match payment.wire {
-        Wire::Stripe => "re",
-        Wire::Razorpay => "rfnd",
+    let id = match payment.wire {
+        Wire::Stripe => fresh_id("re"),
+        Wire::Razorpay => fresh_id("rfnd"),
+        Wire::Cashfree => fresh_id("cfr"),
+        Wire::Adyen => adyen::psp_reference(),
     };
-    let id = fresh_id(prefix);
     let refund = Refund {
         id: id.clone(),
         place: books.refund_order.len(),

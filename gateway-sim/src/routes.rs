@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, get, patch, post};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -16,12 +16,14 @@ use crate::behaviour::Call;
 use crate::form::Form;
 use crate::sim::Sim;
 use crate::wire::{Asked, Wire};
-use crate::{call, razorpay, stripe, told};
+use crate::{adyen, call, cashfree, razorpay, stripe, told};
 
 pub(crate) fn router(sim: Arc<Sim>) -> Router {
     Router::new()
         .merge(stripe::routes::router())
         .nest("/razorpay", razorpay::routes::router())
+        .nest("/cashfree", cashfree::routes::router())
+        .nest("/adyen", adyen::routes::router())
         .route("/_sim/payments/{id}", post(told::payment))
         .route("/_sim/payments/{id}/settle", post(told::settle))
         .route("/_sim/payments/{id}/refund", post(told::dashboard_refund))
@@ -50,6 +52,14 @@ pub(crate) fn posts(wire: Wire, call: Call) -> MethodRouter<Arc<Sim>> {
 
 pub(crate) fn posts_one(wire: Wire, call: Call) -> MethodRouter<Arc<Sim>> {
     post(
+        move |State(sim): At, Path(id): Path<String>, headers: HeaderMap, body: Bytes| {
+            call::serve(sim, asked(wire, call, Some(id), &headers, &body))
+        },
+    )
+}
+
+pub(crate) fn patches_one(wire: Wire, call: Call) -> MethodRouter<Arc<Sim>> {
+    patch(
         move |State(sim): At, Path(id): Path<String>, headers: HeaderMap, body: Bytes| {
             call::serve(sim, asked(wire, call, Some(id), &headers, &body))
         },
@@ -88,7 +98,7 @@ pub(crate) fn gets_one(wire: Wire, call: Call) -> MethodRouter<Arc<Sim>> {
     )
 }
 
-fn asked(
+pub(crate) fn asked(
     wire: Wire,
     call: Call,
     id: Option<String>,
@@ -112,8 +122,16 @@ fn asked(
         idempotency_key: match wire {
             Wire::Stripe => text("idempotency-key"),
             Wire::Razorpay => text("x-refund-idempotency"),
+            Wire::Cashfree => text("x-idempotency-key"),
+            Wire::Adyen => text("idempotency-key"),
         },
-        api_key: api_key(headers),
+        api_key: match wire {
+            Wire::Stripe | Wire::Razorpay => api_key(headers),
+            Wire::Cashfree => text("x-client-id")
+                .zip(text("x-client-secret"))
+                .map(|(id, secret)| format!("{id}:{secret}")),
+            Wire::Adyen => text("x-api-key"),
+        },
     }
 }
 

@@ -44,13 +44,18 @@ impl Sim {
         if books.script.is_none() {
             books.script.clone_from(&options.script);
         }
+        books.cashfree_reserves = options
+            .cashfree
+            .as_ref()
+            .is_some_and(|account| account.reserves);
         // Taken only if the process has not chosen a provider itself; without one reqwest would panic.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder()
             .timeout(PATIENCE)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());
-        let webhooks = [Wire::Stripe, Wire::Razorpay].map(|wire| options.webhook_of(wire));
+        let webhooks = [Wire::Stripe, Wire::Razorpay, Wire::Cashfree, Wire::Adyen]
+            .map(|wire| options.webhook_of(wire));
         if webhooks
             .into_iter()
             .flatten()

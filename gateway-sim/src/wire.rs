@@ -7,9 +7,9 @@ use time::OffsetDateTime;
 use crate::Options;
 use crate::answer::Answer;
 use crate::behaviour::{Behaviour, Call, Refusal};
-use crate::books::{Books, Refund};
+use crate::books::{Books, KEYS_LIVE_SECONDS, Refund};
 use crate::form::Form;
-use crate::{razorpay, stripe};
+use crate::{adyen, cashfree, razorpay, stripe};
 
 /// Whose form: each payment, event and call has one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ pub(crate) enum Wire {
     #[default]
     Stripe,
     Razorpay,
+    Cashfree,
+    Adyen,
 }
 
 impl Wire {
@@ -25,6 +27,8 @@ impl Wire {
         match self {
             Self::Stripe => &stripe::Stripe,
             Self::Razorpay => &razorpay::Razorpay,
+            Self::Cashfree => &cashfree::Cashfree,
+            Self::Adyen => &adyen::Adyen,
         }
     }
 }
@@ -70,6 +74,16 @@ pub(crate) trait Speaks: Sync {
 
     /// The headers of a webhook, signature included.
     fn headers(&self, secret: &str, event: &str, body: &[u8]) -> Vec<(&'static str, String)>;
+
+    /// The body as it is sent: with its signature, where that stands inside.
+    fn sealed(&self, _secret: &str, body: String) -> String {
+        body
+    }
+
+    /// For how many seconds an idempotency key is remembered.
+    fn keys_live(&self) -> i64 {
+        KEYS_LIVE_SECONDS
+    }
 
     /// For how long a webhook is repeated, where that is `longest` for the most patient.
     fn retries_for(&self, longest: std::time::Duration) -> std::time::Duration;

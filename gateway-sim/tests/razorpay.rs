@@ -130,6 +130,40 @@ async fn an_order_stands_as_the_best_of_its_payments() {
 }
 
 #[tokio::test]
+async fn a_payment_whose_notes_name_another_booking_is_that_bookings() {
+    let sim = Sim::start().await;
+    let (wanted, other) = (order(), order());
+    let order = sim
+        .razorpay()
+        .create_payment(&wanted)
+        .await
+        .unwrap()
+        .gateway_payment_id;
+    let notes = json!({ "booking_id": other.booking.to_string() });
+    let path = format!("/razorpay/page/orders/{order}/pay");
+    let tampered = sim
+        .post(&path, json!({ "method": "card", "notes": notes }))
+        .await;
+    let told = sim
+        .razorpay()
+        .fetch_payment(&text(&tampered["id"]))
+        .await
+        .unwrap();
+    assert!(
+        matches!(told.reference, Reference::Booking { booking, .. } if booking == other.booking)
+    );
+    // Of the attempt that the order is, nothing is known to be paid.
+    let fact = sim.razorpay().fetch_payment(&order).await.unwrap();
+    assert_eq!(
+        (fact.state, fact.reference),
+        (PaymentState::Open, ours(&wanted))
+    );
+    let void = sim.razorpay().void_payment(&order).await.unwrap();
+    assert!(matches!(void, VoidAnswer::NotPossible { .. }), "{void:?}");
+    sim.stop().await;
+}
+
+#[tokio::test]
 async fn reserved_money_is_taken_once() {
     let sim = Sim::start().await;
     let mut wanted = order();

@@ -304,12 +304,11 @@ fn amount(money: Money) -> Value {
     json!({ "value": money.minor, "currency": money.currency.code() })
 }
 
-/// What Adyen cannot be asked. Nobody was asked, and asking again would be no different.
+/// What Adyen cannot be asked.
 fn not_asked(what: &str) -> CallError {
-    CallError::Declined {
-        code: "not_possible".into(),
-        message: format!("Adyen cannot be asked for {what}: its webhooks and its reports say it"),
-    }
+    CallError::cannot_be_asked(format!(
+        "Adyen cannot be asked for {what}: its webhooks and its reports say it"
+    ))
 }
 
 /// The body of a good answer.

@@ -154,7 +154,7 @@ impl RazorpayClient {
         }
         let reference = order.reference();
         let mut best: Option<(u8, i64, PaymentFact)> = None;
-        let mut last_failed = None;
+        let (mut last_failed, mut passed_over) = (None, false);
         let payments = match &*order.status {
             // Nobody has tried yet.
             "created" => Vec::new(),
@@ -169,6 +169,7 @@ impl RazorpayClient {
             let fact = self.payment_fact(&payment, reference.clone())?;
             // Its notes name another booking, and its webhooks do so too: it is decided there.
             if !same_booking(&fact.reference, &reference) {
+                passed_over = true;
                 continue;
             }
             let rank = match fact.state {
@@ -187,7 +188,7 @@ impl RazorpayClient {
         }
         match best {
             Some((_, _, fact)) => Ok(fact),
-            None if order.status == "paid" => Err(CallError::unknown(
+            None if order.status == "paid" && !passed_over => Err(CallError::unknown(
                 "a paid order without the payment that paid it",
             )),
             None => {

@@ -13,7 +13,7 @@ use boxoffice_saga::payment::DisputeStanding;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::amount::whole;
+use crate::amount;
 use crate::legible;
 use crate::port::Unreadable;
 use crate::reference::Metadata;
@@ -54,7 +54,7 @@ impl Order<'_> {
             opened_as: None,
             reference: self.reference(),
             state,
-            amount: whole(self.amount, &self.currency)?,
+            amount: amount::whole(self.amount, &self.currency)?,
             live,
             reason: None,
         })
@@ -138,7 +138,7 @@ impl Payment<'_> {
                 own => own,
             },
             state,
-            amount: whole(self.amount, &self.currency)?,
+            amount: amount::whole(self.amount, &self.currency)?,
             live,
             reason: reason.map(|reason| legible::words(reason, 100)),
         })
@@ -183,7 +183,7 @@ impl Refund<'_> {
             refund: self.notes.refund(),
             generation: self.notes.generation(),
             state,
-            amount: whole(self.amount, &self.currency)?,
+            amount: amount::whole(self.amount, &self.currency)?,
             live,
             reason: reason.map(|reason| legible::words(reason, 100)),
         })
@@ -226,7 +226,7 @@ impl Dispute<'_> {
             gateway_payment_id: legible::id(&self.payment_id, "the dispute's payment")?,
             reference: Reference::Absent,
             standing,
-            amount: whole(self.amount, &self.currency)?,
+            amount: amount::whole(self.amount, &self.currency)?,
             live,
             reason: self
                 .reason_code

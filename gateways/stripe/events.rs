@@ -23,7 +23,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::objects::{Dispute, Link, PaymentIntent, Refund};
-use crate::amount::whole;
+use crate::amount;
 use crate::legible;
 use crate::port::Unreadable;
 use crate::reference::Metadata;
@@ -151,7 +151,7 @@ fn session(account: &GatewayAccount, live: bool, event: &Event<'_>) -> Result<Fa
         opened_as: None,
         reference,
         state: PaymentState::Captured,
-        amount: whole(minor, session.currency.as_deref().unwrap_or_default())?,
+        amount: amount::whole(minor, session.currency.as_deref().unwrap_or_default())?,
         live: mode(event, None, live)?,
         reason: None,
     }))

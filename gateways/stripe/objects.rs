@@ -11,7 +11,7 @@ use boxoffice_saga::payment::DisputeStanding;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::amount::whole;
+use crate::amount;
 use crate::legible;
 use crate::port::Unreadable;
 use crate::reference::Metadata;
@@ -98,7 +98,7 @@ impl PaymentIntent<'_> {
             opened_as: None,
             reference: self.reference(),
             state,
-            amount: whole(minor, &self.currency)?,
+            amount: amount::whole(minor, &self.currency)?,
             live: self.livemode.unwrap_or(live),
             reason: reason.map(|reason| legible::words(reason, 100)),
         })
@@ -154,7 +154,7 @@ impl Refund<'_> {
             refund: self.metadata.refund(),
             generation: self.metadata.generation(),
             state,
-            amount: whole(self.amount, &self.currency)?,
+            amount: amount::whole(self.amount, &self.currency)?,
             live,
             reason: reason.map(|reason| legible::words(reason, 100)),
         }))
@@ -206,7 +206,7 @@ impl Dispute<'_> {
             gateway_payment_id: legible::id(payment.id(), "the dispute's payment intent")?,
             reference: self.metadata.reference(),
             standing,
-            amount: whole(self.amount, &self.currency)?,
+            amount: amount::whole(self.amount, &self.currency)?,
             live: self.livemode.unwrap_or(live),
             reason: self
                 .reason

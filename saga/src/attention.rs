@@ -41,11 +41,13 @@ pub enum AttentionKind {
     MailNotDelivered,
     /// The running check has found a promise broken.
     PromiseBroken,
+    /// A gateway's books say something else of a payment than ours, and telling them does not mend it.
+    BooksDiffer,
 }
 
 impl AttentionKind {
     /// All kinds. Each has a section in `docs/operators.md`.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::RefundNotPossible,
         Self::RefundStuck,
         Self::RefundCameBack,
@@ -61,6 +63,7 @@ impl AttentionKind {
         Self::DeadLetter,
         Self::MailNotDelivered,
         Self::PromiseBroken,
+        Self::BooksDiffer,
     ];
 
     /// The kind of that name.
@@ -86,6 +89,7 @@ impl AttentionKind {
             Self::DeadLetter => "dead_letter",
             Self::MailNotDelivered => "mail_not_delivered",
             Self::PromiseBroken => "promise_broken",
+            Self::BooksDiffer => "books_differ",
         }
     }
 }

@@ -35,7 +35,8 @@ pub const fn commands(kind: AttentionKind) -> &'static [&'static str] {
         | AttentionKind::ForgedRecord
         | AttentionKind::DeadLetter
         | AttentionKind::MailNotDelivered
-        | AttentionKind::PromiseBroken => &[],
+        | AttentionKind::PromiseBroken
+        | AttentionKind::BooksDiffer => &[],
     }
 }
 

@@ -5,14 +5,13 @@ use std::process::ExitCode;
 use boxoffice_gateways::Gateways;
 use boxoffice_turn::postgres::PgStore;
 use clap::Args;
-use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::gateway::{self, Scope};
 use super::{audit, unread};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::since::Since;
 use crate::terminal;
 
 /// Arguments of `boxoffice audit`.
@@ -22,7 +21,7 @@ pub struct AuditArguments {
     #[arg(long)]
     gateway: bool,
     /// Compare only payments opened or decided since: a time (2026-11-01T00:00:00Z), or so long ago (30m, 12h, 7d).
-    #[arg(long, requires = "gateway", value_parser = since)]
+    #[arg(long, requires = "gateway", value_parser = Since::parse)]
     since: Option<Since>,
     /// Compare only payments behind this one, by our ids: to go on where an earlier run ended.
     #[arg(long, requires = "gateway", value_name = "PAYMENT")]
@@ -30,30 +29,6 @@ pub struct AuditArguments {
     /// One JSON document on standard output.
     #[arg(long)]
     json: bool,
-}
-
-/// A time, or how long ago.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Since {
-    At(OffsetDateTime),
-    Ago(Duration),
-}
-
-fn since(text: &str) -> Result<Since, String> {
-    if let Ok(at) = OffsetDateTime::parse(text, &Rfc3339) {
-        return Ok(Since::At(at));
-    }
-    let unusable = || "write a time as 2026-11-01T00:00:00Z, or 30m, 12h, 7d".to_owned();
-    let unit = text.chars().last().ok_or_else(unusable)?;
-    let count = text.strip_suffix(unit).unwrap_or_default();
-    let count: u32 = count.parse().map_err(|_| unusable())?;
-    let minutes = match unit {
-        'm' => 1,
-        'h' => 60,
-        'd' => 24 * 60,
-        _ => return Err(unusable()),
-    };
-    Ok(Since::Ago(Duration::minutes(i64::from(count) * minutes)))
 }
 
 /// Runs it. Exit status 1 on any violation, difference or missing answer.
@@ -73,14 +48,7 @@ pub async fn run(
             .map_err(|error| Failure::because("the gateways cannot be set up", &error))?;
         let since = match arguments.since {
             None => None,
-            Some(Since::At(at)) => Some(at),
-            Some(Since::Ago(long)) => {
-                let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
-                    .fetch_one(store.pool())
-                    .await
-                    .map_err(|error| unread(&error))?;
-                now.checked_sub(long)
-            }
+            Some(since) => since.at(store).await.map_err(|error| unread(&error))?,
         };
         let scope = Scope {
             since,
@@ -100,23 +68,4 @@ pub async fn run(
     } else {
         ExitCode::FAILURE
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn since_is_a_time_or_so_long_ago() {
-        assert_eq!(since("90m"), Ok(Since::Ago(Duration::minutes(90))));
-        assert_eq!(since("12h"), Ok(Since::Ago(Duration::hours(12))));
-        assert_eq!(since("7d"), Ok(Since::Ago(Duration::days(7))));
-        assert_eq!(
-            since("1970-01-01T00:00:00Z"),
-            Ok(Since::At(OffsetDateTime::UNIX_EPOCH))
-        );
-        for nonsense in ["", "7", "d", "-1d", "7w", "7é", "yesterday"] {
-            assert!(since(nonsense).is_err(), "{nonsense}");
-        }
-    }
 }

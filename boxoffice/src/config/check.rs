@@ -206,6 +206,7 @@ pub(super) fn sections(figment: &Figment, complaints: &mut Vec<Complaint>) {
     section::<super::AnalyticsConfig>(figment, "analytics", complaints);
     section::<super::TasksConfig>(figment, "tasks", complaints);
     section::<super::RunningCheckConfig>(figment, "running_check", complaints);
+    section::<super::ReconciliationConfig>(figment, "reconciliation", complaints);
     section::<super::SimulatorConfig>(figment, "simulator", complaints);
     section::<super::HealthConfig>(figment, "health", complaints);
     section::<super::LogConfig>(figment, "log", complaints);
@@ -297,6 +298,41 @@ pub(super) fn meaning(
     }
     if !(1..=86_400).contains(&config.running_check.events_seconds) {
         refuse("running_check.events_seconds", "must be 1 to 86400");
+    }
+    let reconciliation = &config.reconciliation;
+    for (setting, value, range) in [
+        (
+            "reconciliation.interval_seconds",
+            reconciliation.interval_seconds,
+            1..=3_600,
+        ),
+        (
+            "reconciliation.window_seconds",
+            reconciliation.window_seconds,
+            60..=86_400,
+        ),
+        (
+            "reconciliation.overlap_seconds",
+            reconciliation.overlap_seconds,
+            0..=86_400,
+        ),
+        (
+            "reconciliation.settle_seconds",
+            reconciliation.settle_seconds,
+            0..=3_600,
+        ),
+        (
+            "reconciliation.first_hours",
+            reconciliation.first_hours,
+            1..=720,
+        ),
+    ] {
+        if !range.contains(&value) {
+            refuse(
+                setting,
+                &format!("must be {} to {}", range.start(), range.end()),
+            );
+        }
     }
     if config.tasks.mass_in_flight == 0 {
         refuse("tasks.mass_in_flight", "must be at least 1");

@@ -56,6 +56,7 @@ pub struct Config {
     pub analytics: AnalyticsConfig,
     pub tasks: TasksConfig,
     pub running_check: RunningCheckConfig,
+    pub reconciliation: ReconciliationConfig,
     pub simulator: SimulatorConfig,
     pub health: HealthConfig,
     pub log: LogConfig,
@@ -183,6 +184,32 @@ pub struct RunningCheckConfig {
     pub events_seconds: u64,
 }
 
+/// Section `reconciliation`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "see config.default.toml")]
+pub struct ReconciliationConfig {
+    pub enabled: bool,
+    pub interval_seconds: u32,
+    pub window_seconds: u32,
+    pub overlap_seconds: u32,
+    pub settle_seconds: u32,
+    pub first_hours: u32,
+}
+
+impl ReconciliationConfig {
+    /// How the worker runs.
+    pub fn options(&self) -> crate::reconciliation::Options {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        crate::reconciliation::Options {
+            interval: seconds(self.interval_seconds),
+            window: seconds(self.window_seconds),
+            overlap: seconds(self.overlap_seconds),
+            settle: seconds(self.settle_seconds),
+            first: seconds(self.first_hours.saturating_mul(3_600)),
+        }
+    }
+}
+
 /// Section `simulator`.
 #[derive(Clone, Debug, Deserialize)]
 #[expect(missing_docs, reason = "see config.default.toml")]
@@ -195,6 +222,14 @@ pub struct SimulatorConfig {
     pub razorpay_key_secret: SecretString,
     pub razorpay_webhook_url: String,
     pub razorpay_webhook_secret: SecretString,
+    pub cashfree_client_id: String,
+    pub cashfree_client_secret: SecretString,
+    pub cashfree_webhook_url: String,
+    pub adyen_merchant: String,
+    pub adyen_api_key: SecretString,
+    pub adyen_webhook_url: String,
+    pub adyen_hmac_key: SecretString,
+    pub script: String,
     pub state_file: PathBuf,
     pub mail_listen: String,
     pub mail_files: PathBuf,

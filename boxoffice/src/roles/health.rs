@@ -32,6 +32,7 @@ pub fn install_metrics() -> Result<(), Failure> {
         .map_err(|error| Failure::because("metrics cannot be recorded", &error))?;
     let _ = METRICS.set(handle);
     crate::audit::running::metric::describe();
+    crate::reconciliation::metric::describe();
     boxoffice_analytics::describe_metrics();
     boxoffice_booking_api::metric::describe();
     boxoffice_coordinator::describe_metrics();

@@ -276,6 +276,37 @@ pub async fn simulator(config: &Config, supervisor: &Supervisor) -> Result<Socke
             }),
         });
     }
+    if let Some(client_id) = optional(&simulator.cashfree_client_id) {
+        // It signs its webhooks with the secret of the API.
+        let secret = &simulator.cashfree_client_secret;
+        options.cashfree = Some(boxoffice_gateway_sim::CashfreeOptions {
+            client_id,
+            client_secret: secret.expose_secret().to_owned(),
+            reserves: false,
+            webhook: is_set(secret).then(|| boxoffice_gateway_sim::Webhook {
+                url: simulator.cashfree_webhook_url.clone(),
+                secret: secret.expose_secret().to_owned(),
+            }),
+        });
+    }
+    if let Some(merchant) = optional(&simulator.adyen_merchant) {
+        let key = &simulator.adyen_hmac_key;
+        options.adyen = Some(boxoffice_gateway_sim::AdyenOptions {
+            merchant,
+            api_key: simulator.adyen_api_key.expose_secret().to_owned(),
+            webhook: is_set(key).then(|| boxoffice_gateway_sim::Webhook {
+                url: simulator.adyen_webhook_url.clone(),
+                secret: key.expose_secret().to_owned(),
+            }),
+        });
+    }
+    if let Some(script) = optional(&simulator.script) {
+        let script = serde_json::from_str(&script).map_err(|error| {
+            Failure::because("simulator.script cannot be used", &error)
+                .advise(r#"write it as '{"seed": 7, "mix": {"lost": 50}}'"#)
+        })?;
+        options.script = Some(script);
+    }
     options.state_file =
         Some(simulator.state_file.clone()).filter(|file| !file.as_os_str().is_empty());
     if let Some(address) = optional(&simulator.mail_listen) {

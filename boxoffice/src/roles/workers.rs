@@ -16,6 +16,7 @@ use super::{Shared, executor, reading, status_tokens, ticket_keys};
 use crate::audit::running;
 use crate::config::{Config, ProviderConfig, is_set, optional};
 use crate::failure::Failure;
+use crate::reconciliation;
 use crate::supervisor::{Ending, Stage};
 
 /// A consumer's options, with the operator's settings.
@@ -57,7 +58,32 @@ pub fn coordinator(shared: &Shared<'_>) -> Result<(), Failure> {
             )
         },
     );
+    reconciliation(shared);
     running_check(shared)
+}
+
+/// Starts the comparison with the gateways' books, unless it is switched off.
+fn reconciliation(shared: &Shared<'_>) {
+    let settings = &shared.config.reconciliation;
+    if !settings.enabled {
+        return;
+    }
+    let options = settings.options();
+    let (store, gateways) = (shared.store.clone(), shared.gateways.clone());
+    shared.supervisor.spawn(
+        "reconciliation",
+        Stage::Workers,
+        Ending::StartAgain,
+        move |stop| {
+            let (store, gateways) = (store.clone(), gateways.clone());
+            async move {
+                // Without an account to reconcile there is nothing to do, and no reason to start again and again.
+                reconciliation::run(store, gateways, options, stop.child_token()).await;
+                stop.cancelled().await;
+                anyhow::Ok(())
+            }
+        },
+    );
 }
 
 /// Starts the evaluation of the promises, unless it is switched off.

@@ -97,6 +97,7 @@ fn gateways(stage: &Stage) -> Gateways {
     config.api = Some(ApiConfig {
         base_url: stage.target.simulator.clone(),
         user: None,
+        merchant: None,
         api_key: "sk_test_key".into(),
         timeout_ms: 3_000,
     });

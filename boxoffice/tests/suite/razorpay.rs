@@ -6,6 +6,7 @@ use boxoffice::demo::Stage;
 use serde_json::{Value, json};
 use sqlx::Row;
 
+use crate::reconciliation::worker;
 use crate::servers;
 use crate::system::{Setup, System, shared};
 
@@ -347,4 +348,47 @@ async fn money_is_taken_after_the_seats() {
         "{calls:#?}"
     );
     system.audit();
+}
+
+/// No webhook comes, and nobody asks after the attempt. The reconciliation finds both payments of an order on Razorpay's
+/// list, which say nothing of whose they are: one is the booking's, the other goes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_payments_that_nobody_told_of_are_reconciled() {
+    let setup = Setup {
+        settings: worker(true),
+        ..Setup::default()
+    };
+    let (system, _servers) = of_its_own("razorpay-reconciled", setup).await;
+    let stage = stage(&system).await;
+    let show = stage.show("Reconciled", 600_000).await.expect("a show");
+    let ann = stage.customer("ann").await.expect("a customer");
+    let booking = ann.hold(show, &["A-1"]).await.expect("a hold");
+    stage
+        .tell_gateway(&booking, json!({ "webhook": { "lose": true } }))
+        .await
+        .expect("the simulator listens");
+    let attempt = ann
+        .open_payment_at(&booking, GATEWAY)
+        .await
+        .expect("an attempt");
+    sqlx::query("delete from tasks where kind = 'verify'")
+        .execute(&stage.database)
+        .await
+        .expect("a statement");
+    for _ in 0..2 {
+        ann.pay_order(&attempt, "card").await.expect("a try");
+    }
+    ann.wait_for(&booking, "CONFIRMED")
+        .await
+        .expect("confirmed");
+    let back = [
+        ("APPLIED", PRICE),
+        ("GATEWAY", -2 * PRICE),
+        ("REFUNDED", PRICE),
+    ];
+    comes_to(&stage, &booking, &back, &system).await;
+    system.audit();
+    let audit = system.run(&["audit", "--gateway"]);
+    let said = String::from_utf8_lossy(&audit.stdout);
+    assert!(said.contains("the books balance"), "{said}");
 }

@@ -11,6 +11,8 @@ use crate::servers;
 
 const JWT_SECRET: &str = "a-secret-for-tests-only-0123456789abcdef";
 const WEBHOOK_SECRET: &str = "whsec_a_secret_for_tests_only_0123456789";
+/// What the simulated Adyen signs with.
+const HMAC_KEY: &str = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running boxoffice.
@@ -36,6 +38,8 @@ pub struct Setup {
     pub line: &'static str,
     /// When the gateway's money is taken.
     pub capture: &'static str,
+    /// Further sections of the configuration.
+    pub more: String,
 }
 
 impl Default for Setup {
@@ -45,6 +49,7 @@ impl Default for Setup {
             settings: Vec::new(),
             line: "{}",
             capture: "automatic",
+            more: String::new(),
         }
     }
 }
@@ -110,6 +115,11 @@ impl System {
         };
         system.start_roles(None).await;
         system
+    }
+
+    /// Other settings from the next start on.
+    pub fn settings(&mut self, settings: Vec<(&'static str, String)>) {
+        self.setup.settings = settings;
     }
 
     /// Starts the roles in one process and waits until it is ready, or has died of its failpoint.
@@ -333,7 +343,7 @@ fn spawn(command: &mut Command, dir: &Path, name: &str) -> Child {
 }
 
 /// Ports that were free a moment ago, below those that the system gives to outgoing connections.
-fn free_ports() -> [u16; 5] {
+pub fn free_ports() -> [u16; 5] {
     use std::net::TcpListener;
     let mut listeners = Vec::new();
     let mut port = 10_000 + u16::try_from(std::process::id() % 4_000).unwrap_or(0);
@@ -364,7 +374,12 @@ fn configuration(
     ports: [u16; 5],
     setup: &Setup,
 ) -> String {
-    let Setup { line, capture, .. } = setup;
+    let Setup {
+        line,
+        capture,
+        more,
+        ..
+    } = setup;
     let [api, ingress, simulator, health, smtp] = ports;
     let mail = dir.join("mail");
     let books = dir.join("books.json");
@@ -406,6 +421,18 @@ api = {{ base_url = "http://127.0.0.1:{simulator}/razorpay", user = "rzp_test_ke
 line = {line}
 
 [[gateways]]
+gateway = "cashfree"
+secrets = ["{WEBHOOK_SECRET}"]
+api = {{ base_url = "http://127.0.0.1:{simulator}/cashfree", user = "a_client", api_key = "{WEBHOOK_SECRET}", timeout_ms = 3000 }}
+line = {line}
+
+[[gateways]]
+gateway = "adyen"
+secrets = ["{HMAC_KEY}"]
+api = {{ base_url = "http://127.0.0.1:{simulator}/adyen", merchant = "TestMerchant", api_key = "a_key", timeout_ms = 3000 }}
+line = {line}
+
+[[gateways]]
 gateway = "generic"
 secrets = ["{WEBHOOK_SECRET}"]
 
@@ -420,6 +447,10 @@ smtp_url = "smtp://127.0.0.1:{smtp}"
 lease_seconds = 8
 call_seconds = 3
 
+# The tests that are about it switch it on; to others it would be one more caller of the gateway.
+[reconciliation]
+enabled = false
+
 [simulator]
 listen = "127.0.0.1:{simulator}"
 webhook_url = "http://127.0.0.1:{ingress}/webhooks/stripe"
@@ -429,12 +460,21 @@ razorpay_key_id = "rzp_test_key"
 razorpay_key_secret = "a_secret"
 razorpay_webhook_url = "http://127.0.0.1:{ingress}/webhooks/razorpay"
 razorpay_webhook_secret = "{WEBHOOK_SECRET}"
+cashfree_client_id = "a_client"
+cashfree_client_secret = "{WEBHOOK_SECRET}"
+cashfree_webhook_url = "http://127.0.0.1:{ingress}/webhooks/cashfree"
+adyen_merchant = "TestMerchant"
+adyen_api_key = "a_key"
+adyen_webhook_url = "http://127.0.0.1:{ingress}/webhooks/adyen"
+adyen_hmac_key = "{HMAC_KEY}"
 state_file = "{books}"
 mail_listen = "127.0.0.1:{smtp}"
 mail_files = "{mail}"
 
 [health]
 listen = "127.0.0.1:{health}"
+
+{more}
 "#,
         mail = mail.display(),
         books = books.display(),

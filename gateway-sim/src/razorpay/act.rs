@@ -117,6 +117,7 @@ fn create(books: &mut Books, form: &Form, fresh: &str, now: OffsetDateTime) -> A
         receipt,
         notes: form.map("notes"),
         manual: form.get("payment_capture") == Some("0"),
+        ended: false,
         created: now.unix_timestamp(),
         payments: Vec::new(),
         calls: Vec::new(),

@@ -148,6 +148,7 @@ impl Decide<'_> {
             } => Way::Rekey(*booking, record, event),
             Intake::ByPayment {
                 gateway_payment_id,
+                about_money,
                 input,
                 record,
                 event,
@@ -157,7 +158,10 @@ impl Decide<'_> {
                 match found {
                     Some(booking) if here(*booking) => Way::Here(*booking, input, record, event),
                     Some(booking) => Way::Rekey(*booking, record, event),
-                    None => Way::Park(None, Some(gateway_payment_id), record, event),
+                    None if *about_money => {
+                        Way::Park(None, Some(gateway_payment_id), record, event)
+                    }
+                    None => Way::Aside(intake),
                 }
             }
             Intake::Hint { fact } => {
@@ -235,9 +239,11 @@ impl Plan for Decide<'_> {
                 Way::Here(_, _, _, event) | Way::Rekey(_, _, event) | Way::Park(_, _, _, event) => {
                     Some(*event)
                 }
-                Way::Aside(Intake::Malformed { event, .. } | Intake::Nothing { event }) => {
-                    Some(event)
-                }
+                Way::Aside(
+                    Intake::Malformed { event, .. }
+                    | Intake::Nothing { event }
+                    | Intake::ByPayment { event, .. },
+                ) => Some(event),
                 Way::Hinted(..) | Way::Aside(_) => None,
             };
             let known =
@@ -395,7 +401,8 @@ fn set_aside(
     appends: &mut Appends,
 ) -> &'static str {
     match intake {
-        Intake::Nothing { event } => {
+        // By a payment that is not ours: of one that took nothing there is nothing more to know.
+        Intake::Nothing { event } | Intake::ByPayment { event, .. } => {
             appends.inbox.push((event.clone(), InboxOutcome::Ignored));
             "of_no_interest"
         }
@@ -450,13 +457,14 @@ fn set_aside(
             "unreadable"
         }
         Intake::Hint { .. } => HINT_OF_NO_USE,
-        Intake::Ours { .. } | Intake::ByPayment { .. } => "applied",
+        Intake::Ours { .. } => "applied",
     }
 }
 
-/// A fact that we fetched ourselves, on its way into the topic by which all money comes in.
-pub(crate) fn fetched(
-    booking: BookingId,
+/// A fact that we fetched ourselves, on its way into the topic by which all money comes in. Without a booking
+/// it is set aside from whatever partition it comes to.
+pub fn fetched(
+    booking: Option<BookingId>,
     record: &WebhookRecord,
     at: time::OffsetDateTime,
 ) -> Outgoing {
@@ -468,9 +476,12 @@ pub(crate) fn fetched(
         // The same state may be fetched more than once, so the id is that of this fetch.
         id: record_id(&event, &format!("fetched at {at}")),
         topic: WEBHOOKS.to_owned(),
-        key: booking.show().kafka_key(),
+        key: booking.map_or_else(
+            || record.event_id.clone(),
+            |booking| booking.show().kafka_key(),
+        ),
         kind: record.kind.clone(),
-        booking: Some(booking),
+        booking,
         sequence: None,
         at,
         headers: Some(record.to_headers()),

@@ -31,6 +31,8 @@ pub enum Intake {
         gateway_payment_id: String,
         /// The gateway's id of what the payment was opened as, if that is another thing.
         opened_as: Option<String>,
+        /// Whether it is about money. What is not, and leads to nothing, is nobody's.
+        about_money: bool,
         /// What happens to the booking.
         input: Input,
         /// The record.
@@ -141,23 +143,21 @@ pub fn read(gateways: &Gateways, record: &Record) -> Intake {
             account: account.clone(),
             gateway_payment_id: gateway_payment_id.clone(),
             opened_as: None,
+            about_money: true,
             input,
             record,
             event,
         },
         // Razorpay's orders bear our reference, and a payment of one may bear none.
-        (Reference::Absent, Fact::Payment(fact))
-            if fact.opened_as.is_some() && fact.bears_money() =>
-        {
-            Intake::ByPayment {
-                account: account.clone(),
-                gateway_payment_id: gateway_payment_id.clone(),
-                opened_as: fact.opened_as.clone(),
-                input,
-                record,
-                event,
-            }
-        }
+        (Reference::Absent, Fact::Payment(fact)) if fact.opened_as.is_some() => Intake::ByPayment {
+            account: account.clone(),
+            gateway_payment_id: gateway_payment_id.clone(),
+            opened_as: fact.opened_as.clone(),
+            about_money: fact.bears_money(),
+            input,
+            record,
+            event,
+        },
         // Somebody else shares the gateway account. Left alone, never refunded.
         (Reference::Absent, _) => Intake::Nothing { event },
     }
@@ -178,10 +178,10 @@ pub fn payments_to_look_up(intake: &Intake) -> impl Iterator<Item = (GatewayAcco
                 opened_as.as_ref().map(of_ours),
             ]
         }
-        Intake::Hint { fact } => [
-            Some((fact.account.clone(), fact.gateway_payment_id.clone())),
-            None,
-        ],
+        Intake::Hint { fact } => {
+            let hinted = (fact.account.clone(), fact.gateway_payment_id.clone());
+            [Some(hinted), None]
+        }
         _ => [None, None],
     };
     ids.into_iter().flatten()

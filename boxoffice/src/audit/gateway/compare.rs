@@ -11,6 +11,19 @@ pub struct Differs {
     pub what: String,
     /// What to do.
     pub then: &'static str,
+    /// What makes it right.
+    pub cure: Cure,
+}
+
+/// What makes a difference right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cure {
+    /// The saga has to hear how the gateway's payment stands.
+    TellPayment,
+    /// The saga has to hear how this refund of the gateway's stands.
+    TellRefund(Box<RefundFact>),
+    /// A person.
+    Person,
 }
 
 const LOST: &str =
@@ -26,54 +39,26 @@ pub struct Theirs {
     pub refunds: Vec<RefundFact>,
 }
 
-/// Names every difference. `refunds` are ours of this payment.
+/// Whether our rows know all that is `told` of the payment, which may be a part of what there is.
+pub fn agrees(payment: &Payment, refunds: &[Refund], told: &Theirs) -> bool {
+    told_differently(payment, refunds, told).is_empty()
+}
+
+/// Names every difference. `refunds` are ours of this payment, and `theirs` is all that there is.
 pub fn compare(payment: &Payment, refunds: &[Refund], theirs: &Theirs) -> Vec<Differs> {
     let mut found = Vec::new();
-    let id = payment.gateway_payment_id.as_deref().unwrap_or("?");
-    let whose = format!("payment {} ({id} at {})", payment.id, payment.account);
-    match &theirs.payment {
-        None => found.push(Differs {
+    let whose = name(payment);
+    if theirs.payment.is_none() {
+        found.push(Differs {
             what: format!(
                 "{whose} is {} here, and the gateway knows no such payment",
                 payment.standing.name()
             ),
             then: "was its webhook genuine? if nobody can say, change the signing secret",
-        }),
-        Some(fact) => found.extend(standing(payment, fact).map(|(what, then)| Differs {
-            what: format!("{whose} {what}"),
-            then,
-        })),
+            cure: Cure::Person,
+        });
     }
-    for fact in &theirs.refunds {
-        let ours = refunds
-            .iter()
-            .find(|row| row.gateway_refund_id.as_deref() == Some(&fact.gateway_refund_id))
-            .or_else(|| {
-                let named =
-                    |row: &&Refund| Some(row.id) == fact.refund && row.gateway_refund_id.is_none();
-                refunds.iter().find(named)
-            });
-        let there = format!(
-            "refund {} of {} for {whose} is {:?} at the gateway",
-            fact.gateway_refund_id, fact.amount, fact.state
-        );
-        match ours {
-            None if fact.state == RefundState::Failed => {}
-            None => found.push(Differs {
-                what: format!("{there} and not here"),
-                then: "somebody made it at the gateway and its webhook is not here: boxoffice reconcile",
-            }),
-            Some(row) if row.amount != fact.amount => found.push(Differs {
-                what: format!("{there} and {} over {} here", row.id, row.amount),
-                then: BY_HAND,
-            }),
-            Some(row) if !same(row.standing, fact.state) => found.push(Differs {
-                what: format!("{there} and {} is {} here", row.id, row.standing.name()),
-                then: LOST,
-            }),
-            Some(_) => {}
-        }
-    }
+    found.extend(told_differently(payment, refunds, theirs));
     for row in refunds.iter().filter(|row| row.proof.is_none()) {
         let known = theirs.refunds.iter().any(|fact| {
             fact.refund == Some(row.id)
@@ -88,24 +73,81 @@ pub fn compare(payment: &Payment, refunds: &[Refund], theirs: &Theirs) -> Vec<Di
                     row.standing.name()
                 ),
                 then: BY_HAND,
+                cure: Cure::Person,
             });
         }
     }
     found
 }
 
-fn standing(payment: &Payment, fact: &PaymentFact) -> Option<(String, &'static str)> {
+fn name(payment: &Payment) -> String {
+    let id = payment.gateway_payment_id.as_deref().unwrap_or("?");
+    format!("payment {} ({id} at {})", payment.id, payment.account)
+}
+
+fn told_differently(payment: &Payment, refunds: &[Refund], told: &Theirs) -> Vec<Differs> {
+    let whose = name(payment);
+    let mut found: Vec<Differs> = told
+        .payment
+        .as_ref()
+        .and_then(|fact| standing(payment, fact))
+        .map(|(what, then, cure)| Differs {
+            what: format!("{whose} {what}"),
+            then,
+            cure,
+        })
+        .into_iter()
+        .collect();
+    for fact in &told.refunds {
+        let ours = refunds
+            .iter()
+            .find(|row| row.gateway_refund_id.as_deref() == Some(&fact.gateway_refund_id))
+            .or_else(|| {
+                let named =
+                    |row: &&Refund| Some(row.id) == fact.refund && row.gateway_refund_id.is_none();
+                refunds.iter().find(named)
+            });
+        let there = format!(
+            "refund {} of {} for {whose} is {:?} at the gateway",
+            fact.gateway_refund_id, fact.amount, fact.state
+        );
+        let (what, then, cure) = match ours {
+            None if fact.state == RefundState::Failed => continue,
+            None => (
+                format!("{there} and not here"),
+                "somebody made it at the gateway and its webhook is not here: boxoffice reconcile",
+                Cure::TellRefund(Box::new(fact.clone())),
+            ),
+            Some(row) if row.amount != fact.amount => (
+                format!("{there} and {} over {} here", row.id, row.amount),
+                BY_HAND,
+                Cure::Person,
+            ),
+            Some(row) if !same(row.standing, fact.state) => (
+                format!("{there} and {} is {} here", row.id, row.standing.name()),
+                LOST,
+                Cure::TellRefund(Box::new(fact.clone())),
+            ),
+            Some(_) => continue,
+        };
+        found.push(Differs { what, then, cure });
+    }
+    found
+}
+
+fn standing(payment: &Payment, fact: &PaymentFact) -> Option<(String, &'static str, Cure)> {
     let there = fact.state;
     match (payment.captured, payment.standing) {
         (Some(captured), _) if there == PaymentState::Captured => {
             (captured != fact.amount).then(|| {
                 let what = format!("captured {captured} here and {} there", fact.amount);
-                (what, BY_HAND)
+                (what, BY_HAND, Cure::Person)
             })
         }
         (Some(captured), _) => Some((
             format!("captured {captured} here and is {there:?} there"),
             BY_HAND,
+            Cure::Person,
         )),
         (None, standing) if there == PaymentState::Captured => Some((
             format!(
@@ -114,6 +156,7 @@ fn standing(payment: &Payment, fact: &PaymentFact) -> Option<(String, &'static s
                 standing.name()
             ),
             LOST,
+            Cure::TellPayment,
         )),
         (None, PaymentStanding::Declined | PaymentStanding::Closed)
             if there == PaymentState::Authorised =>
@@ -121,6 +164,7 @@ fn standing(payment: &Payment, fact: &PaymentFact) -> Option<(String, &'static s
             Some((
                 format!("reserves {} there and is over here", fact.amount),
                 "cancel it on the gateway's dashboard, so that the customer's money is free",
+                Cure::TellPayment,
             ))
         }
         (None, standing)
@@ -130,6 +174,7 @@ fn standing(payment: &Payment, fact: &PaymentFact) -> Option<(String, &'static s
             Some((
                 format!("is {there:?} there and {} here", standing.name()),
                 LOST,
+                Cure::TellPayment,
             ))
         }
         (None, _) => None,

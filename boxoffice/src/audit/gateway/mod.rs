@@ -1,39 +1,29 @@
 //! `boxoffice audit --gateway`: our payments and refunds, one by one, against what their gateways say of them.
 //!
-//! A page of payments at a time, few of them at once. What is on its way right now is no difference, so whatever
-//! differs is looked at a second time, rows and gateway, after a pause.
+//! A page of payments at a time, few of them at once ([`look`]). The reconciliation looks and compares in the same way.
 
 pub mod compare;
+pub mod look;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use boxoffice_gateways::{CallError, GatewayClient, Gateways};
+use boxoffice_gateways::Gateways;
 use boxoffice_saga::fact::{PaymentState, RefundState};
-use boxoffice_saga::identity::{BookingId, PaymentId};
+use boxoffice_saga::identity::PaymentId;
 use boxoffice_saga::payment::Payment;
 use boxoffice_saga::refund::{Refund, RefundStanding};
 use boxoffice_turn::TurnError;
 use boxoffice_turn::postgres::PgStore;
-use futures::StreamExt;
 use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::finding::{Finding, Rule};
 use compare::{Theirs, compare};
+use look::{Look, settled};
 
 /// Payments read at a time.
 const PAGE: i64 = 200;
-/// Payments asked for at a time.
-const AT_ONCE: usize = 4;
-/// Before the second look.
-const SETTLE: Duration = Duration::from_secs(3);
-/// So often is a question asked that gets no usable answer.
-const TRIES: u32 = 4;
-/// The longest pause between two of them.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
 /// Which payments are compared.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scope {
@@ -86,9 +76,6 @@ pub struct Both {
     pub refunded_there: i64,
 }
 
-/// A payment with its refunds.
-type Ours = (Payment, Vec<Refund>);
-
 /// Compares. `step` hears how many payments are done.
 ///
 /// # Errors
@@ -129,21 +116,7 @@ pub async fn run(
             .into_iter()
             .map(|row| (row.payment_id, row.booking_id))
             .collect();
-        let seen = look(store, gateways, &wanted).await?;
-        let doubtful: BTreeMap<Uuid, Uuid> = seen
-            .iter()
-            .filter(|look| look.in_doubt())
-            .map(|look| (look.ours.0.id.uuid(), look.ours.0.booking.uuid()))
-            .collect();
-        let mut settled: Vec<Look> = seen
-            .into_iter()
-            .filter(|look| !doubtful.contains_key(&look.ours.0.id.uuid()))
-            .collect();
-        if !doubtful.is_empty() {
-            tokio::time::sleep(SETTLE).await;
-            settled.extend(look(store, gateways, &doubtful).await?);
-        }
-        for look in settled {
+        for look in settled(store, gateways, &wanted).await? {
             comparison.add(look);
         }
         comparison.last = Some(last);
@@ -151,99 +124,12 @@ pub async fn run(
     }
 }
 
-/// One look at one payment.
-struct Look {
-    ours: Ours,
-    /// `None`: nobody to ask.
-    theirs: Option<Result<Theirs, CallError>>,
-}
-
-impl Look {
-    fn in_doubt(&self) -> bool {
-        let (payment, refunds) = &self.ours;
-        matches!(&self.theirs, Some(Ok(theirs)) if !compare(payment, refunds, theirs).is_empty())
-    }
-}
-
-async fn look(
-    store: &PgStore,
-    gateways: &Gateways,
-    wanted: &BTreeMap<Uuid, Uuid>,
-) -> Result<Vec<Look>, TurnError> {
-    let mut bookings: Vec<BookingId> = Vec::with_capacity(wanted.len());
-    for id in wanted.values() {
-        let id = BookingId::try_from(*id)
-            .map_err(|error| TurnError::Corrupt(format!("booking {id}: {error}")))?;
-        bookings.push(id);
-    }
-    bookings.sort_unstable();
-    bookings.dedup();
-    let (_, cases) = store.cases(&bookings).await?;
-    let ours = cases.into_values().flat_map(|case| {
-        let refunds = case.refunds;
-        case.payments.into_iter().map(move |payment| {
-            let of = refunds.iter().filter(|row| row.payment == payment.id);
-            let refunds = of.cloned().collect();
-            (payment, refunds)
-        })
-    });
-    let ours: Vec<Ours> = ours
-        .filter(|(payment, _)| wanted.contains_key(&payment.id.uuid()))
-        .collect();
-    let looks = futures::stream::iter(ours).map(async |ours: Ours| {
-        let client = gateways.client(&ours.0.account);
-        let theirs = match (client, &ours.0.gateway_payment_id) {
-            (Some(client), Some(id)) => Some(ask(client.as_ref(), id).await),
-            _ => None,
-        };
-        Look { ours, theirs }
-    });
-    Ok(looks.buffer_unordered(AT_ONCE).collect().await)
-}
-
-async fn ask(client: &dyn GatewayClient, id: &str) -> Result<Theirs, CallError> {
-    let payment = match patiently(async || client.fetch_payment(id).await).await {
-        Ok(fact) => fact,
-        Err(CallError::NotFound) => return Ok(Theirs::default()),
-        Err(error) => return Err(error),
-    };
-    // What was never captured has nothing to return.
-    let refunds = if payment.state == PaymentState::Captured {
-        patiently(async || client.refunds_of(id).await).await?
-    } else {
-        Vec::new()
-    };
-    Ok(Theirs {
-        payment: Some(payment),
-        refunds,
-    })
-}
-
-/// Asks again where the gateway is busy or says nothing, with growing pauses.
-async fn patiently<T>(question: impl AsyncFn() -> Result<T, CallError>) -> Result<T, CallError> {
-    let mut pause = Duration::from_secs(1);
-    for _ in 1..TRIES {
-        let wait = match question().await {
-            Err(CallError::RetryLater { after, .. }) => after.unwrap_or(pause),
-            Err(CallError::Unknown { .. }) => pause,
-            answer => return answer,
-        };
-        tokio::time::sleep(wait.min(LONGEST_PAUSE)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-    question().await
-}
-
 impl Comparison {
     fn add(&mut self, look: Look) {
         let (payment, refunds) = look.ours;
         let theirs = match look.theirs {
-            None => {
-                let account = payment.account.to_string();
-                *self.cannot_be_asked.entry(account).or_default() += 1;
-                return;
-            }
-            Some(Err(error)) => {
+            Some(Ok(theirs)) => theirs,
+            Some(Err(error)) if !error.is_cannot_be_asked() => {
                 self.unanswered.push(Unanswered {
                     payment: payment.id,
                     gateway_payment_id: payment.gateway_payment_id.unwrap_or_default(),
@@ -251,7 +137,12 @@ impl Comparison {
                 });
                 return;
             }
-            Some(Ok(theirs)) => theirs,
+            // We have no client for it, or it has no such call.
+            None | Some(Err(_)) => {
+                let account = payment.account.to_string();
+                *self.cannot_be_asked.entry(account).or_default() += 1;
+                return;
+            }
         };
         self.compared += 1;
         self.sum(&payment, &refunds, &theirs);

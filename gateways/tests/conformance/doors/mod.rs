@@ -8,6 +8,7 @@ mod generic;
 mod mollie;
 mod payu_india;
 mod phonepe;
+mod razorpay;
 mod square;
 mod standard_webhooks;
 mod stripe;
@@ -20,6 +21,7 @@ use crate::door::Tested;
 pub fn all() -> Vec<Tested> {
     vec![
         stripe::tested(),
+        razorpay::tested(),
         generic::tested(),
         standard_webhooks::symmetric(),
         standard_webhooks::asymmetric(),

@@ -221,7 +221,9 @@ pub(super) fn apply(
             payment,
         } => {
             if let Some(payment) = payment {
-                appends.outgoing.push(fetched(*booking, payment, world.now));
+                appends
+                    .outgoing
+                    .push(fetched(Some(*booking), payment, world.now));
             }
             rekey(*booking, record, event, world, appends);
             done(world, appends);

@@ -101,7 +101,9 @@ impl<S: Reads> CoordinatorWork<S> {
                     );
                 }
                 if let Some(record) = record {
-                    appends.outgoing.push(fetched(booking, record, world.now));
+                    appends
+                        .outgoing
+                        .push(fetched(Some(booking), record, world.now));
                 }
                 (
                     CallAnswer::Answered {
