@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use boxoffice::demo::{Customer, Stage};
+use boxoffice_booking_api::shows::{NewShow, create_show, put_on_sale};
 use boxoffice_saga::identity::ShowId;
 use futures::StreamExt;
 use rand::rngs::StdRng;
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::audience::{PRICE, count, show_for};
+use crate::audience::{PRICE, count};
 use crate::servers;
 use crate::system::{Setup, System, free_ports};
 
@@ -390,6 +391,23 @@ impl World {
     }
 }
 
+/// A show on sale whose holds live so long and not a moment longer.
+async fn short_show(stage: &Stage, people: usize, hold: Duration) -> (ShowId, Vec<String>) {
+    let starts_at = stage.now().await.expect("a clock") + time::Duration::days(7);
+    let rupees = "INR".parse().expect("a currency");
+    let rows = u16::try_from(people.div_ceil(20)).expect("a hall");
+    let mut new = NewShow::hall("Two gateways", starts_at, rupees, rows, 20, PRICE);
+    new.terms.hold_ms = i64::try_from(hold.as_millis()).expect("short");
+    new.terms.grace_ms = 0;
+    new.terms.extension_ms = 0;
+    new.terms.extension_limit_ms = 0;
+    new.terms.warning_ms = 0;
+    let show = create_show(&stage.database, &new).await.expect("a show");
+    put_on_sale(&stage.database, show).await.expect("on sale");
+    let seats = new.seats.iter().take(people);
+    (show, seats.map(|seat| seat.seat.clone()).collect())
+}
+
 /// Dies when this goes.
 struct Simulator(Child);
 
@@ -477,7 +495,9 @@ line = {line}
         })
         .await;
 
-    let (show, seats) = show_for(&stage, "Two gateways", fates.len()).await;
+    // Whoever does not pay keeps the seats, and the attempt, until the hold's end.
+    let hold = Duration::from_secs(45 + 2 * outage + bookings / 10);
+    let (show, seats) = short_show(&stage, fates.len(), hold).await;
     let through = AtomicUsize::new(0);
     let everybody = futures::stream::iter(fates.iter().zip(&seats))
         .map(|(fate, seat)| async {
