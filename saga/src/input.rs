@@ -52,6 +52,11 @@ pub enum Input {
         /// The gateway's id for it.
         gateway_payment_id: String,
     },
+    /// The gateway will not open the attempt: nothing was taken.
+    AttemptDeclined {
+        /// The attempt.
+        payment: PaymentId,
+    },
     /// The customer's browser says that it has paid. A reason to ask the gateway, and no more.
     Hint {
         /// The attempt.

@@ -149,7 +149,8 @@ impl World {
             Input::AttemptCreated {
                 payment,
                 gateway_payment_id,
-            } => steps::attempt::created(self, *payment, gateway_payment_id),
+            } => steps::attempt::created(self, booking, *payment, gateway_payment_id),
+            Input::AttemptDeclined { payment } => steps::attempt::declined(self, booking, *payment),
             Input::Hint { payment } => steps::hint::heard(self, booking, *payment),
             Input::Payment(fact) => steps::money::told(self, booking, fact),
             Input::Refund(fact) => steps::refund::told(self, booking, fact),

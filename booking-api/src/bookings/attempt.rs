@@ -7,7 +7,7 @@ use boxoffice_failpoints::Role;
 use boxoffice_gateways::Created;
 use boxoffice_saga::booking::{Booking, BookingState, Terms};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, UserId};
-use boxoffice_saga::input::{Input, Outcome, Refusal, VoidAnswer};
+use boxoffice_saga::input::{Input, Outcome, Refusal};
 use boxoffice_saga::money::Money;
 use boxoffice_saga::payment::{CaptureMode, PaymentStanding};
 use boxoffice_saga::world::World;
@@ -224,13 +224,8 @@ impl AnsweredTurn {
 
     /// Closes the attempt: certainly nothing was taken, so the customer may pay in another way at once.
     fn close(&self, world: &mut World) {
-        let answer = VoidAnswer::NothingTaken;
-        let input = Input::VoidAnswered {
-            payment: self.payment,
-            generation: 1,
-            attempt: 1,
-            answer,
-        };
+        let payment = self.payment;
+        let input = Input::AttemptDeclined { payment };
         let _ = world.apply(self.booking, input);
     }
 }

@@ -7,7 +7,7 @@ use boxoffice_failpoints::Role;
 use boxoffice_gateways::{CallError, CreatePayment, Created};
 use boxoffice_saga::booking::{CancelledBy, Contact};
 use boxoffice_saga::identity::{BookingId, PaymentId, SeatName, ShowId, UserId};
-use boxoffice_saga::input::{Input, Outcome, VoidAnswer};
+use boxoffice_saga::input::{Input, Outcome};
 use boxoffice_saga::payment::{CaptureMode, PaymentStanding};
 use boxoffice_saga::promises::Closed;
 use boxoffice_saga::refund::RefundStanding;
@@ -276,12 +276,9 @@ impl System {
             },
             // An earlier call may have opened it.
             Err(CallError::RetryLater { .. }) if again => return true,
-            Err(CallError::Declined { .. } | CallError::RetryLater { .. }) => Input::VoidAnswered {
-                payment,
-                generation: 1,
-                attempt: 1,
-                answer: VoidAnswer::NothingTaken,
-            },
+            Err(CallError::Declined { .. } | CallError::RetryLater { .. }) => {
+                Input::AttemptDeclined { payment }
+            }
             // It may have been opened. Its verify task finds out.
             Err(CallError::Unknown { .. } | CallError::NotFound) => return true,
         };

@@ -7,7 +7,7 @@ use crate::identity::{BookingId, GatewayAccount, PaymentId};
 use crate::input::{Outcome, Refusal};
 use crate::payment::{CaptureMode, Payment, PaymentStanding};
 use crate::seat::SeatState;
-use crate::steps::verify;
+use crate::steps::{money, verify, void};
 use crate::world::World;
 
 /// Opens a fresh attempt. It keeps the seats a little longer, for a payer must not lose them while paying.
@@ -71,15 +71,43 @@ pub fn open(
 }
 
 /// The gateway gave the attempt an id.
-pub fn created(world: &mut World, id: PaymentId, gateway_payment_id: &str) -> Outcome {
-    match world.payments.get(&id) {
-        Some(payment) if payment.gateway_payment_id.is_none() => {
-            if let Some(payment) = world.payment_mut(id) {
-                payment.gateway_payment_id = Some(gateway_payment_id.to_owned());
+///
+/// Where another call for it was declined meanwhile, it can be paid all the same: it is open again, and asked about, or
+/// cancelled if its booking is over.
+pub fn created(world: &mut World, booking: BookingId, id: PaymentId, gateway_id: &str) -> Outcome {
+    let Some(row) = world.payments.get(&id) else {
+        return Outcome::Refused(Refusal::NoSuchBooking);
+    };
+    if row.gateway_payment_id.is_some() {
+        return Outcome::AlreadyKnown;
+    }
+    let closed = row.standing == PaymentStanding::Closed;
+    if let Some(row) = world.payment_mut(id) {
+        row.gateway_payment_id = Some(gateway_id.to_owned());
+        if closed {
+            row.standing = PaymentStanding::Open;
+        }
+    }
+    if closed {
+        match world.booking_mut(booking).map(|row| row.state) {
+            Some(BookingState::Held) => {
+                verify::request(world, id, 1, Duration::seconds(verify::SOON_S));
             }
+            _ => void::request(world, booking, id, Duration::ZERO),
+        }
+    }
+    Outcome::Done
+}
+
+/// The gateway will not open the attempt: certainly nothing was taken, so the customer may pay in another way at once.
+/// But where another call has opened it, that one counts.
+pub fn declined(world: &mut World, booking: BookingId, id: PaymentId) -> Outcome {
+    match world.payments.get(&id) {
+        None => Outcome::Refused(Refusal::NoSuchPayment),
+        Some(row) if row.gateway_payment_id.is_some() || !row.undecided() => Outcome::AlreadyKnown,
+        Some(_) => {
+            money::close(world, booking, id);
             Outcome::Done
         }
-        Some(_) => Outcome::AlreadyKnown,
-        None => Outcome::Refused(Refusal::NoSuchBooking),
     }
 }

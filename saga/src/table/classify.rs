@@ -28,6 +28,7 @@ pub fn cell(world: &World, booking: BookingId, input: &Input) -> Cell {
         Input::HoldTimer => here.timer(),
         Input::OpenAttempt { payment, .. } => here.attempt(*payment),
         Input::AttemptCreated { payment, .. } => here.created(*payment),
+        Input::AttemptDeclined { payment } => here.declined(*payment),
         Input::Hint { payment } => here.hint(*payment),
         Input::Payment(fact) => here.payment(fact),
         Input::Refund(fact) => here.refund(fact),
@@ -178,8 +179,18 @@ impl Here<'_> {
         match self.world.payments.get(&payment) {
             Some(row) if row.gateway_payment_id.is_some() => Cell::AttemptHasAnIdAgain,
             None => Cell::AttemptHasAnIdAgain,
+            Some(row) if row.standing == PaymentStanding::Closed => Cell::AttemptHasAnIdAfterAll,
             Some(_) if self.row.state == BookingState::Held => Cell::AttemptHasAnId,
             Some(_) => Cell::AttemptHasAnIdTooLate,
+        }
+    }
+
+    fn declined(&self, payment: PaymentId) -> Cell {
+        match self.world.payments.get(&payment) {
+            Some(row) if row.gateway_payment_id.is_none() && row.undecided() => {
+                Cell::AttemptDeclined
+            }
+            _ => Cell::AttemptDeclinedButThere,
         }
     }
 

@@ -341,7 +341,8 @@ impl Hall {
                 };
                 (of, input)
             }
-            1 | 2 => {
+            1 => (of, Input::AttemptDeclined { payment }),
+            2 => {
                 let input = Input::AttemptCreated {
                     payment,
                     gateway_payment_id: id,

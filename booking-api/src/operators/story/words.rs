@@ -46,6 +46,9 @@ pub fn input(input: &Input) -> String {
             payment,
             gateway_payment_id,
         } => format!("the gateway calls payment {payment} {gateway_payment_id}"),
+        Input::AttemptDeclined { payment } => {
+            format!("the gateway would not open payment {payment}")
+        }
         Input::Hint { payment } => format!("the browser says that it has paid {payment}"),
         Input::Payment(fact) => payment_told(fact),
         Input::Refund(fact) => refund_told(fact),

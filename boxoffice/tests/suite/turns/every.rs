@@ -44,8 +44,8 @@ macro_rules! all {
 
 variants! {
     /// What can happen to a booking.
-    Happening of Input: Hold, Release, Cancel, HoldTimer, OpenAttempt, AttemptCreated, Hint, Payment, Refund, Dispute,
-    VerifyAnswered, CaptureAnswered, VoidAnswered, RefundTaken, RefundRetried, RefundOtherWay,
+    Happening of Input: Hold, Release, Cancel, HoldTimer, OpenAttempt, AttemptCreated, AttemptDeclined, Hint, Payment,
+    Refund, Dispute,    VerifyAnswered, CaptureAnswered, VoidAnswered, RefundTaken, RefundRetried, RefundOtherWay,
     RefundSettledElsewhere, Swept, RefundAnswered,
 }
 all! { CANCELLERS of CancelledBy: Customer, Operator, Show }
@@ -89,6 +89,7 @@ impl Happening {
                 payment,
                 gateway_payment_id: cast.gateway_id(),
             }],
+            Self::AttemptDeclined => vec![Input::AttemptDeclined { payment }],
             Self::Hint => vec![Input::Hint { payment }],
             Self::Payment => PAYMENTS
                 .iter()

@@ -71,6 +71,7 @@ impl Turn {
                 | Input::Cancel { .. }
                 | Input::OpenAttempt { .. }
                 | Input::AttemptCreated { .. }
+                | Input::AttemptDeclined { .. }
                 | Input::Hint { .. }
                 | Input::RefundRetried { .. }
                 | Input::RefundOtherWay { .. }
