@@ -44,3 +44,4 @@ mod sweep;
 mod system;
 mod tickets;
 mod turns;
+mod two_gateways;

@@ -40,6 +40,8 @@ pub struct Setup {
     pub capture: &'static str,
     /// Further sections of the configuration.
     pub more: String,
+    /// Settings of the simulator, as variables.
+    pub simulator: Vec<(&'static str, String)>,
 }
 
 impl Default for Setup {
@@ -50,6 +52,7 @@ impl Default for Setup {
             line: "{}",
             capture: "automatic",
             more: String::new(),
+            simulator: Vec::new(),
         }
     }
 }
@@ -93,7 +96,9 @@ impl System {
             "migrate: {}",
             String::from_utf8_lossy(&migrated.stderr)
         );
-        let simulator = spawn(&mut command(&config, "gateway-sim"), &dir, "simulator");
+        let mut simulator = command(&config, "gateway-sim");
+        simulator.envs(setup.simulator.iter().map(|(name, value)| (name, value)));
+        let simulator = spawn(&mut simulator, &dir, "simulator");
         let url = |port: u16| format!("http://127.0.0.1:{port}");
         let target = Target {
             api: url(ports[0]),

@@ -169,6 +169,7 @@ fn standing(payment: &Payment, fact: &PaymentFact) -> Option<(String, &'static s
         }
         (None, standing)
             if there == PaymentState::Cancelled && payment.undecided()
+                || there == PaymentState::Failed && standing == PaymentStanding::Open
                 || standing == PaymentStanding::Authorised && there != PaymentState::Authorised =>
         {
             Some((
