@@ -181,3 +181,42 @@ fn money_that_comes_before_the_answer_to_the_creation_is_the_attempts() {
     )];
     assert_eq!(rows(&hall), paid);
 }
+
+/// Adyen says of a payment link that it is paid, and not by which payment; the webhook says that. Both are one money, in
+/// whichever order they are told, and another payment is another.
+#[test]
+fn that_the_order_itself_is_paid_is_no_second_payment() {
+    for order_first in [false, true] {
+        let (mut hall, booking, attempt) = ordered();
+        let mut ids = ["pay_1", ORDER];
+        if order_first {
+            ids.reverse();
+        }
+        for id in ids.into_iter().chain(ids) {
+            told(
+                &mut hall,
+                booking,
+                id,
+                PaymentState::Captured,
+                Some(attempt),
+            );
+        }
+        let paid = ("pay_1".to_owned(), PaymentStanding::Captured);
+        let found: Vec<_> = rows(&hall).into_iter().map(|row| (row.0, row.1)).collect();
+        assert_eq!(found, [paid], "order first: {order_first}");
+        assert_eq!(hall.state(booking), BookingState::Confirmed);
+        told(
+            &mut hall,
+            booking,
+            "pay_2",
+            PaymentState::Captured,
+            Some(attempt),
+        );
+        let verdicts: Vec<_> = rows(&hall).into_iter().map(|row| row.2).collect();
+        assert_eq!(
+            verdicts,
+            [Some(Verdict::Applied), Some(Verdict::SecondPayment)]
+        );
+        hall.settle();
+    }
+}

@@ -43,7 +43,14 @@ pub fn told(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Outcom
         PaymentState::Captured => captured(world, booking, payment, fact),
         // Older news than what we know, or a contradiction that a captured fact always wins.
         PaymentState::Failed | PaymentState::Cancelled if standing == PaymentStanding::Captured => {
-            verify::doubt(world, payment);
+            // Another try of what was opened says nothing against the one that paid it.
+            let row = world.payments.get(&payment);
+            let of_this_one = row.is_some_and(|row| {
+                row.gateway_payment_id.as_ref() == Some(&fact.gateway_payment_id)
+            });
+            if of_this_one || fact.opened_as.is_none() {
+                verify::doubt(world, payment);
+            }
             Outcome::AlreadyKnown
         }
         _ if standing == PaymentStanding::Captured => Outcome::AlreadyKnown,
@@ -84,7 +91,8 @@ fn of_another(
 /// Finds the payment that a fact is about: by the gateway's id, by that of what it was opened as, or by our attempt's.
 ///
 /// What was opened may come to several payments at the gateway. The first of them that bears money is our attempt's, and
-/// gives it its own id; any other is a payment of its own from then on. One that failed is the attempt's in any case.
+/// gives it its own id; any other is a payment of its own from then on. One that failed is the attempt's in any case, and
+/// so is the news that what was opened is paid, where the gateway does not say by which payment.
 pub fn find(world: &World, booking: BookingId, fact: &PaymentFact) -> Option<PaymentId> {
     let ids = [Some(&fact.gateway_payment_id), fact.opened_as.as_ref()];
     let known = |id: &String| world.payment_at_gateway(&fact.account, id);
@@ -102,10 +110,12 @@ pub fn find(world: &World, booking: BookingId, fact: &PaymentFact) -> Option<Pay
         .payments
         .get(attempt)
         .filter(|row| {
-            let only_a_try = fact.opened_as.is_some() && !fact.bears_money();
+            let of_the_attempt = fact.opened_as.as_ref().is_some_and(|opened_as| {
+                !fact.bears_money() || *opened_as == fact.gateway_payment_id
+            });
             row.booking == booking
                 && row.account == fact.account
-                && (row.gateway_payment_id.is_none() || only_a_try)
+                && (row.gateway_payment_id.is_none() || of_the_attempt)
         })
         .map(|row| row.id)
 }
