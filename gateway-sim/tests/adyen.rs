@@ -12,8 +12,7 @@ use boxoffice_gateways::{
 };
 use boxoffice_saga::fact::{Fact, PaymentState, Reference, RefundState};
 use serde_json::json;
-use stage::{HMAC_KEY, KEY, Receiver, Sim, adyen, order, refund_of};
-use time::OffsetDateTime;
+use stage::{HMAC_KEY, KEY, Receiver, Sim, adyen, now, order, refund_of};
 
 const GATEWAY: &str = "adyen";
 
@@ -128,8 +127,7 @@ async fn its_webhooks_are_believed_and_name_payment_refund_and_booking() {
     let door = AdyenDoor::new(&AccountConfig::new(GATEWAY, SigningSecret::new(HMAC_KEY)));
     let mut read = async || {
         let (headers, body) = receiver.next().await;
-        door.verify(&headers, &body, OffsetDateTime::now_utc())
-            .unwrap();
+        door.verify(&headers, &body, now()).unwrap();
         door.read(&headers, &body).only().unwrap()
     };
     let (order, link, payment) = paid(&sim).await;

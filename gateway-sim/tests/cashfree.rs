@@ -14,8 +14,7 @@ use boxoffice_saga::fact::{Fact, PaymentState, Reference, RefundState};
 use boxoffice_saga::identity::RefundId;
 
 use serde_json::json;
-use stage::{KEY, Receiver, SECRET, Sim, calls, cashfree, order, refund_of};
-use time::OffsetDateTime;
+use stage::{KEY, Receiver, SECRET, Sim, calls, cashfree, now, order, refund_of};
 
 const GATEWAY: &str = "cashfree";
 
@@ -226,11 +225,10 @@ async fn its_webhooks_are_believed_and_its_list_says_the_same() {
     let door = CashfreeDoor::new(&AccountConfig::new(GATEWAY, SigningSecret::new(SECRET)));
     let mut read = async || {
         let (headers, body) = receiver.next().await;
-        door.verify(&headers, &body, OffsetDateTime::now_utc())
-            .unwrap();
+        door.verify(&headers, &body, now()).unwrap();
         door.read(&headers, &body).only().unwrap()
     };
-    let since = OffsetDateTime::now_utc() - time::Duration::hours(1);
+    let since = now() - time::Duration::hours(1);
     let (order, _, payment) = paid(&sim).await;
     let told = read().await;
     assert_eq!(told.kind, "PAYMENT_SUCCESS_WEBHOOK");
@@ -252,7 +250,7 @@ async fn its_webhooks_are_believed_and_its_list_says_the_same() {
 
     let window = Window {
         since,
-        until: OffsetDateTime::now_utc() + time::Duration::hours(1),
+        until: now() + time::Duration::hours(1),
     };
     let page = client.changes(&window, None).await.unwrap();
     assert_eq!(page.next, None);

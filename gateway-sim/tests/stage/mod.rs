@@ -334,3 +334,12 @@ pub fn calls(page: &Value, call: &str) -> Vec<Value> {
         .cloned()
         .collect()
 }
+
+/// What the doors count by, for the simulator signs at the machine's time.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the simulator signs at the machine's time"
+)]
+pub fn now() -> time::OffsetDateTime {
+    time::OffsetDateTime::now_utc()
+}
