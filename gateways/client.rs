@@ -49,6 +49,11 @@ pub trait GatewayClient: Send + Sync {
     /// Every refund of the payment that the gateway has, whoever made it; all pages.
     fn refunds_of<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, Vec<RefundFact>>;
 
+    /// How one learns what became of a refund here.
+    fn refund_news(&self) -> RefundNews {
+        RefundNews::Asked
+    }
+
     /// What was made or changed at the gateway within a window of time, a page at a time: `page` is `None` first
     /// and then the last page's [`next`](ChangesPage::next).
     ///
@@ -66,6 +71,19 @@ pub trait GatewayClient: Send + Sync {
     ) -> Answer<'a, ChangesPage> {
         async { Err(CallError::no_listing()) }.boxed()
     }
+}
+
+/// How one learns what became of a refund at a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefundNews {
+    /// It can be asked: [`GatewayClient::fetch_refund`], [`GatewayClient::refunds_of`].
+    Asked,
+    /// It cannot be asked, and tells by webhook. Where an answer was lost, the same order under the same key is
+    /// answered as the first time.
+    Told {
+        /// For so long after the first try. An older key would be a new refund.
+        key_lives: Duration,
+    },
 }
 
 /// A stretch of time, by the gateway's clock.
@@ -225,6 +243,22 @@ impl CallError {
             code: Self::NO_LISTING.to_owned(),
             message: "this gateway is asked about one payment at a time".to_owned(),
         }
+    }
+
+    /// The code of [`CallError::cannot_be_asked`].
+    const NOT_POSSIBLE: &'static str = "not_possible";
+
+    /// What a client answers whose gateway has no such call: nobody was asked, and asking again is no different.
+    pub fn cannot_be_asked(why: impl Into<String>) -> Self {
+        Self::Declined {
+            code: Self::NOT_POSSIBLE.to_owned(),
+            message: why.into(),
+        }
+    }
+
+    /// Whether the gateway has no such call.
+    pub fn is_cannot_be_asked(&self) -> bool {
+        matches!(self, Self::Declined { code, .. } if code == Self::NOT_POSSIBLE)
     }
 
     /// Whether the gateway cannot be asked what has changed at all.

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use boxoffice_peers::Networks;
 use boxoffice_saga::identity::GatewayAccount;
 use boxoffice_saga::payment::CaptureMode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::configured::HmacConfig;
 use crate::line::LineConfig;
 use crate::secrets::SigningSecret;
+use crate::standard_webhooks;
 
 /// How a gateway speaks: which folder of this crate serves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -16,16 +19,53 @@ use crate::secrets::SigningSecret;
 pub enum Scheme {
     /// Stripe: webhooks and client.
     Stripe,
+    /// Razorpay: webhooks and client.
+    Razorpay,
+    /// Cashfree: webhooks and client.
+    Cashfree,
+    /// Adyen: webhooks and client.
+    Adyen,
     /// `X-Hub-Signature-256` over our own small body. Webhooks only; its refunds are made by a person.
     Generic,
+    /// Standard Webhooks 1.0 over our own small body. Webhooks only.
+    StandardWebhooks,
+    /// Square. Webhooks only; needs `webhook_url`.
+    Square,
+    /// Checkout.com. Webhooks only.
+    CheckoutCom,
+    /// Mollie: signed webhooks, and unsigned ones as hints.
+    Mollie,
+    /// PhonePe v2: its webhooks are hints.
+    Phonepe,
+    /// PayU India. Webhooks only.
+    PayuIndia,
+    /// An HMAC as the account's `hmac` describes it. Webhooks only.
+    Hmac,
 }
 
 impl Scheme {
+    /// Whether we can call gateways of this scheme.
+    const fn has_client(self) -> bool {
+        matches!(
+            self,
+            Self::Stripe | Self::Razorpay | Self::Cashfree | Self::Adyen | Self::Mollie
+        )
+    }
+
     /// The scheme that a gateway of this name has unless configured otherwise.
     pub fn of_gateway(name: &str) -> Option<Self> {
         match name {
             "stripe" => Some(Self::Stripe),
+            "razorpay" => Some(Self::Razorpay),
+            "cashfree" => Some(Self::Cashfree),
+            "adyen" => Some(Self::Adyen),
             "generic" => Some(Self::Generic),
+            "standard_webhooks" => Some(Self::StandardWebhooks),
+            "square" => Some(Self::Square),
+            "checkout_com" => Some(Self::CheckoutCom),
+            "mollie" => Some(Self::Mollie),
+            "phonepe" => Some(Self::Phonepe),
+            "payu_india" => Some(Self::PayuIndia),
             _ => None,
         }
     }
@@ -57,6 +97,20 @@ pub struct AccountConfig {
     /// How far a signature's time may be from ours, both ways, in seconds. Default 300.
     #[serde(default = "default_tolerance")]
     pub tolerance_seconds: u32,
+    /// The address to which the gateway posts, exactly as the gateway knows it: for schemes that sign it (Square).
+    #[serde(default)]
+    pub webhook_url: Option<String>,
+    /// Where customers are sent once they have paid, or have not, on the gateway's own page: for gateways that want it
+    /// (Mollie).
+    #[serde(default)]
+    pub return_url: Option<String>,
+    /// The addresses and networks that its webhooks come from, where it says so; others are refused. Default: from
+    /// anywhere, for the signature is what counts.
+    #[serde(default)]
+    pub from: Networks,
+    /// How it signs, for the scheme `hmac`.
+    #[serde(default)]
+    pub hmac: Option<HmacConfig>,
     /// How to call it. Without, its payments cannot be opened, voided, looked up or refunded by us.
     #[serde(default)]
     pub api: Option<ApiConfig>,
@@ -71,6 +125,13 @@ pub struct AccountConfig {
 pub struct ApiConfig {
     /// Where its API is, without a path, for example `https://api.stripe.com`.
     pub base_url: String,
+    /// Who we are there, where the key alone does not say it: Razorpay's key id (`rzp_live_…` or `rzp_test_…`),
+    /// Cashfree's client id.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The merchant account that the calls are for, where a key is good for several: Adyen's `merchantAccount`.
+    #[serde(default)]
+    pub merchant: Option<String>,
     /// The secret key.
     pub api_key: SecretString,
     /// The longest that one exchange may take, in milliseconds. Default 10 000. Keep it under half of the
@@ -108,6 +169,10 @@ impl AccountConfig {
             capture: CaptureMode::Automatic,
             secrets: vec![secret],
             tolerance_seconds: default_tolerance(),
+            webhook_url: None,
+            return_url: None,
+            from: Networks::default(),
+            hmac: None,
             api: None,
             line: LineConfig::default(),
         }
@@ -138,7 +203,7 @@ impl AccountConfig {
             .scheme
             .or_else(|| Scheme::of_gateway(&self.gateway))
             .ok_or_else(|| {
-                bad("no gateway is known by this name: set `scheme` to `stripe` or `generic`")
+                bad("no gateway is known by this name: set `scheme`, for example to `stripe` or `hmac`")
             })?;
         if self.secrets.is_empty() {
             return Err(bad(
@@ -156,14 +221,66 @@ impl AccountConfig {
                 ));
             }
         }
+        if scheme == Scheme::StandardWebhooks {
+            for secret in &self.secrets {
+                standard_webhooks::usable(secret.secret.expose_secret()).map_err(bad)?;
+            }
+        }
+        if scheme == Scheme::Square && self.webhook_url.is_none() {
+            return Err(bad(
+                "Square signs the address that it posts to: set `webhook_url` to it",
+            ));
+        }
+        if scheme == Scheme::Adyen {
+            self.adyen().map_err(bad)?;
+        }
+        if scheme == Scheme::Mollie && self.capture == CaptureMode::AfterSeats {
+            return Err(bad(
+                "Mollie's reservations are not taken by boxoffice: `capture` must be `automatic`",
+            ));
+        }
+        if self.hmac.is_some() && scheme != Scheme::Hmac {
+            return Err(bad(
+                "`hmac` is for `scheme = \"hmac\"`: remove the one or set the other",
+            ));
+        }
         self.line.validate().map_err(|what| bad(&what))?;
         if let Some(api) = &self.api {
             api.validate(self.live).map_err(|what| bad(&what))?;
-            if scheme == Scheme::Generic {
-                return Err(bad("the generic scheme has no API: remove `api`"));
+            if scheme == Scheme::Razorpay {
+                razorpay_key(api, self.live).map_err(bad)?;
+            }
+            if scheme == Scheme::Cashfree && api.user.as_deref().unwrap_or_default().is_empty() {
+                return Err(bad(
+                    "`api.user` is missing: Cashfree's client id (`x-client-id`)",
+                ));
+            }
+            if !scheme.has_client() {
+                return Err(bad("this scheme has no API that we call: remove `api`"));
             }
         }
         Ok(scheme)
+    }
+}
+
+impl AccountConfig {
+    fn adyen(&self) -> Result<(), &'static str> {
+        let hex = |secret: &SigningSecret| crate::adyen::key(secret.secret.expose_secret());
+        if self.secrets.iter().any(|secret| hex(secret).is_none()) {
+            return Err(
+                "a signing secret is not in hexadecimal digits, as Adyen shows its HMAC keys",
+            );
+        }
+        if self.capture == CaptureMode::AfterSeats {
+            return Err(
+                "Adyen's reservations are not taken by boxoffice: `capture` must be `automatic`",
+            );
+        }
+        let named = |api: &ApiConfig| api.merchant.as_deref().is_some_and(|name| !name.is_empty());
+        if self.api.as_ref().is_some_and(|api| !named(api)) {
+            return Err("`api.merchant` is missing: the merchant account (`merchantAccount`)");
+        }
+        Ok(())
     }
 }
 
@@ -196,6 +313,27 @@ impl ApiConfig {
             return Err("`timeout_ms` is 0: no call could ever be answered".into());
         }
         Ok(())
+    }
+}
+
+/// Razorpay's key id names its mode, and nothing else does: neither its webhooks nor its answers.
+fn razorpay_key(api: &ApiConfig, live: bool) -> Result<(), &'static str> {
+    let user = api.user.as_deref().unwrap_or_default();
+    let (prefix, wrong) = if live {
+        (
+            "rzp_live_",
+            "it is live, so `api.user` is the key id that begins with rzp_live_",
+        )
+    } else {
+        (
+            "rzp_test_",
+            "it is not live, so `api.user` is the key id that begins with rzp_test_",
+        )
+    };
+    if user.starts_with(prefix) {
+        Ok(())
+    } else {
+        Err(wrong)
     }
 }
 

@@ -1,6 +1,6 @@
-//! The header that bears a signature.
+//! The headers that bear a signature.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::port::{LONGEST_HEADER, Refusal};
 
@@ -17,4 +17,35 @@ pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a [u8], R
     } else {
         Ok(value)
     }
+}
+
+/// The values of a header that may be there several times, at most `most`, none of them oversized. Empty ones are
+/// passed over.
+pub(crate) fn several<'a>(
+    headers: &'a HeaderMap,
+    name: &str,
+    most: usize,
+) -> Result<impl Iterator<Item = &'a [u8]>, Refusal> {
+    let values = || headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    if values().all(<[u8]>::is_empty) {
+        return Err(Refusal::Missing);
+    }
+    if values().count() > most || values().any(|value| value.len() > LONGEST_HEADER) {
+        return Err(Refusal::Malformed);
+    }
+    Ok(values().filter(|value| !value.is_empty()))
+}
+
+/// The values of these headers, all of them, and no others.
+pub(crate) fn copied<'a>(
+    headers: &HeaderMap,
+    names: impl IntoIterator<Item = &'a HeaderName>,
+) -> HeaderMap {
+    let mut copy = HeaderMap::new();
+    for name in names {
+        for value in headers.get_all(name) {
+            copy.append(name, value.clone());
+        }
+    }
+    copy
 }

@@ -7,28 +7,43 @@
 //! Every client is behind a [`line`], which keeps the permitted rate and leaves a gateway alone that does not
 //! answer; an adapter knows nothing of it.
 //!
-//! To add a gateway: a folder with a [`port::Door`], a [`GatewayClient`] if it has an API that we
+//! To add a gateway (docs/adding-a-gateway.md): a folder with a [`port::Door`], a [`GatewayClient`] if it has an API that we
 //! call, and one line in [`config::Scheme`] and in [`registry`].
 
+pub mod adyen;
+mod amount;
+pub mod cashfree;
+pub mod checkout_com;
 pub mod client;
 pub mod config;
+pub mod configured;
+mod exchange;
 pub mod fetched;
 pub mod generic;
 mod header;
 mod legible;
 pub mod line;
+pub mod mac;
+pub mod mollie;
+pub mod payu_india;
+pub mod phonepe;
 pub mod port;
+pub mod razorpay;
 pub mod readings;
 pub mod record;
 mod reference;
 pub mod registry;
 pub mod secrets;
+mod signed_time;
+mod speaker;
+pub mod square;
+pub mod standard_webhooks;
 pub mod stripe;
 
 pub use boxoffice_saga::identity::GatewayAccount;
 pub use client::{
-    CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundOrder, SaidBy, VoidAnswer,
-    Window,
+    CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundNews, RefundOrder, SaidBy,
+    VoidAnswer, Window,
 };
 pub use config::{AccountConfig, ApiConfig, ConfigError, Scheme};
 pub use fetched::{FactSigner, SignError};

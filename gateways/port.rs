@@ -1,7 +1,8 @@
 //! The door of a gateway: how its webhooks are verified and read. Pure, without I/O and without a clock.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
+use crate::header;
 use crate::readings::Readings;
 
 /// The longest header value that a door looks at, in bytes. Genuine ones are a few hundred.
@@ -34,6 +35,17 @@ pub trait Door: Send + Sync {
     /// The headers, by lower-case name, that must be kept with the bytes so that `verify` and `read` can
     /// run again later.
     fn kept_headers(&self) -> &'static [&'static str];
+
+    /// Those of `headers` that are kept: the ones that [`Door::kept_headers`] names. A door whose headers are
+    /// configured names none there, and chooses here.
+    fn keep(&self, headers: &HeaderMap) -> HeaderMap {
+        let names: Vec<HeaderName> = self
+            .kept_headers()
+            .iter()
+            .map(|name| HeaderName::from_static(name))
+            .collect();
+        header::copied(headers, &names)
+    }
 
     /// Whether the signature covers the event id. Where it does not, the inbox key includes the body's hash.
     fn event_ids(&self) -> EventIds {

@@ -1,7 +1,7 @@
 //! What one webhook says. Nearly always one thing; some gateways put several into one request, each with a
 //! signature of its own (Adyen).
 
-use boxoffice_saga::fact::Reading;
+use boxoffice_saga::fact::{Fact, Reading};
 
 use crate::port::Unreadable;
 
@@ -26,6 +26,15 @@ impl Readings {
     /// The item of this number, counted from 0. None: there are not so many.
     pub fn item(self, number: u32) -> Option<Item> {
         self.into_iter().nth(usize::try_from(number).ok()?)
+    }
+
+    /// Whether an item of it is a hint, which anybody could send.
+    pub fn has_hint(&self) -> bool {
+        let hint = |item: &Item| {
+            item.as_ref()
+                .is_ok_and(|reading| matches!(reading.fact, Fact::Hint(_)))
+        };
+        hint(&self.first) || self.more.iter().any(hint)
     }
 
     /// What a webhook of one item says.

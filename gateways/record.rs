@@ -121,7 +121,7 @@ impl WebhookRecord {
             event_id,
             kind,
             received_at: to_micros(at),
-            headers: kept(door, headers),
+            headers: door.keep(headers),
             traceparent: None,
             body,
         };
@@ -257,6 +257,7 @@ pub fn kafka_key(reading: &Reading) -> String {
         Fact::Payment(fact) => (&fact.reference, &fact.gateway_payment_id),
         Fact::Refund(fact) => (&fact.reference, &fact.gateway_payment_id),
         Fact::Dispute(fact) => (&fact.reference, &fact.gateway_payment_id),
+        Fact::Hint(fact) => (&fact.reference, &fact.gateway_payment_id),
         Fact::Nothing => return reading.event_id.clone(),
     };
     match reference {
@@ -298,16 +299,6 @@ fn put(place: &mut Option<String>, name: &'static str, value: &[u8]) -> Result<(
         None => Ok(()),
         Some(_) => Err(RecordError::Twice(name)),
     }
-}
-
-fn kept(door: &dyn Door, headers: &HeaderMap) -> HeaderMap {
-    let mut kept = HeaderMap::new();
-    for name in door.kept_headers() {
-        for value in headers.get_all(*name) {
-            kept.append(HeaderName::from_static(name), value.clone());
-        }
-    }
-    kept
 }
 
 /// Cut to the microsecond, in UTC: what is written is what is verified with.

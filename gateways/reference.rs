@@ -45,7 +45,23 @@ pub(crate) enum Loose<'a> {
     Other,
 }
 
-impl Loose<'_> {
+impl<'a> Loose<'a> {
+    /// The text, if it is one.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Nothing | Self::Other => None,
+        }
+    }
+
+    /// Itself, if it is an id of a booking: of a field that is not ours alone anything else says nothing.
+    pub(crate) fn if_ours(&self) -> Loose<'a> {
+        match self.parse::<BookingId>() {
+            Some(_) => self.clone(),
+            None => Loose::Nothing,
+        }
+    }
+
     fn parse<T: std::str::FromStr>(&self) -> Option<T> {
         match self {
             Self::Text(text) => text.parse().ok(),
@@ -105,7 +121,7 @@ impl<'de> Visitor<'de> for MetadataVisitor {
     type Value = Metadata<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object, an empty list or null")
+        f.write_str("an object, a text, an empty list or null")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -132,6 +148,11 @@ impl<'de> Visitor<'de> for MetadataVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Metadata::default())
+    }
+
+    // We write objects; whoever writes a text (Mollie takes any) is another product.
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
         Ok(Metadata::default())
     }
 

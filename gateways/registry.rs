@@ -3,18 +3,29 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use boxoffice_peers::Networks;
 use boxoffice_saga::fact::{Fact, Reading};
 use boxoffice_saga::identity::GatewayAccount;
 use boxoffice_saga::payment::CaptureMode;
 
+use crate::adyen::{AdyenClient, AdyenDoor};
+use crate::cashfree::{CashfreeClient, CashfreeDoor};
+use crate::checkout_com::CheckoutDoor;
 use crate::client::GatewayClient;
 use crate::config::{AccountConfig, ConfigError, Scheme};
+use crate::configured::ConfiguredDoor;
 use crate::fetched::FactSigner;
 use crate::generic::GenericDoor;
 use crate::line::{Line, LineConfig};
+use crate::mollie::{MollieClient, MollieDoor};
+use crate::payu_india::PayuDoor;
+use crate::phonepe::PhonePeDoor;
 use crate::port::{Door, EventIds, Refusal, Unreadable};
+use crate::razorpay::{RazorpayClient, RazorpayDoor};
 use crate::record::{InboxKey, Source, WebhookRecord};
 use crate::secrets::SigningSecret;
+use crate::square::SquareDoor;
+use crate::standard_webhooks::StandardDoor;
 use crate::stripe::{StripeClient, StripeDoor};
 
 /// The doors and clients of all configured accounts, and the signer of fetched facts.
@@ -27,6 +38,7 @@ pub struct Gateways {
 struct Entry {
     door: Box<dyn Door>,
     capture: CaptureMode,
+    from: Networks,
     lines: Option<Lines>,
 }
 
@@ -76,11 +88,85 @@ impl Gateways {
                     };
                     (Box::new(StripeDoor::new(&config)), client)
                 }
+                Scheme::Razorpay => {
+                    let client = match &config.api {
+                        Some(api) => {
+                            let client = RazorpayClient::new(account.clone(), config.live, api)
+                                .map_err(|what| ConfigError {
+                                    account: account.clone(),
+                                    what,
+                                })?;
+                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
+                        }
+                        None => None,
+                    };
+                    (Box::new(RazorpayDoor::new(&config)), client)
+                }
+                Scheme::Cashfree => {
+                    let client = match &config.api {
+                        Some(api) => {
+                            let client = CashfreeClient::new(
+                                account.clone(),
+                                config.live,
+                                config.capture,
+                                api,
+                            )
+                            .map_err(|what| ConfigError {
+                                account: account.clone(),
+                                what,
+                            })?;
+                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
+                        }
+                        None => None,
+                    };
+                    (Box::new(CashfreeDoor::new(&config)), client)
+                }
+                Scheme::Adyen => {
+                    let client = match &config.api {
+                        Some(api) => {
+                            let client = AdyenClient::new(account.clone(), config.live, api)
+                                .map_err(|what| ConfigError {
+                                    account: account.clone(),
+                                    what,
+                                })?;
+                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
+                        }
+                        None => None,
+                    };
+                    (Box::new(AdyenDoor::new(&config)), client)
+                }
                 Scheme::Generic => (Box::new(GenericDoor::new(&config)), None),
+                Scheme::StandardWebhooks => (Box::new(StandardDoor::new(&config)), None),
+                Scheme::Square => (Box::new(SquareDoor::new(&config)), None),
+                Scheme::CheckoutCom => (Box::new(CheckoutDoor::new(&config)), None),
+                Scheme::Mollie => {
+                    let client = match &config.api {
+                        Some(api) => {
+                            let client =
+                                MollieClient::new(&config, api).map_err(|what| ConfigError {
+                                    account: account.clone(),
+                                    what,
+                                })?;
+                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
+                        }
+                        None => None,
+                    };
+                    (Box::new(MollieDoor::new(&config)), client)
+                }
+                Scheme::Phonepe => (Box::new(PhonePeDoor::new(&config)), None),
+                Scheme::PayuIndia => (Box::new(PayuDoor::new(&config)), None),
+                Scheme::Hmac => {
+                    let door = ConfiguredDoor::new(&config).map_err(|what| ConfigError {
+                        account: account.clone(),
+                        what,
+                    })?;
+                    (Box::new(door), None)
+                }
             };
             gateways.insert(account.clone(), door, client, &config.line);
             if let Some(entry) = gateways.accounts.get_mut(&account) {
                 entry.capture = config.capture;
+                entry.from = config.from;
             }
         }
         Ok(gateways)
@@ -106,6 +192,7 @@ impl Gateways {
         let entry = Entry {
             door,
             capture: CaptureMode::Automatic,
+            from: Networks::default(),
             lines,
         };
         self.accounts.insert(account, entry);
@@ -127,6 +214,7 @@ impl Gateways {
         let entry = Entry {
             door,
             capture: CaptureMode::Automatic,
+            from: Networks::default(),
             lines,
         };
         self.accounts.insert(account, entry);
@@ -160,6 +248,11 @@ impl Gateways {
         self.accounts
             .get(account)
             .map_or_else(CaptureMode::default, |entry| entry.capture)
+    }
+
+    /// Where the webhooks of this account may come from. Empty: from anywhere.
+    pub fn sources(&self, account: &GatewayAccount) -> Option<&Networks> {
+        self.accounts.get(account).map(|entry| &entry.from)
     }
 
     /// The configured accounts, in order.
@@ -201,6 +294,7 @@ impl Gateways {
             Fact::Payment(fact) => Some(&fact.account),
             Fact::Refund(fact) => Some(&fact.account),
             Fact::Dispute(fact) => Some(&fact.account),
+            Fact::Hint(fact) => Some(&fact.account),
             Fact::Nothing => None,
         };
         if spoken_for.is_some_and(|account| *account != record.account) {

@@ -3,14 +3,12 @@
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use sha2::Sha256;
-use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 
+use crate::mac::{Digest, same};
 use crate::port::Refusal;
 
 /// One secret of one gateway account.
@@ -49,31 +47,19 @@ impl SigningSecret {
 
 /// HMAC-SHA256 over `parts`, one after the other.
 pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Option<[u8; 32]> {
-    // HMAC takes keys of any length, so there is always a result; the type says otherwise.
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
-    for part in parts {
-        mac.update(part);
-    }
-    Some(mac.finalize().into_bytes().into())
+    Digest::Sha256.hmac(key, parts)?.try_into().ok()
 }
 
-/// Whether one of `secrets` makes one of the `offered` MACs over `parts`, as of `at`. Each comparison takes
-/// the same time wherever the first difference is.
-pub(crate) fn check(
+/// Whether one of `secrets` signed, as of `at`. `signed` says of the text of one whether it did; it must compare in
+/// constant time.
+pub(crate) fn signed_by_one(
     secrets: &[SigningSecret],
-    parts: &[&[u8]],
-    offered: &[[u8; 32]],
     at: OffsetDateTime,
+    signed: impl Fn(&str) -> bool,
 ) -> Result<(), Refusal> {
     let mut retired = false;
     for secret in secrets {
-        let Some(right) = hmac_sha256(secret.secret.expose_secret().as_bytes(), parts) else {
-            continue;
-        };
-        if offered
-            .iter()
-            .any(|mac| bool::from(mac.as_slice().ct_eq(right.as_slice())))
-        {
+        if signed(secret.secret.expose_secret()) {
             if secret.valid(at) {
                 return Ok(());
             }
@@ -84,6 +70,20 @@ pub(crate) fn check(
         Refusal::RetiredSecret
     } else {
         Refusal::Mismatch
+    })
+}
+
+/// Whether one of `secrets` makes one of the `offered` MACs over `parts`, as of `at`. Each comparison takes
+/// the same time wherever the first difference is.
+pub(crate) fn check(
+    secrets: &[SigningSecret],
+    parts: &[&[u8]],
+    offered: &[[u8; 32]],
+    at: OffsetDateTime,
+) -> Result<(), Refusal> {
+    signed_by_one(secrets, at, |secret| {
+        hmac_sha256(secret.as_bytes(), parts)
+            .is_some_and(|right| offered.iter().any(|mac| same(mac, &right)))
     })
 }
 

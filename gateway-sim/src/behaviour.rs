@@ -8,26 +8,32 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
-    /// `POST /v1/payment_intents`
+    /// `POST /v1/payment_intents`; Razorpay's `POST /v1/orders`
     Create,
-    /// `GET /v1/payment_intents/{id}`
+    /// `GET /v1/payment_intents/{id}`; Razorpay's `GET /v1/payments/{id}`
     Fetch,
-    /// `GET /v1/payment_intents`
+    /// `GET /v1/payment_intents`; Razorpay's `GET /v1/payments`
     List,
-    /// `POST /v1/payment_intents/{id}/confirm`
+    /// `POST /v1/payment_intents/{id}/confirm`; at Razorpay, the customer on its page
     Confirm,
     /// `POST /v1/payment_intents/{id}/cancel`
     Cancel,
-    /// `POST /v1/payment_intents/{id}/capture`
+    /// `POST /v1/payment_intents/{id}/capture`; Razorpay's `POST /v1/payments/{id}/capture`
     Capture,
-    /// `POST /v1/refunds`
+    /// `POST /v1/refunds`; Razorpay's `POST /v1/payments/{id}/refund`
     Refund,
     /// `GET /v1/refunds/{id}`
     FetchRefund,
-    /// `GET /v1/refunds`
+    /// `GET /v1/refunds`; Razorpay's `GET /v1/payments/{id}/refunds` too
     ListRefunds,
     /// `GET /v1/events`
     ListEvents,
+    /// Razorpay's `GET /v1/orders/{id}`
+    FetchOrder,
+    /// Razorpay's `GET /v1/orders`
+    ListOrders,
+    /// Razorpay's `GET /v1/orders/{id}/payments`
+    ListOrderPayments,
 }
 
 /// How the simulator treats one payment. All fields are optional; the default is to behave.
@@ -53,6 +59,8 @@ pub struct Behaviour {
     pub bank_is_slow: bool,
     /// Capture this many minor units instead of what was asked for.
     pub amount_received: Option<i64>,
+    /// Capture so many minor units more (or less, below zero) than that, but at least one.
+    pub amount_off_by: i64,
     /// Capture in this currency (ISO 4217, lower case) instead of the one that was asked for.
     pub currency_received: Option<String>,
 }

@@ -10,8 +10,10 @@ use time::OffsetDateTime;
 
 use crate::answer::Answer;
 use crate::behaviour::{Behaviour, Call};
+use crate::script::Script;
+use crate::wire::Wire;
 
-/// Stripe forgets idempotency keys after a day.
+/// Stripe forgets idempotency keys after a day. Razorpay does not say; here it forgets them as soon.
 pub(crate) const KEYS_LIVE_SECONDS: i64 = 24 * 3_600;
 
 #[derive(Default, Serialize, Deserialize)]
@@ -21,6 +23,8 @@ pub(crate) struct Books {
     pub(crate) payments: HashMap<String, Payment>,
     /// Ids in the order of creation. A payment's `place` is its place here.
     pub(crate) payment_order: Vec<String>,
+    /// Orders and payment links, by id.
+    pub(crate) orders: BTreeMap<String, Order>,
     pub(crate) refunds: HashMap<String, Refund>,
     /// Likewise.
     pub(crate) refund_order: Vec<String>,
@@ -32,8 +36,13 @@ pub(crate) struct Books {
     /// Of payments that nobody told anything: the defaults at first contact, less what is used up.
     pub(crate) untold: HashMap<String, Behaviour>,
     pub(crate) defaults: Behaviour,
+    /// Draws the behaviours of payments that nobody told anything, instead of the defaults.
+    pub(crate) script: Option<Script>,
     /// Calls about no payment that is known here.
     pub(crate) other_calls: Vec<CallRecord>,
+    /// Whether Cashfree only reserves, and takes by a call of its own.
+    #[serde(skip)]
+    pub(crate) cashfree_reserves: bool,
     /// While set, every call is answered with this status and has no effect.
     pub(crate) outage: Option<u16>,
 }
@@ -41,6 +50,14 @@ pub(crate) struct Books {
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Payment {
     pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) wire: Wire,
+    /// Razorpay's order, of which it is one try.
+    #[serde(default)]
+    pub(crate) order: Option<String>,
+    /// What the page in the browser gave along for this try, at Razorpay.
+    #[serde(default)]
+    pub(crate) own_notes: BTreeMap<String, String>,
     pub(crate) place: usize,
     pub(crate) amount: i64,
     pub(crate) received: i64,
@@ -61,6 +78,25 @@ pub(crate) struct Payment {
     #[serde(default)]
     pub(crate) disputes: Vec<Dispute>,
     pub(crate) refunds: Vec<String>,
+    pub(crate) calls: Vec<CallRecord>,
+}
+
+/// An order of Razorpay's or Cashfree's, a payment link of Adyen's: any number of tries to pay, each a payment.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) id: String,
+    pub(crate) amount: i64,
+    pub(crate) currency: String,
+    pub(crate) receipt: Option<String>,
+    pub(crate) notes: BTreeMap<String, String>,
+    /// Its payments are taken by a call of their own.
+    pub(crate) manual: bool,
+    /// Nobody can pay it any more: Cashfree's orders and Adyen's links can be ended.
+    #[serde(default)]
+    pub(crate) ended: bool,
+    /// Unix seconds.
+    pub(crate) created: i64,
+    pub(crate) payments: Vec<String>,
     pub(crate) calls: Vec<CallRecord>,
 }
 
@@ -86,6 +122,8 @@ pub(crate) struct Refund {
     pub(crate) status: RefundStatus,
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) reason: Option<String>,
+    #[serde(default)]
+    pub(crate) receipt: Option<String>,
     /// Unix seconds.
     pub(crate) created: i64,
 }
@@ -118,6 +156,8 @@ pub(crate) enum RefundStatus {
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Event {
     pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) wire: Wire,
     pub(crate) kind: String,
     pub(crate) payment: String,
     /// Unix seconds.
@@ -182,6 +222,39 @@ impl Books {
             .or_else(|| self.payments.get(&self.refunds.get(id)?.payment))
     }
 
+    /// Whose payment it is.
+    pub(crate) fn wire_of(&self, payment: &str) -> Wire {
+        self.payments
+            .get(payment)
+            .map_or(Wire::default(), |payment| payment.wire)
+    }
+
+    /// The payment or order that `id` names or belongs to: its own id, and our metadata in it.
+    pub(crate) fn subject(&self, id: &str) -> Option<(&str, &BTreeMap<String, String>)> {
+        if let Some(payment) = self.payment_of(id) {
+            return Some((&payment.id, &payment.metadata));
+        }
+        let order = self.orders.get(id)?;
+        Some((&order.id, &order.notes))
+    }
+
+    /// Where the calls about it are written down.
+    pub(crate) fn calls_about(&mut self, id: Option<&str>) -> &mut Vec<CallRecord> {
+        let id = id
+            .and_then(|id| self.subject(id))
+            .map(|(id, _)| id.to_owned());
+        let Some(id) = id else {
+            return &mut self.other_calls;
+        };
+        if let Some(payment) = self.payments.get_mut(&id) {
+            return &mut payment.calls;
+        }
+        match self.orders.get_mut(&id) {
+            Some(order) => &mut order.calls,
+            None => &mut self.other_calls,
+        }
+    }
+
     /// What of a payment went back or is on its way back.
     pub(crate) fn refunded(&self, payment: &Payment) -> i64 {
         self.refunds_of(payment)
@@ -211,15 +284,24 @@ impl Books {
             .to_owned()
     }
 
-    /// The behaviour of that name. One that was not told starts as the defaults are now.
+    /// The behaviour of that name. One that was not told starts as the script draws it, or as the defaults are now.
     pub(crate) fn behaviour(&mut self, name: &str) -> &mut Behaviour {
-        match self.behaviours.get_mut(name) {
-            Some(told) => told,
-            None => self
-                .untold
-                .entry(name.to_owned())
-                .or_insert_with(|| self.defaults.clone()),
+        if self.behaviours.contains_key(name) {
+            return self.behaviours.entry(name.to_owned()).or_default();
         }
+        if !self.untold.contains_key(name) {
+            let fresh = match &self.script {
+                // Drawn by our own id of the attempt, if it bears one, so that an order and its payments draw the same.
+                Some(script) => {
+                    let metadata = self.subject(name).map(|(_, metadata)| metadata);
+                    let attempt = metadata.and_then(|metadata| metadata.get("payment_id"));
+                    script.draw(attempt.map_or(name, String::as_str), &self.defaults)
+                }
+                None => self.defaults.clone(),
+            };
+            self.untold.insert(name.to_owned(), fresh);
+        }
+        self.untold.entry(name.to_owned()).or_default()
     }
 
     /// Whether the event was taken by its receiver.

@@ -7,14 +7,13 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use futures::stream;
-use subtle::ConstantTimeEq;
 
-use crate::act::{Acted, Asked, act};
 use crate::answer::Answer;
 use crate::behaviour::{Call, LoseHow, Refusal};
-use crate::books::{Books, CallRecord, KEYS_LIVE_SECONDS, KeptAnswer, fresh_id};
+use crate::books::{Books, CallRecord, KeptAnswer};
 use crate::delivery;
 use crate::sim::Sim;
+use crate::wire::{Acted, Asked, Trouble, Wire};
 
 /// What the caller gets to see.
 enum Seen {
@@ -24,6 +23,7 @@ enum Seen {
 
 /// Serves one call. It goes on to its end even if the caller hangs up, as at a real gateway.
 pub(crate) async fn serve(sim: Arc<Sim>, asked: Asked) -> Response {
+    let speaks = asked.wire.speaks();
     match tokio::spawn(run(sim, asked)).await {
         Ok(Seen::Answer { answer, replayed }) => answer.into_response(replayed),
         Ok(Seen::Lost(LoseHow::Hang)) => std::future::pending().await,
@@ -32,20 +32,17 @@ pub(crate) async fn serve(sim: Arc<Sim>, asked: Asked) -> Response {
             let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
             Response::new(Body::from_stream(stream::iter([Err::<Bytes, _>(broken)])))
         }
-        Err(_) => {
-            Answer::error(500, "api_error", None, "The simulator failed.").into_response(false)
-        }
+        Err(_) => speaks.trouble(Trouble::Failed).into_response(false),
     }
 }
 
 async fn run(sim: Arc<Sim>, asked: Asked) -> Seen {
-    let fresh = fresh_id("pi");
-    // Only POSTs take keys, as at Stripe.
-    let writes = matches!(
-        asked.call,
-        Call::Create | Call::Confirm | Call::Cancel | Call::Capture | Call::Refund
-    );
-    let key = asked.idempotency_key.clone().filter(|_| writes);
+    let speaks = asked.wire.speaks();
+    let fresh = speaks.fresh();
+    let key = asked.idempotency_key.clone();
+    let key = key
+        .filter(|_| speaks.takes_keys(asked.call))
+        .map(|key| format!("{:?} {key}", asked.wire));
     let asked_text = format!("{:?} {:?} {:?}", asked.call, asked.id, asked.form.sorted());
 
     let _claim = match &key {
@@ -64,15 +61,10 @@ async fn run(sim: Arc<Sim>, asked: Asked) -> Seen {
                 code: None,
                 retry_after: None,
             };
-            return note(&sim, &mut books, &asked, Answer::refused(&refusal));
+            return note(&sim, &mut books, &asked, speaks.refused(&refusal));
         }
-        if !allowed(&sim, &books, &asked) {
-            let answer = Answer::error(
-                401,
-                "invalid_request_error",
-                None,
-                "Invalid API Key provided.",
-            );
+        if !speaks.allows(&sim.options, &books, &asked) {
+            let answer = speaks.trouble(Trouble::Unauthorised);
             return note(&sim, &mut books, &asked, answer);
         }
         if let Some(key) = &key
@@ -132,12 +124,13 @@ fn effect(
         .map(|name| books.behaviour(name).clone())
         .unwrap_or_default();
     let refused = refusal.is_some();
+    let speaks = asked.wire.speaks();
     let Acted {
         mut answer,
         happened,
     } = match &refusal {
-        Some(refusal) => Answer::refused(refusal).into(),
-        None => act(books, asked, fresh, &behaviour, now),
+        Some(refusal) => speaks.refused(refusal).into(),
+        None => speaks.act(books, asked, fresh, &behaviour, now),
     };
     let mut lost = None;
     if !refused && behaviour.lose_answer == Some(asked.call) {
@@ -146,11 +139,11 @@ fn effect(
             books.behaviour(name).lose_answer = None;
         }
         if behaviour.lose_how == LoseHow::Status500 {
-            answer = Answer::error(500, "api_error", None, "An unknown error occurred.");
+            answer = speaks.trouble(Trouble::Failed);
         }
     }
     if let Some(key) = key
-        && answer.kept()
+        && speaks.keeps(&answer)
     {
         let kept = KeptAnswer {
             asked: asked_text,
@@ -182,16 +175,15 @@ fn effect(
     (seen, behaviour.hold_answer_ms)
 }
 
-/// What Stripe answers under a key that it remembers. None: it does not remember.
+/// What a gateway answers under a key that it remembers. None: it does not remember.
 fn before(sim: &Sim, books: &mut Books, asked: &Asked, key: &str, text: &str) -> Option<Seen> {
     let kept = books.keys.get(key)?;
-    if (sim.now() - kept.at).whole_seconds() >= KEYS_LIVE_SECONDS {
+    if (sim.now() - kept.at).whole_seconds() >= asked.wire.speaks().keys_live() {
         books.keys.remove(key);
         return None;
     }
     if kept.asked != text {
-        let message = "Keys for idempotent requests can only be used with the same parameters they were first used with.";
-        let answer = Answer::error(400, "idempotency_error", None, message);
+        let answer = asked.wire.speaks().trouble(Trouble::OtherParameters);
         return Some(note(sim, books, asked, answer));
     }
     let answer = kept.answer.clone();
@@ -222,13 +214,7 @@ fn before(sim: &Sim, books: &mut Books, asked: &Asked, key: &str, text: &str) ->
 }
 
 fn in_use(sim: &Sim, asked: &Asked) -> Seen {
-    let message = "There is currently another in-progress request using this Idempotent Key.";
-    let answer = Answer::error(
-        409,
-        "idempotency_error",
-        Some("idempotency_key_in_use"),
-        message,
-    );
+    let answer = asked.wire.speaks().trouble(Trouble::KeyInUse);
     note(sim, &mut sim.books(), asked, answer)
 }
 
@@ -267,45 +253,30 @@ fn log(
         replayed,
         answer_lost,
     };
-    let id = payment
-        .and_then(|id| books.payment_of(id))
-        .map(|payment| payment.id.clone());
-    match id.and_then(|id| books.payments.get_mut(&id)) {
-        Some(payment) => payment.calls.push(record),
-        None => books.other_calls.push(record),
-    }
+    books.calls_about(payment).push(record);
 }
 
-/// The payment (or refund) that a call is about.
+/// The payment, refund or order that a call is about.
 fn payment_of(asked: &Asked, fresh: &str) -> Option<String> {
     match asked.call {
         Call::Create => Some(fresh.to_owned()),
-        Call::Refund | Call::ListRefunds => asked.form.get("payment_intent").map(str::to_owned),
-        _ => asked.id.clone(),
+        _ if asked.id.is_some() => asked.id.clone(),
+        // Stripe's, which name the payment in the form.
+        _ => asked.form.get("payment_intent").map(str::to_owned),
     }
 }
 
 /// The name of the behaviour that the call meets. None for calls about no payment in particular.
 fn behaviour_name(books: &Books, asked: &Asked, fresh: &str) -> Option<String> {
     if asked.call == Call::Create {
-        return Some(books.behaviour_name(fresh, &asked.form.map("metadata")));
+        let metadata = asked.form.map(match asked.wire {
+            Wire::Stripe | Wire::Adyen => "metadata",
+            Wire::Razorpay => "notes",
+            Wire::Cashfree => "order_tags",
+        });
+        return Some(books.behaviour_name(fresh, &metadata));
     }
-    let payment = books.payment_of(&payment_of(asked, "")?)?;
-    Some(books.behaviour_name(&payment.id, &payment.metadata))
-}
-
-/// The secret key, or for what the browser does, the payment's own client secret.
-fn allowed(sim: &Sim, books: &Books, asked: &Asked) -> bool {
-    let same = |a: &str, b: &str| bool::from(a.as_bytes().ct_eq(b.as_bytes()));
-    if asked
-        .api_key
-        .as_deref()
-        .is_some_and(|key| same(key, &sim.options.api_key))
-    {
-        return true;
-    }
-    let browser = matches!(asked.call, Call::Confirm | Call::Fetch);
-    let secret = asked.form.get("client_secret").filter(|_| browser);
-    let payment = asked.id.as_deref().and_then(|id| books.payments.get(id));
-    matches!((secret, payment), (Some(secret), Some(payment)) if same(secret, &payment.client_secret))
+    let about = payment_of(asked, "")?;
+    let (id, metadata) = books.subject(&about)?;
+    Some(books.behaviour_name(id, metadata))
 }

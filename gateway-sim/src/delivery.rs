@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::act::Happened;
 use crate::behaviour::WebhookBehaviour;
 use crate::books::{Attempt, Books, Delivery, Event, fresh_id};
-use crate::clock::Clock;
 use crate::sim::Sim;
-use crate::{signing, wire};
+use crate::wire::Happened;
 
 /// The longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
@@ -27,7 +25,8 @@ pub(crate) fn publish(
     let now = sim.now();
     let id = fresh_id("evt");
     let behaviour = behaviour.for_kind(event.kind);
-    let lost = behaviour.lose || sim.options.webhook.is_none();
+    let wire = books.wire_of(&event.payment);
+    let lost = behaviour.lose || sim.options.webhook_of(wire).is_none();
     let due = now
         + time::Duration::milliseconds(i64::try_from(behaviour.delay_ms).unwrap_or(i64::MAX / 2));
     let place = books.events.len();
@@ -45,8 +44,11 @@ pub(crate) fn publish(
         })
         .collect();
     books.events.push(Event {
-        body: wire::event(&id, event.kind, now.unix_timestamp(), &event.object),
+        body: wire
+            .speaks()
+            .webhook(&id, event.kind, now.unix_timestamp(), &event.object),
         id,
+        wire,
         kind: event.kind.to_owned(),
         payment: event.payment.clone(),
         created: now.unix_timestamp(),
@@ -84,9 +86,7 @@ pub(crate) fn resume(sim: &Arc<Sim>) {
             .filter(|&n| books.deliveries.get(n).is_some_and(|d| !d.over))
             .collect()
     };
-    if sim.options.webhook.is_some() {
-        start(sim, open, Vec::new());
-    }
+    start(sim, open, Vec::new());
 }
 
 /// Sends `first`, each by itself, and when one of them has been tried once, sends `then`.
@@ -129,25 +129,23 @@ async fn deliver(sim: &Arc<Sim>, number: usize, mut then: Vec<usize>) {
 }
 
 async fn attempt(sim: &Sim, number: usize) -> Option<u16> {
-    let webhook = sim.options.webhook.as_ref()?;
-    let body = {
+    let (wire, id, body) = {
         let books = sim.books();
         let event = books.events.get(books.deliveries.get(number)?.event)?;
-        event.body.to_string()
+        (event.wire, event.id.clone(), event.body.to_string())
     };
+    let webhook = sim.options.webhook_of(wire)?;
+    let body = wire.speaks().sealed(&webhook.secret, body);
     let _slot = sim.sending.acquire().await.ok()?;
-    let signature = signing::header(
-        &webhook.secret,
-        Clock::machine().unix_timestamp(),
-        body.as_bytes(),
-    );
-    let request = sim
+    let mut request = sim
         .http
         .post(&webhook.url)
-        .header("stripe-signature", signature)
-        .header("content-type", "application/json; charset=utf-8")
-        .header("user-agent", "Stripe/1.0 (boxoffice gateway-sim)")
-        .body(body);
+        .header("content-type", "application/json; charset=utf-8");
+    let headers = wire.speaks().headers(&webhook.secret, &id, body.as_bytes());
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(body);
     match request.send().await {
         Ok(response) => Some(response.status().as_u16()),
         Err(error) => {
@@ -161,14 +159,20 @@ async fn attempt(sim: &Sim, number: usize) -> Option<u16> {
 fn record(sim: &Sim, number: usize, status: Option<u16>) -> bool {
     let now = sim.now();
     let mut books = sim.books();
+    let books = &mut *books;
     let Some(delivery) = books.deliveries.get_mut(number) else {
         return true;
     };
+    let wire = books.events.get(delivery.event).map(|event| event.wire);
+    let retries_for = wire
+        .unwrap_or_default()
+        .speaks()
+        .retries_for(sim.options.retry_for);
     delivery.attempts.push(Attempt { at: now, status });
     let taken = status.is_some_and(|status| (200..300).contains(&status));
     let first = delivery.attempts.first().map_or(now, |attempt| attempt.at);
     delivery.due = next(now, delivery.attempts.len(), sim.options.retry_base);
-    delivery.over = taken || delivery.due - first > sim.options.retry_for;
+    delivery.over = taken || delivery.due - first > retries_for;
     delivery.over
 }
 

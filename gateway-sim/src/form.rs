@@ -1,6 +1,8 @@
-//! `application/x-www-form-urlencoded`, as Stripe's callers send it: flat pairs, brackets in the keys.
+//! Parameters of a call: flat pairs, brackets in the keys, as in `application/x-www-form-urlencoded`.
 
 use std::collections::BTreeMap;
+
+use serde_json::Value;
 
 /// Decoded pairs in the order received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +22,26 @@ impl Form {
                 })
                 .collect(),
         )
+    }
+
+    /// The same from a JSON object, as Razorpay's callers send it: what is inside an object gets brackets.
+    pub(crate) fn from_json(text: &[u8]) -> Self {
+        let mut pairs = Vec::new();
+        if let Ok(Value::Object(fields)) = serde_json::from_slice(text) {
+            for (name, value) in fields {
+                match value {
+                    Value::Null => {}
+                    Value::Object(inner) => {
+                        let inner = inner.iter();
+                        pairs.extend(
+                            inner.map(|(key, value)| (format!("{name}[{key}]"), plain(value))),
+                        );
+                    }
+                    value => pairs.push((name, plain(&value))),
+                }
+            }
+        }
+        Self(pairs)
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
@@ -62,6 +84,12 @@ impl Form {
         pairs.sort();
         pairs
     }
+}
+
+fn plain(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn decode(text: &[u8]) -> String {

@@ -1,5 +1,5 @@
-//! A payment gateway with a mind of its own: it speaks Stripe's wire format for what we use, keeps its own
-//! books, has a movable clock, and can be told, per payment, to be late, to repeat itself, to lose an
+//! Payment gateways with a mind of their own: they speak Stripe's and Razorpay's wire formats for what we use, keep their
+//! own books, have a movable clock, and can be told, per payment, to be late, to repeat itself, to lose an
 //! answer or to refuse.
 //!
 //! Beside the gateway it can run a mail server, which can be closed.
@@ -10,8 +10,12 @@
 //! |---|---|
 //! | `/v1/payment_intents`, `…/{id}`, `…/{id}/confirm`, `…/{id}/cancel` | as Stripe |
 //! | `/v1/refunds`, `/v1/refunds/{id}`, `/v1/events` | as Stripe |
+//! | `/razorpay/v1/orders`, `…/{id}`, `…/{id}/payments` | as Razorpay |
+//! | `/razorpay/v1/payments`, `…/{id}`, `…/{id}/capture`, `…/{id}/refund`, `…/{id}/refunds`, `/razorpay/v1/refunds`, `…/{id}` | as Razorpay |
+//! | `POST /razorpay/page/orders/{id}/pay` | the customer pays there: `{"method": "card" \| "declined", "notes"?}` |
 //! | `POST /_sim/payments/{id}` | a [`Behaviour`] for one payment: by its id, or by the `payment_id` or `booking_id` in its metadata, even before it exists |
 //! | `POST /_sim/defaults` | the [`Behaviour`] of payments that come later and are not told one |
+//! | `POST /_sim/script` | `{"seed", "mix"}`: a [`Script`], which draws the behaviour of payments that are not told one |
 //! | `POST /_sim/payments/{id}/settle` | `{"outcome": "succeeded" \| "failed"}`: the bank has finished |
 //! | `POST /_sim/payments/{id}/refund` | `{"amount"?}`: somebody makes a refund on the dashboard |
 //! | `POST /_sim/payments/{id}/dispute` | `{"status": "needs_response" \| "won" \| "lost", "amount"?}`: the customer's bank |
@@ -22,21 +26,25 @@
 //! | `GET /_sim/books?payment=` | captured, refunded and every call received, per payment |
 //! | `GET /_sim/deliveries?payment=` | webhooks and their attempts |
 
-mod act;
+mod adyen;
 mod answer;
 mod behaviour;
 mod books;
 mod call;
+mod cashfree;
 mod clock;
 mod delivery;
 mod form;
 mod mail_server;
+mod major;
 mod payments;
 mod persist;
+mod razorpay;
 mod refunds;
 mod routes;
-mod signing;
+mod script;
 mod sim;
+mod stripe;
 mod told;
 mod wire;
 
@@ -49,6 +57,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use behaviour::{Behaviour, Call, LoseHow, RefundFate, Refusal, WebhookBehaviour};
 pub use mail_server::MailServerOptions;
+pub use script::{Mix, Script};
 
 use sim::Sim;
 
@@ -57,14 +66,22 @@ use sim::Sim;
 pub struct Options {
     /// The secret key that callers must bear.
     pub api_key: String,
-    /// Where webhooks go. None: nowhere, and they stay listed as not delivered.
+    /// Where Stripe's webhooks go. None: nowhere, and they stay listed as not delivered.
     pub webhook: Option<Webhook>,
+    /// Razorpay's side. None: it knows nobody.
+    pub razorpay: Option<RazorpayOptions>,
+    /// Cashfree's side. None: it knows nobody.
+    pub cashfree: Option<CashfreeOptions>,
+    /// Adyen's side. None: it knows nobody.
+    pub adyen: Option<AdyenOptions>,
+    /// The script from the start on, unless the books have one.
+    pub script: Option<Script>,
     /// Where the books are kept over a restart. None: in memory only.
     pub state_file: Option<PathBuf>,
     /// How long after a failed webhook the first repetition comes; doubled each time, with jitter, up to an
     /// hour. Waits follow the movable clock.
     pub retry_base: Duration,
-    /// How long a webhook is repeated before it is given up. Stripe: three days.
+    /// How long a webhook is repeated before it is given up. Stripe: three days; at Razorpay a day at most.
     pub retry_for: Duration,
     /// Send webhooks in random order, up to `retry_base` late.
     pub unordered: bool,
@@ -72,12 +89,47 @@ pub struct Options {
     pub mail: Option<MailServerOptions>,
 }
 
+/// Our account at the simulated Razorpay.
+#[derive(Clone, Debug)]
+pub struct RazorpayOptions {
+    /// The key id that callers must name, `rzp_test_…`.
+    pub key_id: String,
+    /// Its secret.
+    pub key_secret: String,
+    /// Where its webhooks go. None: nowhere.
+    pub webhook: Option<Webhook>,
+}
+
+/// Our account at the simulated Cashfree.
+#[derive(Clone, Debug)]
+pub struct CashfreeOptions {
+    /// The client id that callers must name.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+    /// Whether its money is only reserved, and taken by a call of its own.
+    pub reserves: bool,
+    /// Where its webhooks go. None: nowhere.
+    pub webhook: Option<Webhook>,
+}
+
+/// Our merchant account at the simulated Adyen.
+#[derive(Clone, Debug)]
+pub struct AdyenOptions {
+    /// The merchant account that callers must name.
+    pub merchant: String,
+    /// The key that they must bear.
+    pub api_key: String,
+    /// Where its webhooks go. None: nowhere.
+    pub webhook: Option<Webhook>,
+}
+
 /// Where webhooks go.
 #[derive(Clone, Debug)]
 pub struct Webhook {
     /// The whole URL.
     pub url: String,
-    /// What they are signed with, as Stripe shows it (`whsec_…`).
+    /// What they are signed with, as the gateway shows it (Stripe: `whsec_…`).
     pub secret: String,
 }
 
@@ -87,11 +139,26 @@ impl Options {
         Self {
             api_key: api_key.into(),
             webhook: None,
+            razorpay: None,
+            cashfree: None,
+            adyen: None,
+            script: None,
             state_file: None,
             retry_base: Duration::from_secs(1),
             retry_for: Duration::from_secs(3 * 24 * 3_600),
             unordered: false,
             mail: None,
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn webhook_of(&self, wire: wire::Wire) -> Option<&Webhook> {
+        match wire {
+            wire::Wire::Stripe => self.webhook.as_ref(),
+            wire::Wire::Razorpay => self.razorpay.as_ref()?.webhook.as_ref(),
+            wire::Wire::Cashfree => self.cashfree.as_ref()?.webhook.as_ref(),
+            wire::Wire::Adyen => self.adyen.as_ref()?.webhook.as_ref(),
         }
     }
 }

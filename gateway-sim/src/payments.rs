@@ -1,165 +1,133 @@
-//! Payment intents: opened, paid or declined, cancelled.
+//! What becomes of a payment, at whatever gateway: the bank agrees or does not, the money is taken, disputed.
+
+use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use crate::act::{Acted, Asked, Happened};
-use crate::answer::Answer;
 use crate::behaviour::Behaviour;
 use crate::books::{Books, Dispute, DisputeStatus, Payment, PaymentStatus, fresh_id};
-use crate::wire;
+use crate::wire::{Happened, News, Wire, events};
 
-pub(crate) fn create(books: &mut Books, asked: &Asked, id: &str, now: OffsetDateTime) -> Acted {
-    let Some(amount) = asked.form.get("amount") else {
-        return Answer::invalid(Some("parameter_missing"), "Missing required param: amount.")
-            .into();
-    };
-    let Some(amount) = amount.parse::<i64>().ok().filter(|&amount| amount > 0) else {
-        return Answer::invalid(
-            Some("parameter_invalid_integer"),
-            "Invalid positive integer: amount",
-        )
-        .into();
-    };
-    let currency = asked.form.get("currency").unwrap_or_default().to_owned();
-    if currency.len() != 3 || !currency.bytes().all(|c| c.is_ascii_lowercase()) {
-        return Answer::invalid(
-            None,
-            "Invalid currency: it must be three lower-case letters",
-        )
-        .into();
-    }
-    let payment = Payment {
-        id: id.to_owned(),
+/// A try at paying an order. None: there is no such order.
+pub(crate) fn begin(
+    books: &mut Books,
+    order: &str,
+    id: String,
+    wire: Wire,
+    now: OffsetDateTime,
+) -> Option<()> {
+    let order = books.orders.get_mut(order)?;
+    order.payments.push(id.clone());
+    let row = Payment {
+        id: id.clone(),
+        wire,
+        order: Some(order.id.clone()),
+        own_notes: BTreeMap::new(),
         place: books.payment_order.len(),
-        amount,
+        amount: order.amount,
         received: 0,
-        currency,
+        currency: order.currency.clone(),
         status: PaymentStatus::RequiresPaymentMethod,
-        metadata: asked.form.map("metadata"),
-        description: asked.form.get("description").map(str::to_owned),
-        client_secret: fresh_id(&format!("{id}_secret")),
+        metadata: order.notes.clone(),
+        description: None,
+        client_secret: String::new(),
         created: now.unix_timestamp(),
         declined: false,
         cancellation_reason: None,
         charge: None,
-        manual: asked.form.get("capture_method") == Some("manual"),
+        manual: order.manual,
         disputes: Vec::new(),
         refunds: Vec::new(),
         calls: Vec::new(),
     };
-    let body = wire::payment(&payment);
-    books.payment_order.push(id.to_owned());
-    books.payments.insert(id.to_owned(), payment);
-    Answer::ok(body).into()
+    books.payment_order.push(id.clone());
+    books.payments.insert(id, row);
+    Some(())
 }
 
-pub(crate) fn fetch(books: &Books, id: &str) -> Acted {
-    match books.payments.get(id) {
-        Some(payment) => Answer::ok(wire::payment(payment)).into(),
-        None => Answer::missing("payment_intent", id).into(),
+/// The customer has pressed the button: the bank agrees, declines, or takes its time.
+pub(crate) fn press(
+    books: &mut Books,
+    id: &str,
+    declined: bool,
+    behaviour: &Behaviour,
+) -> Vec<Happened> {
+    if declined {
+        return decline(books, id);
     }
+    if !behaviour.bank_is_slow {
+        return agree(books, id, behaviour);
+    }
+    if let Some(payment) = books.payments.get_mut(id) {
+        payment.status = PaymentStatus::Processing;
+    }
+    events(books, id, &News::Processing)
 }
 
-pub(crate) fn confirm(books: &mut Books, asked: &Asked, id: &str, behaviour: &Behaviour) -> Acted {
+/// The bank agrees: the money is taken, or only reserved.
+pub(crate) fn agree(books: &mut Books, id: &str, behaviour: &Behaviour) -> Vec<Happened> {
     let Some(payment) = books.payments.get_mut(id) else {
-        return Answer::missing("payment_intent", id).into();
+        return Vec::new();
     };
-    if payment.status != PaymentStatus::RequiresPaymentMethod {
-        return unexpected(payment, "confirm").into();
+    payment.declined = false;
+    let (wire, manual) = (payment.wire, payment.manual);
+    let mut happened = Vec::new();
+    // Razorpay always tells of the reservation first.
+    if manual || wire == Wire::Razorpay {
+        payment.status = PaymentStatus::RequiresCapture;
+        happened.extend(events(books, id, &News::Reserved));
     }
-    match asked.form.get("payment_method") {
-        Some("pm_card_chargeDeclined") => {
-            payment.declined = true;
-            let object = wire::payment(payment);
-            let error = Answer::error(
-                402,
-                "card_error",
-                Some("card_declined"),
-                "Your card was declined.",
-            )
-            .with("decline_code", "generic_decline".into())
-            .with("payment_intent", object.clone());
-            Acted {
-                answer: error,
-                happened: vec![Happened::new("payment_intent.payment_failed", id, object)],
-            }
-        }
-        Some(method) if method.starts_with("pm_card_") => {
-            payment.declined = false;
-            let kind = if behaviour.bank_is_slow {
-                payment.status = PaymentStatus::Processing;
-                "payment_intent.processing"
-            } else {
-                finish(payment, behaviour)
-            };
-            let object = wire::payment(payment);
-            Acted {
-                answer: Answer::ok(object.clone()),
-                happened: vec![Happened::new(kind, id, object)],
-            }
-        }
-        Some(method) => Answer::missing("PaymentMethod", method).into(),
-        None => Answer::invalid(
-            Some("parameter_missing"),
-            "Missing required param: payment_method.",
-        )
-        .into(),
+    if !manual {
+        happened.extend(capture(books, id, behaviour));
     }
+    happened
 }
 
-/// The bank has finished with a payment that was processing.
+/// The money is taken.
+pub(crate) fn capture(books: &mut Books, id: &str, behaviour: &Behaviour) -> Vec<Happened> {
+    let Some(payment) = books.payments.get_mut(id) else {
+        return Vec::new();
+    };
+    take(payment, behaviour);
+    events(books, id, &News::Captured)
+}
+
+fn take(payment: &mut Payment, behaviour: &Behaviour) {
+    payment.status = PaymentStatus::Succeeded;
+    let taken = behaviour.amount_received.unwrap_or(payment.amount);
+    payment.received = (taken + behaviour.amount_off_by).max(1);
+    if let Some(currency) = &behaviour.currency_received {
+        payment.currency.clone_from(currency);
+    }
+    payment.charge = Some(fresh_id("ch"));
+}
+
+/// The bank does not agree. The customer may try again.
+pub(crate) fn decline(books: &mut Books, id: &str) -> Vec<Happened> {
+    let Some(payment) = books.payments.get_mut(id) else {
+        return Vec::new();
+    };
+    payment.status = PaymentStatus::RequiresPaymentMethod;
+    payment.declined = true;
+    events(books, id, &News::Declined)
+}
+
+/// The bank has finished with a payment that was processing; at Razorpay it may also agree late, to one that had failed.
 pub(crate) fn settle(
     books: &mut Books,
     id: &str,
     succeeded: bool,
     behaviour: &Behaviour,
-) -> Option<Happened> {
-    let payment = books.payments.get_mut(id)?;
-    if payment.status != PaymentStatus::Processing {
-        return None;
-    }
-    let kind = if succeeded {
-        finish(payment, behaviour)
-    } else {
-        payment.status = PaymentStatus::RequiresPaymentMethod;
-        payment.declined = true;
-        "payment_intent.payment_failed"
+) -> Vec<Happened> {
+    let Some(payment) = books.payments.get(id) else {
+        return Vec::new();
     };
-    Some(Happened::new(kind, id, wire::payment(payment)))
-}
-
-pub(crate) fn cancel(books: &mut Books, asked: &Asked, id: &str) -> Acted {
-    let Some(payment) = books.payments.get_mut(id) else {
-        return Answer::missing("payment_intent", id).into();
-    };
-    let cancellable = matches!(
-        payment.status,
-        PaymentStatus::RequiresPaymentMethod | PaymentStatus::RequiresCapture
-    );
-    if !cancellable {
-        return unexpected(payment, "cancel").into();
-    }
-    payment.status = PaymentStatus::Canceled;
-    payment.cancellation_reason = asked.form.get("cancellation_reason").map(str::to_owned);
-    let object = wire::payment(payment);
-    Acted {
-        answer: Answer::ok(object.clone()),
-        happened: vec![Happened::new("payment_intent.canceled", id, object)],
-    }
-}
-
-pub(crate) fn take(books: &mut Books, id: &str, behaviour: &Behaviour) -> Acted {
-    let Some(payment) = books.payments.get_mut(id) else {
-        return Answer::missing("payment_intent", id).into();
-    };
-    if payment.status != PaymentStatus::RequiresCapture {
-        return unexpected(payment, "capture").into();
-    }
-    capture(payment, behaviour);
-    let object = wire::payment(payment);
-    Acted {
-        answer: Answer::ok(object.clone()),
-        happened: vec![Happened::new("payment_intent.succeeded", id, object)],
+    let late = payment.wire == Wire::Razorpay && payment.declined && succeeded;
+    match payment.status {
+        PaymentStatus::Processing if !succeeded => decline(books, id),
+        PaymentStatus::Processing => agree(books, id, behaviour),
+        PaymentStatus::RequiresPaymentMethod if late => agree(books, id, behaviour),
+        _ => Vec::new(),
     }
 }
 
@@ -170,12 +138,14 @@ pub(crate) fn dispute(
     status: DisputeStatus,
     amount: Option<i64>,
     now: OffsetDateTime,
-) -> Option<Happened> {
-    let payment = books.payments.get_mut(id)?;
+) -> Vec<Happened> {
+    let Some(payment) = books.payments.get_mut(id) else {
+        return Vec::new();
+    };
     if payment.status != PaymentStatus::Succeeded {
-        return None;
+        return Vec::new();
     }
-    let kind = match (payment.disputes.first_mut(), status) {
+    let opened = match (payment.disputes.first_mut(), status) {
         (None, _) => {
             payment.disputes.push(Dispute {
                 id: fresh_id("dp"),
@@ -183,43 +153,13 @@ pub(crate) fn dispute(
                 status,
                 created: now.unix_timestamp(),
             });
-            "charge.dispute.created"
+            true
         }
         (Some(dispute), status) if dispute.status != status => {
             dispute.status = status;
-            "charge.dispute.closed"
+            false
         }
-        (Some(_), _) => return None,
+        (Some(_), _) => return Vec::new(),
     };
-    let object = payment
-        .disputes
-        .first()
-        .map(|dispute| wire::dispute(payment, dispute))?;
-    Some(Happened::new(kind, id, object))
-}
-
-/// The bank agrees: the money is taken, or only reserved.
-fn finish(payment: &mut Payment, behaviour: &Behaviour) -> &'static str {
-    if payment.manual {
-        payment.status = PaymentStatus::RequiresCapture;
-        return "payment_intent.amount_capturable_updated";
-    }
-    capture(payment, behaviour);
-    "payment_intent.succeeded"
-}
-
-fn capture(payment: &mut Payment, behaviour: &Behaviour) {
-    payment.status = PaymentStatus::Succeeded;
-    payment.received = behaviour.amount_received.unwrap_or(payment.amount);
-    if let Some(currency) = &behaviour.currency_received {
-        payment.currency.clone_from(currency);
-    }
-    payment.charge = Some(fresh_id("ch"));
-}
-
-fn unexpected(payment: &Payment, verb: &str) -> Answer {
-    let object = wire::payment(payment);
-    let message = format!("You cannot {verb} this PaymentIntent because of its status.");
-    Answer::invalid(Some("payment_intent_unexpected_state"), &message)
-        .with("payment_intent", object)
+    events(books, id, &News::Disputed { opened })
 }

@@ -1,123 +1,104 @@
 //! Refunds: made, and what the bank makes of them.
 
+use std::collections::BTreeMap;
+
 use time::OffsetDateTime;
 
-use crate::act::{Acted, Asked, Happened};
-use crate::answer::Answer;
+use crate::adyen;
 use crate::behaviour::{Behaviour, RefundFate};
 use crate::books::{Books, PaymentStatus, Refund, RefundStatus, fresh_id};
-use crate::form::Form;
-use crate::wire;
+use crate::wire::{Happened, News, Wire, events};
 
-pub(crate) fn create(
-    books: &mut Books,
-    asked: &Asked,
-    behaviour: &Behaviour,
-    now: OffsetDateTime,
-) -> Acted {
-    make(books, &asked.form, behaviour, now)
+/// A refund to be made, whoever asks: an API call, or somebody at the dashboard.
+pub(crate) struct Wanted {
+    pub(crate) payment: String,
+    /// In minor units; without: all that is left.
+    pub(crate) amount: Option<i64>,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) reason: Option<String>,
+    pub(crate) receipt: Option<String>,
 }
 
-/// Makes a refund, whoever asks: an API call, or somebody at the dashboard.
+/// Why there is no refund.
+pub(crate) enum NoRefund {
+    NoPayment,
+    NotCaptured,
+    NothingLeft { charge: String },
+    NotPositive,
+    TooMuch { amount: i64, left: i64 },
+}
+
+/// Makes a refund. With its id, and what is told of it.
 pub(crate) fn make(
     books: &mut Books,
-    form: &Form,
+    wanted: Wanted,
     behaviour: &Behaviour,
     now: OffsetDateTime,
-) -> Acted {
-    let Some(id) = form.get("payment_intent") else {
-        let message = "One of the following params should be provided: payment_intent or charge.";
-        return Answer::invalid(Some("parameter_missing"), message).into();
-    };
-    let Some(payment) = books.payments.get(id) else {
-        return Answer::missing("payment_intent", id).into();
-    };
+) -> Result<(String, Vec<Happened>), NoRefund> {
+    let payment = books
+        .payments
+        .get(&wanted.payment)
+        .ok_or(NoRefund::NoPayment)?;
     let (PaymentStatus::Succeeded, Some(charge)) = (payment.status, payment.charge.clone()) else {
-        let message =
-            format!("This PaymentIntent ({id}) does not have a successful charge to refund.");
-        return Answer::invalid(None, &message).into();
+        return Err(NoRefund::NotCaptured);
     };
     let left = payment.received - books.refunded(payment);
     if left <= 0 {
-        let message = format!("Charge {charge} has already been refunded.");
-        return Answer::invalid(Some("charge_already_refunded"), &message).into();
+        return Err(NoRefund::NothingLeft { charge });
     }
-    let amount = match form.get("amount").map(str::parse::<i64>) {
-        None => left,
-        Some(Ok(amount)) if amount > 0 => amount,
-        Some(_) => {
-            return Answer::invalid(
-                Some("parameter_invalid_integer"),
-                "Invalid positive integer: amount",
-            )
-            .with("param", "amount".into())
-            .into();
-        }
-    };
+    let amount = wanted.amount.unwrap_or(left);
+    if amount <= 0 {
+        return Err(NoRefund::NotPositive);
+    }
     if amount > left {
-        let message = format!(
-            "Refund amount ({amount}) is greater than unrefunded amount on charge ({left})"
-        );
-        return Answer::invalid(None, &message)
-            .with("param", "amount".into())
-            .into();
+        return Err(NoRefund::TooMuch { amount, left });
     }
     let status = match behaviour.refund {
         RefundFate::Succeeds => RefundStatus::Succeeded,
         RefundFate::Pending | RefundFate::Fails => RefundStatus::Pending,
     };
+    let id = match payment.wire {
+        Wire::Stripe => fresh_id("re"),
+        Wire::Razorpay => fresh_id("rfnd"),
+        Wire::Cashfree => fresh_id("cfr"),
+        Wire::Adyen => adyen::psp_reference(),
+    };
     let refund = Refund {
-        id: fresh_id("re"),
+        id: id.clone(),
         place: books.refund_order.len(),
-        payment: id.to_owned(),
+        payment: wanted.payment.clone(),
         charge,
         amount,
         currency: payment.currency.clone(),
         status,
-        metadata: form.map("metadata"),
-        reason: form.get("reason").map(str::to_owned),
+        metadata: wanted.metadata,
+        reason: wanted.reason,
+        receipt: wanted.receipt,
         created: now.unix_timestamp(),
     };
-    let object = wire::refund(&refund);
-    let (payment_id, refund_id) = (id.to_owned(), refund.id.clone());
-    books.refund_order.push(refund_id.clone());
-    books.refunds.insert(refund_id.clone(), refund);
-    if let Some(payment) = books.payments.get_mut(&payment_id) {
-        payment.refunds.push(refund_id.clone());
+    books.refund_order.push(id.clone());
+    books.refunds.insert(id.clone(), refund);
+    if let Some(payment) = books.payments.get_mut(&wanted.payment) {
+        payment.refunds.push(id.clone());
     }
-    let mut happened = vec![Happened::new("refund.created", &payment_id, object.clone())];
-    if let Some(payment) = books.payments.get(&payment_id) {
-        let charge = wire::charge(payment, books.refunded(payment));
-        happened.push(Happened::new("charge.refunded", &payment_id, charge));
-    }
+    let made = News::RefundMade { refund: id.clone() };
+    let mut happened = events(books, &wanted.payment, &made);
     if behaviour.refund == RefundFate::Fails {
-        happened.extend(settle(books, &refund_id, RefundStatus::Failed));
+        happened.extend(settle(books, &id, RefundStatus::Failed));
     }
-    Acted {
-        answer: Answer::ok(object),
-        happened,
-    }
-}
-
-pub(crate) fn fetch(books: &Books, id: &str) -> Acted {
-    match books.refunds.get(id) {
-        Some(refund) => Answer::ok(wire::refund(refund)).into(),
-        None => Answer::missing("refund", id).into(),
-    }
+    Ok((id, happened))
 }
 
 /// The bank has finished with a refund, or it has come back after all.
-pub(crate) fn settle(books: &mut Books, id: &str, status: RefundStatus) -> Option<Happened> {
-    let refund = books.refunds.get_mut(id)?;
+pub(crate) fn settle(books: &mut Books, id: &str, status: RefundStatus) -> Vec<Happened> {
+    let Some(refund) = books.refunds.get_mut(id) else {
+        return Vec::new();
+    };
     // A failed refund stays failed.
     if refund.status == RefundStatus::Failed || refund.status == status {
-        return None;
+        return Vec::new();
     }
     refund.status = status;
-    let kind = if status == RefundStatus::Failed {
-        "refund.failed"
-    } else {
-        "refund.updated"
-    };
-    Some(Happened::new(kind, &refund.payment, wire::refund(refund)))
+    let (payment, refund) = (refund.payment.clone(), refund.id.clone());
+    events(books, &payment, &News::RefundSettled { refund })
 }

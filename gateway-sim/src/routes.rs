@@ -8,45 +8,35 @@ use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, get, patch, post};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::act::Asked;
-use crate::answer::Answer;
 use crate::behaviour::Call;
 use crate::form::Form;
 use crate::sim::Sim;
-use crate::{call, told};
+use crate::wire::{Asked, Wire};
+use crate::{adyen, call, cashfree, razorpay, stripe, told};
 
 pub(crate) fn router(sim: Arc<Sim>) -> Router {
     Router::new()
-        .route(
-            "/v1/payment_intents",
-            posts(Call::Create).merge(gets(Call::List)),
-        )
-        .route("/v1/payment_intents/{id}", gets_one(Call::Fetch))
-        .route("/v1/payment_intents/{id}/confirm", posts_one(Call::Confirm))
-        .route("/v1/payment_intents/{id}/cancel", posts_one(Call::Cancel))
-        .route("/v1/payment_intents/{id}/capture", posts_one(Call::Capture))
-        .route(
-            "/v1/refunds",
-            posts(Call::Refund).merge(gets(Call::ListRefunds)),
-        )
-        .route("/v1/refunds/{id}", gets_one(Call::FetchRefund))
-        .route("/v1/events", gets(Call::ListEvents))
+        .merge(stripe::routes::router())
+        .nest("/razorpay", razorpay::routes::router())
+        .nest("/cashfree", cashfree::routes::router())
+        .nest("/adyen", adyen::routes::router())
         .route("/_sim/payments/{id}", post(told::payment))
         .route("/_sim/payments/{id}/settle", post(told::settle))
         .route("/_sim/payments/{id}/refund", post(told::dashboard_refund))
         .route("/_sim/payments/{id}/dispute", post(told::dispute))
         .route("/_sim/refunds/{id}", post(told::refund))
         .route("/_sim/defaults", post(told::defaults))
+        .route("/_sim/script", post(told::script))
         .route("/_sim/outage", post(told::outage))
         .route("/_sim/clock", get(told::clock).post(told::advance))
         .route("/_sim/mail", get(told::mail).post(told::open_mail))
         .route("/_sim/books", get(told::books))
         .route("/_sim/deliveries", get(told::deliveries))
-        .fallback(unknown)
+        .fallback(stripe::routes::unknown)
         .layer(middleware::from_fn(browsers))
         .layer(DefaultBodyLimit::max(256 << 10))
         .with_state(sim)
@@ -54,25 +44,34 @@ pub(crate) fn router(sim: Arc<Sim>) -> Router {
 
 type At = State<Arc<Sim>>;
 
-fn posts(call: Call) -> MethodRouter<Arc<Sim>> {
+pub(crate) fn posts(wire: Wire, call: Call) -> MethodRouter<Arc<Sim>> {
     post(move |State(sim): At, headers: HeaderMap, body: Bytes| {
-        call::serve(sim, asked(call, None, &headers, &body))
+        call::serve(sim, asked(wire, call, None, &headers, &body))
     })
 }
 
-fn posts_one(call: Call) -> MethodRouter<Arc<Sim>> {
+pub(crate) fn posts_one(wire: Wire, call: Call) -> MethodRouter<Arc<Sim>> {
     post(
         move |State(sim): At, Path(id): Path<String>, headers: HeaderMap, body: Bytes| {
-            call::serve(sim, asked(call, Some(id), &headers, &body))
+            call::serve(sim, asked(wire, call, Some(id), &headers, &body))
         },
     )
 }
 
-fn gets(call: Call) -> MethodRouter<Arc<Sim>> {
+pub(crate) fn patches_one(wire: Wire, call: Call) -> MethodRouter<Arc<Sim>> {
+    patch(
+        move |State(sim): At, Path(id): Path<String>, headers: HeaderMap, body: Bytes| {
+            call::serve(sim, asked(wire, call, Some(id), &headers, &body))
+        },
+    )
+}
+
+pub(crate) fn gets(wire: Wire, call: Call) -> MethodRouter<Arc<Sim>> {
     get(move |State(sim): At, headers: HeaderMap, uri: Uri| {
         call::serve(
             sim,
             asked(
+                wire,
                 call,
                 None,
                 &headers,
@@ -82,12 +81,13 @@ fn gets(call: Call) -> MethodRouter<Arc<Sim>> {
     })
 }
 
-fn gets_one(call: Call) -> MethodRouter<Arc<Sim>> {
+pub(crate) fn gets_one(wire: Wire, call: Call) -> MethodRouter<Arc<Sim>> {
     get(
         move |State(sim): At, Path(id): Path<String>, headers: HeaderMap, uri: Uri| {
             call::serve(
                 sim,
                 asked(
+                    wire,
                     call,
                     Some(id),
                     &headers,
@@ -98,34 +98,51 @@ fn gets_one(call: Call) -> MethodRouter<Arc<Sim>> {
     )
 }
 
-fn asked(call: Call, id: Option<String>, headers: &HeaderMap, form: &[u8]) -> Asked {
-    let idempotency_key = headers
-        .get("idempotency-key")
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
+pub(crate) fn asked(
+    wire: Wire,
+    call: Call,
+    id: Option<String>,
+    headers: &HeaderMap,
+    parameters: &[u8],
+) -> Asked {
+    let text = |name: &str| {
+        let value = headers.get(name)?.to_str().ok()?;
+        Some(value.to_owned())
+    };
+    let json = text("content-type").is_some_and(|kind| kind.starts_with("application/json"));
     Asked {
+        wire,
         call,
         id,
-        form: Form::parse(form),
-        idempotency_key,
-        api_key: api_key(headers),
+        form: if json {
+            Form::from_json(parameters)
+        } else {
+            Form::parse(parameters)
+        },
+        idempotency_key: match wire {
+            Wire::Stripe => text("idempotency-key"),
+            Wire::Razorpay => text("x-refund-idempotency"),
+            Wire::Cashfree => text("x-idempotency-key"),
+            Wire::Adyen => text("idempotency-key"),
+        },
+        api_key: match wire {
+            Wire::Stripe | Wire::Razorpay => api_key(headers),
+            Wire::Cashfree => text("x-client-id")
+                .zip(text("x-client-secret"))
+                .map(|(id, secret)| format!("{id}:{secret}")),
+            Wire::Adyen => text("x-api-key"),
+        },
     }
 }
 
-/// `Bearer KEY`, or Basic with the key as the user, as Stripe takes both.
+/// `Bearer KEY`, or the pair of Basic.
 fn api_key(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     if let Some(key) = value.strip_prefix("Bearer ") {
         return Some(key.trim().to_owned());
     }
     let pair = STANDARD.decode(value.strip_prefix("Basic ")?.trim()).ok()?;
-    let pair = String::from_utf8(pair).ok()?;
-    pair.split(':').next().map(str::to_owned)
-}
-
-async fn unknown(uri: Uri) -> Response {
-    let message = format!("Unrecognized request URL ({})", uri.path());
-    Answer::error(404, "invalid_request_error", None, &message).into_response(false)
+    String::from_utf8(pair).ok()
 }
 
 /// A page in a browser may confirm a payment here, from whatever origin it came.

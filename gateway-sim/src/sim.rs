@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::books::Books;
 use crate::clock::Clock;
 use crate::mail_server::MailServer;
+use crate::wire::Wire;
 use crate::{Options, SimError, persist};
 
 /// Webhooks under way at a time.
@@ -39,17 +40,26 @@ impl Sim {
         options: Options,
         shutdown: CancellationToken,
     ) -> Result<Self, SimError> {
-        let books = persist::load(options.state_file.as_deref()).await?;
+        let mut books = persist::load(options.state_file.as_deref()).await?;
+        if books.script.is_none() {
+            books.script.clone_from(&options.script);
+        }
+        books.cashfree_reserves = options
+            .cashfree
+            .as_ref()
+            .is_some_and(|account| account.reserves);
         // Taken only if the process has not chosen a provider itself; without one reqwest would panic.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder()
             .timeout(PATIENCE)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());
-        if options
-            .webhook
-            .as_ref()
-            .is_none_or(|webhook| webhook.url.starts_with("http://"))
+        let webhooks = [Wire::Stripe, Wire::Razorpay, Wire::Cashfree, Wire::Adyen]
+            .map(|wire| options.webhook_of(wire));
+        if webhooks
+            .into_iter()
+            .flatten()
+            .all(|webhook| webhook.url.starts_with("http://"))
         {
             http = http.no_proxy().tls_certs_only([]);
         }

@@ -1,5 +1,6 @@
 //! `/_sim`: what tests and people tell the simulator, and what it tells them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -12,9 +13,11 @@ use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 
 use crate::behaviour::Behaviour;
-use crate::books::{Books, DisputeStatus, Payment, RefundStatus};
-use crate::form::Form;
+use crate::books::{Books, DisputeStatus, Order, Payment, RefundStatus};
+use crate::refunds::Wanted;
+use crate::script::Script;
 use crate::sim::Sim;
+use crate::wire::Happened;
 use crate::{delivery, payments, refunds};
 
 type Told<T> = Result<Json<T>, JsonRejection>;
@@ -105,6 +108,15 @@ pub(crate) async fn defaults(State(sim): State<Arc<Sim>>, told: Told<Behaviour>)
     })
 }
 
+pub(crate) async fn script(State(sim): State<Arc<Sim>>, told: Told<Script>) -> Response {
+    with(told, |script| {
+        let answer = Json(&script).into_response();
+        sim.books().script = Some(script);
+        sim.dirty.notify_one();
+        answer
+    })
+}
+
 pub(crate) async fn settle(
     State(sim): State<Arc<Sim>>,
     Path(id): Path<String>,
@@ -149,14 +161,17 @@ pub(crate) async fn dashboard_refund(
         let Some(behaviour) = behaviour_of(&mut books, &id) else {
             return none(&id);
         };
-        let amount = amount.map_or_else(String::new, |amount| format!("&amount={amount}"));
-        let form = Form::parse(format!("payment_intent={id}{amount}").as_bytes());
-        let acted = refunds::make(&mut books, &form, &behaviour, sim.now());
-        for happened in acted.happened {
-            delivery::publish(&sim, &mut books, happened, &behaviour.webhook);
+        let wanted = Wanted {
+            payment: id.clone(),
+            amount,
+            metadata: BTreeMap::new(),
+            reason: None,
+            receipt: None,
+        };
+        match refunds::make(&mut books, wanted, &behaviour, sim.now()) {
+            Ok((_, happened)) => told_of(&sim, &mut books, happened, &behaviour),
+            Err(_) => wrong("there is not so much of it to be returned"),
         }
-        sim.dirty.notify_one();
-        acted.answer.into_response(false)
     })
 }
 
@@ -237,6 +252,15 @@ pub(crate) async fn open_mail(State(sim): State<Arc<Sim>>, told: Told<OpenMail>)
 pub(crate) async fn books(State(sim): State<Arc<Sim>>, Query(about): Query<About>) -> Json<Value> {
     let books = sim.books();
     let wanted = about.payment.as_deref();
+    let orders: Vec<&Order> = books
+        .orders
+        .values()
+        .filter(|order| {
+            wanted.is_none_or(|wanted| {
+                order.id == wanted || order.notes.values().any(|value| value == wanted)
+            })
+        })
+        .collect();
     let payments: Vec<&Payment> = books
         .payment_order
         .iter()
@@ -253,6 +277,7 @@ pub(crate) async fn books(State(sim): State<Arc<Sim>>, Query(about): Query<About
         "clock": sim.now().format(&Rfc3339).unwrap_or_default(),
         "captured": sum(&|payment| payment.received),
         "refunded": sum(&|payment| books.refunded(payment)),
+        "orders": orders,
         "payments": payments.iter().map(|payment| page(&books, payment)).collect::<Vec<_>>(),
         "other_calls": books.other_calls,
     }))
@@ -288,9 +313,14 @@ pub(crate) async fn deliveries(
 }
 
 fn page(books: &Books, payment: &Payment) -> Value {
-    let refunds: Vec<Value> = books.refunds_of(payment).map(crate::wire::refund).collect();
+    let refunds: Vec<Value> = books
+        .refunds_of(payment)
+        .map(|refund| payment.wire.speaks().refund(refund))
+        .collect();
     json!({
         "id": payment.id,
+        "gateway": payment.wire,
+        "order": payment.order,
         "amount": payment.amount,
         "currency": payment.currency,
         "status": payment.status,
@@ -303,22 +333,23 @@ fn page(books: &Books, payment: &Payment) -> Value {
 }
 
 fn behaviour_of(books: &mut Books, id: &str) -> Option<Behaviour> {
-    let payment = books.payment_of(id)?;
-    let name = books.behaviour_name(&payment.id, &payment.metadata);
+    let (id, metadata) = books.subject(id)?;
+    let name = books.behaviour_name(id, metadata);
     Some(books.behaviour(&name).clone())
 }
 
 fn told_of(
     sim: &Arc<Sim>,
     books: &mut Books,
-    happened: Option<crate::act::Happened>,
+    happened: Vec<Happened>,
     behaviour: &Behaviour,
 ) -> Response {
-    let Some(happened) = happened else {
+    let Some(object) = happened.first().map(|first| first.object.clone()) else {
         return wrong("it is not in a state that can end so");
     };
-    let object = happened.object.clone();
-    delivery::publish(sim, books, happened, &behaviour.webhook);
+    for happened in happened {
+        delivery::publish(sim, books, happened, &behaviour.webhook);
+    }
     sim.dirty.notify_one();
     Json(object).into_response()
 }

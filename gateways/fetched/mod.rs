@@ -119,7 +119,7 @@ impl FactSigner {
             Fact::Payment(fact) => fact.account,
             Fact::Refund(fact) => fact.account,
             Fact::Dispute(fact) => fact.account,
-            Fact::Nothing => return Err(SignError::Encode),
+            Fact::Hint(_) | Fact::Nothing => return Err(SignError::Encode),
         };
         Ok(WebhookRecord {
             account,

@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use boxoffice_saga::fact::{Fact, PaymentFact, PaymentState, Reading, RefundFact, RefundState};
-use boxoffice_saga::identity::GatewayAccount;
+use boxoffice_saga::fact::{Fact, PaymentState, Reading, RefundState};
 use boxoffice_saga::money::Money;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::legible;
 use crate::port::Unreadable;
+use crate::readings::Item;
 use crate::reference::{Loose, Metadata};
+use crate::speaker::Speaker;
 
 #[derive(Deserialize)]
 struct Event<'a> {
@@ -28,22 +29,23 @@ struct Event<'a> {
     amount: Option<Money>,
 }
 
-pub(super) fn read(
-    account: &GatewayAccount,
-    live: bool,
-    body: &[u8],
-) -> Result<Reading, Unreadable> {
+/// What a body says; its event's id is `id` where that is known from elsewhere.
+pub(crate) fn read(speaker: &Speaker, id: Option<&str>, body: &[u8]) -> Item {
     let event: Event<'_> =
         serde_json::from_slice(body).map_err(|error| Unreadable::shape(&error))?;
-    let event_id = match &event.id {
+    let event_id = match id.or(event.id.as_deref()) {
         Some(id) => legible::id(id, "the event's id")?,
         None => hex::encode(Sha256::digest(body)),
     };
+    let payment = |state| {
+        let reference = Metadata::of_booking(&event.booking_id).reference();
+        speaker.payment(payment_id(&event), reference, state, amount(&event)?, None)
+    };
     let fact = match &*event.kind {
-        "payment.succeeded" => payment(account, live, &event, PaymentState::Captured)?,
-        "payment.failed" => payment(account, live, &event, PaymentState::Failed)?,
-        "refund.succeeded" => refund(account, live, &event, RefundState::Succeeded)?,
-        "refund.failed" => refund(account, live, &event, RefundState::Failed)?,
+        "payment.succeeded" => payment(PaymentState::Captured)?,
+        "payment.failed" => payment(PaymentState::Failed)?,
+        "refund.succeeded" => refund(speaker, &event, RefundState::Succeeded)?,
+        "refund.failed" => refund(speaker, &event, RefundState::Failed)?,
         _ => Fact::Nothing,
     };
     Ok(Reading {
@@ -54,56 +56,19 @@ pub(super) fn read(
     })
 }
 
-fn payment(
-    account: &GatewayAccount,
-    live: bool,
-    event: &Event<'_>,
-    state: PaymentState,
-) -> Result<Fact, Unreadable> {
-    Ok(Fact::Payment(PaymentFact {
-        account: account.clone(),
-        gateway_payment_id: payment_id(event)?,
-        reference: Metadata::of_booking(&event.booking_id).reference(),
-        state,
-        amount: amount(event)?,
-        live,
-        reason: None,
-    }))
-}
-
-fn refund(
-    account: &GatewayAccount,
-    live: bool,
-    event: &Event<'_>,
-    state: RefundState,
-) -> Result<Fact, Unreadable> {
-    let payment = payment_id(event)?;
+fn refund(speaker: &Speaker, event: &Event<'_>, state: RefundState) -> Result<Fact, Unreadable> {
+    let payment = payment_id(event);
     let amount = amount(event)?;
     // Without an id of its own, payment and amount name the refund, so that its failure and its success are
     // about one. Who refunds the same amount of one payment twice must send `refund_id`.
-    let id = match &event.refund_id {
-        Some(id) => legible::id(id, "refund_id")?,
-        None => legible::id(&format!("{payment}:refund:{}", amount.minor), "payment_id")?,
-    };
-    Ok(Fact::Refund(RefundFact {
-        account: account.clone(),
-        gateway_refund_id: id,
-        gateway_payment_id: payment,
-        reference: Metadata::of_booking(&event.booking_id).reference(),
-        refund: None,
-        generation: None,
-        state,
-        amount,
-        live,
-        reason: None,
-    }))
+    let derived = format!("{payment}:refund:{}", amount.minor);
+    let id = event.refund_id.as_deref().unwrap_or(&derived);
+    let metadata = Metadata::of_booking(&event.booking_id);
+    speaker.refund(id, payment, &metadata, state, amount)
 }
 
-fn payment_id(event: &Event<'_>) -> Result<String, Unreadable> {
-    legible::id(
-        event.payment_id.as_deref().unwrap_or_default(),
-        "payment_id",
-    )
+fn payment_id<'a>(event: &'a Event<'_>) -> &'a str {
+    event.payment_id.as_deref().unwrap_or_default()
 }
 
 fn amount(event: &Event<'_>) -> Result<Money, Unreadable> {

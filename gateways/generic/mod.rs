@@ -4,7 +4,6 @@
 mod events;
 mod signature;
 
-use boxoffice_saga::identity::GatewayAccount;
 use http::HeaderMap;
 use time::OffsetDateTime;
 
@@ -12,12 +11,14 @@ use crate::config::AccountConfig;
 use crate::port::{Door, Refusal};
 use crate::readings::Readings;
 use crate::secrets::SigningSecret;
+use crate::speaker::Speaker;
+
+pub(crate) use events::read;
 
 /// The door of one account of this scheme.
 #[derive(Clone, Debug)]
 pub struct GenericDoor {
-    account: GatewayAccount,
-    live: bool,
+    speaker: Speaker,
     secrets: Vec<SigningSecret>,
 }
 
@@ -25,8 +26,7 @@ impl GenericDoor {
     /// From what is configured.
     pub fn new(config: &AccountConfig) -> Self {
         Self {
-            account: config.gateway_account(),
-            live: config.live,
+            speaker: Speaker::new(config),
             secrets: config.secrets.clone(),
         }
     }
@@ -38,7 +38,7 @@ impl Door for GenericDoor {
     }
 
     fn read(&self, _headers: &HeaderMap, body: &[u8]) -> Readings {
-        events::read(&self.account, self.live, body).into()
+        read(&self.speaker, None, body).into()
     }
 
     fn kept_headers(&self) -> &'static [&'static str] {

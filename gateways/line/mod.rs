@@ -24,8 +24,8 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::client::{
-    Answer, CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundOrder, SaidBy,
-    VoidAnswer, Window,
+    Answer, CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundNews, RefundOrder,
+    SaidBy, VoidAnswer, Window,
 };
 use circuit::{Circuit, Fuse, Health, Pass, Position};
 use rate::Buckets;
@@ -293,6 +293,10 @@ impl GatewayClient for Line {
     /// With the wait for its turn.
     fn timeout(&self) -> Duration {
         self.shared.client.timeout() + self.patience()
+    }
+
+    fn refund_news(&self) -> RefundNews {
+        self.shared.client.refund_news()
     }
 
     fn create_payment<'a>(&'a self, order: &'a CreatePayment) -> Answer<'a, Created> {

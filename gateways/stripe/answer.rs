@@ -8,12 +8,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::client::{CallError, SaidBy};
+use crate::exchange::retry_after;
 use crate::legible;
 
 /// How long to wait when our key is refused: a person must put it right first.
 const KEY_REFUSED: Duration = Duration::from_secs(60);
-/// The longest wait that is taken from a header.
-const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
 #[derive(Deserialize)]
 pub(super) struct ErrorBody<'a> {
@@ -80,17 +79,14 @@ pub(super) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Cal
 }
 
 fn later(headers: &HeaderMap, why: &str) -> CallError {
-    let asked = headers
-        .get(http::header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok())
-        .map(Duration::from_secs);
+    let asked = retry_after(headers);
     // Told not to retry, and yet the work must be done: slowly, then.
     let after = match should_retry(headers) {
         Some(false) => Some(asked.unwrap_or(KEY_REFUSED)),
         _ => asked,
     };
     CallError::RetryLater {
-        after: after.map(|wait| wait.min(LONGEST_WAIT)),
+        after,
         why: why.to_owned(),
         said_by: SaidBy::Gateway,
     }

@@ -10,10 +10,11 @@
 
 use boxoffice_saga::fact::Fact;
 
-use super::client::{PAGE, StripeClient, decode, done, exchange, path_id};
+use super::client::{PAGE, StripeClient, done};
 use super::events;
 use super::objects::{Listed, Page};
 use crate::client::{CallError, ChangesPage, Window};
+use crate::exchange::{decode, exchange, path_id};
 
 /// The kinds of events that tell of a payment or a refund; Stripe takes twenty at most.
 const KINDS: [&str; 15] = [

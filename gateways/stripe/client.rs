@@ -9,20 +9,18 @@ use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::RequestBuilder;
 use secrecy::ExposeSecret;
-use serde::Deserialize;
 
 use super::answer::{ErrorBody, judge};
 use super::objects::{Page, PaymentIntent, Refund};
 use crate::client::{
-    Answer, CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundOrder, SaidBy,
-    VoidAnswer, Window,
+    Answer, CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundOrder, VoidAnswer,
+    Window,
 };
 use crate::config::ApiConfig;
+use crate::exchange::{Reply, decode, exchange, http_client, path_id};
 
 /// The version whose answers `objects.rs` was written for; the account's own default may change.
 const API_VERSION: &str = "2024-06-20";
-/// The largest answer that is read, in bytes. A full page of refunds is a tenth of it.
-const LARGEST_ANSWER: usize = 4 << 20;
 /// Objects of a list asked for at a time: Stripe's most.
 pub(super) const PAGE: &str = "100";
 /// More pages than a payment can have refunds for; a gateway that never ends a list is broken.
@@ -38,12 +36,6 @@ pub struct StripeClient {
     http: reqwest::Client,
 }
 
-pub(super) struct Reply {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
 type Form = Vec<(&'static str, String)>;
 
 impl StripeClient {
@@ -52,8 +44,6 @@ impl StripeClient {
     /// # Errors
     /// In words, when the key cannot stand in a header or the machine has no TLS roots.
     pub fn new(account: GatewayAccount, live: bool, api: &ApiConfig) -> Result<Self, String> {
-        // Taken only if the process has not chosen a provider itself; without one reqwest would panic.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut key = HeaderValue::from_str(&format!("Bearer {}", api.api_key.expose_secret()))
             .map_err(|_| "`api_key` has characters that no header can hold".to_owned())?;
         key.set_sensitive(true);
@@ -64,22 +54,7 @@ impl StripeClient {
                 HeaderValue::from_static(API_VERSION),
             ),
         ]);
-        let mut http = reqwest::Client::builder()
-            .default_headers(headers)
-            .user_agent(concat!("boxoffice/", env!("CARGO_PKG_VERSION")))
-            .timeout(api.timeout())
-            // Where nobody answers the telephone nothing was said: that must be told apart from a timeout.
-            .connect_timeout(api.timeout() / 2)
-            // A redirected POST becomes a GET, and a repeated one an attempt that nobody wrote down.
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never());
-        if api.plain_http() {
-            // The simulator: on this machine or beside it, so neither a proxy nor TLS roots.
-            http = http.no_proxy().tls_certs_only([]);
-        }
-        let http = http
-            .build()
-            .map_err(|error| format!("its client cannot be built: {}", chain(&error)))?;
+        let http = http_client(api, headers)?;
         let base_url = api.base_url.trim_end_matches('/').to_owned();
         Ok(Self {
             account,
@@ -362,64 +337,12 @@ impl GatewayClient for StripeClient {
     }
 }
 
-pub(super) async fn exchange(request: RequestBuilder) -> Result<Reply, CallError> {
-    let mut response = request.send().await.map_err(lost)?;
-    let (status, headers) = (response.status(), response.headers().clone());
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(lost)? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
-            return Err(CallError::unknown("an answer of more than 4 MiB"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Reply {
-        status,
-        headers,
-        body,
-    })
-}
-
-/// No answer. Only where no connection came about has certainly nothing been sent.
-fn lost(error: reqwest::Error) -> CallError {
-    let error = error.without_url();
-    let why = chain(&error);
-    if error.is_connect() || error.is_builder() {
-        CallError::RetryLater {
-            after: None,
-            why,
-            said_by: SaidBy::Nobody,
-        }
-    } else {
-        CallError::Unknown { why }
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
-
 pub(super) fn done(reply: Reply) -> Result<Vec<u8>, CallError> {
     if reply.status.is_success() {
         Ok(reply.body)
     } else {
         Err(judge(reply.status, &reply.headers, &reply.body))
     }
-}
-
-pub(super) fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, CallError> {
-    serde_json::from_slice(body).map_err(|error| {
-        CallError::unknown(format!(
-            "{:?} error in the answer at column {}",
-            error.classify(),
-            error.column()
-        ))
-    })
 }
 
 /// The payment inside "unexpected state". The outer None: another error; the inner: it is not inside.
@@ -430,15 +353,4 @@ fn unexpected_state(reply: &Reply) -> Option<Option<String>> {
     let ErrorBody { error } = serde_json::from_slice(&reply.body).ok()?;
     (error.code.as_deref() == Some("payment_intent_unexpected_state"))
         .then(|| error.payment_intent.map(|raw| raw.get().to_owned()))
-}
-
-/// An id that may stand in a path. Any other cannot be one of Stripe's.
-pub(super) fn path_id(id: &str) -> Result<&str, CallError> {
-    let fits =
-        (1..=255).contains(&id.len()) && id.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
-    if fits {
-        Ok(id)
-    } else {
-        Err(CallError::NotFound)
-    }
 }

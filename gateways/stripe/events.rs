@@ -22,7 +22,8 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::objects::{Dispute, Link, PaymentIntent, Refund, money};
+use super::objects::{Dispute, Link, PaymentIntent, Refund};
+use crate::amount;
 use crate::legible;
 use crate::port::Unreadable;
 use crate::reference::Metadata;
@@ -147,9 +148,10 @@ fn session(account: &GatewayAccount, live: bool, event: &Event<'_>) -> Result<Fa
     Ok(Fact::Payment(PaymentFact {
         account: account.clone(),
         gateway_payment_id: legible::id(payment.id(), "the session's payment intent")?,
+        opened_as: None,
         reference,
         state: PaymentState::Captured,
-        amount: money(minor, session.currency.as_deref().unwrap_or_default())?,
+        amount: amount::whole(minor, session.currency.as_deref().unwrap_or_default())?,
         live: mode(event, None, live)?,
         reason: None,
     }))

@@ -7,11 +7,11 @@ use boxoffice_saga::fact::{
     DisputeFact, PaymentFact, PaymentState, Reference, RefundFact, RefundState,
 };
 use boxoffice_saga::identity::GatewayAccount;
-use boxoffice_saga::money::Money;
 use boxoffice_saga::payment::DisputeStanding;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::amount;
 use crate::legible;
 use crate::port::Unreadable;
 use crate::reference::Metadata;
@@ -95,9 +95,10 @@ impl PaymentIntent<'_> {
         Ok(PaymentFact {
             account: account.clone(),
             gateway_payment_id: legible::id(&self.id, "the payment intent's id")?,
+            opened_as: None,
             reference: self.reference(),
             state,
-            amount: money(minor, &self.currency)?,
+            amount: amount::whole(minor, &self.currency)?,
             live: self.livemode.unwrap_or(live),
             reason: reason.map(|reason| legible::words(reason, 100)),
         })
@@ -153,7 +154,7 @@ impl Refund<'_> {
             refund: self.metadata.refund(),
             generation: self.metadata.generation(),
             state,
-            amount: money(self.amount, &self.currency)?,
+            amount: amount::whole(self.amount, &self.currency)?,
             live,
             reason: reason.map(|reason| legible::words(reason, 100)),
         }))
@@ -205,7 +206,7 @@ impl Dispute<'_> {
             gateway_payment_id: legible::id(payment.id(), "the dispute's payment intent")?,
             reference: self.metadata.reference(),
             standing,
-            amount: money(self.amount, &self.currency)?,
+            amount: amount::whole(self.amount, &self.currency)?,
             live: self.livemode.unwrap_or(live),
             reason: self
                 .reason
@@ -248,14 +249,4 @@ pub(super) struct Page<'a> {
 pub(super) struct Listed<'a> {
     #[serde(borrow)]
     pub(super) id: Cow<'a, str>,
-}
-
-pub(super) fn money(minor: i64, currency: &str) -> Result<Money, Unreadable> {
-    if minor < 0 {
-        return Err(Unreadable::Value { what: "an amount" });
-    }
-    let currency = currency.parse().map_err(|_| Unreadable::Value {
-        what: "the currency",
-    })?;
-    Ok(Money::new(minor, currency))
 }

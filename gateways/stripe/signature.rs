@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use crate::header;
 use crate::port::Refusal;
 use crate::secrets::{SigningSecret, check, mac_from_hex};
+use crate::signed_time::{fresh, seconds};
 
 pub(super) const HEADER: &str = "stripe-signature";
 
@@ -20,18 +21,8 @@ pub(super) fn verify(
 ) -> Result<(), Refusal> {
     let (signed_at, macs) = parse(header::only(headers, HEADER)?)?;
     check(secrets, &[signed_at, b".", body], &macs, at)?;
-    // Only what is genuine is told stale from future, so that these two counters mean clocks and queues,
-    // not guesses.
-    let age =
-        i128::from(at.unix_timestamp()) - i128::from(seconds(signed_at).ok_or(Refusal::Malformed)?);
-    let tolerance = i128::from(tolerance_seconds);
-    if age > tolerance {
-        Err(Refusal::Stale)
-    } else if age < -tolerance {
-        Err(Refusal::Future)
-    } else {
-        Ok(())
-    }
+    let signed_at = seconds(signed_at).ok_or(Refusal::Malformed)?;
+    fresh(signed_at, at, tolerance_seconds)
 }
 
 /// The time as it stands there, and the `v1` values that are MACs at all.
@@ -55,12 +46,4 @@ fn parse(value: &[u8]) -> Result<(&[u8], Vec<[u8; 32]>), Refusal> {
         Some(signed_at) if any_v1 => Ok((signed_at, macs)),
         _ => Err(Refusal::Malformed),
     }
-}
-
-/// Unix seconds: digits only, as Stripe writes them. None for a sign, for anything else, and beyond i64.
-fn seconds(text: &[u8]) -> Option<i64> {
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(text).ok()?.parse().ok()
 }

@@ -78,7 +78,67 @@ fn mistakes_are_told_in_words_and_without_secrets() {
         ),
         (
             json!({ "gateway": "generic", "secrets": ["hush"], "api": { "base_url": "http://x", "api_key": "hush" } }),
-            "has no API",
+            "no API that we call",
+        ),
+        (
+            json!({ "gateway": "square", "secrets": ["hush"] }),
+            "set `webhook_url`",
+        ),
+        (
+            json!({ "gateway": "standard_webhooks", "secrets": ["whsec_hush!"] }),
+            "whpk_",
+        ),
+        (
+            json!({ "gateway": "standard_webhooks", "secrets": ["whsk_hush"] }),
+            "the sender's private key",
+        ),
+        (
+            json!({ "gateway": "standard_webhooks", "secrets": ["whpk_aHVzaA=="] }),
+            "32 bytes",
+        ),
+        (
+            json!({ "gateway": "generic", "secrets": ["hush"], "from": ["203.0.113.0/33"] }),
+            "203.0.113.0/33",
+        ),
+        (
+            json!({ "gateway": "generic", "secrets": ["hush"], "hmac": { "header": "x" } }),
+            "`hmac` is for",
+        ),
+        (
+            json!({ "gateway": "acme", "scheme": "hmac", "secrets": ["hush"] }),
+            "needs `hmac",
+        ),
+        (
+            json!({ "gateway": "acme", "scheme": "hmac", "secrets": ["hush"], "hmac": { "header": "x", "signed": "{timestamp}.{body}" } }),
+            "go together",
+        ),
+        (
+            json!({ "gateway": "acme", "scheme": "hmac", "secrets": ["hush"], "hmac": { "header": "x", "timestamp_header": "t" } }),
+            "go together",
+        ),
+        (
+            json!({ "gateway": "acme", "scheme": "hmac", "secrets": ["hush"], "hmac": { "header": "x", "signed": "{id}{body}" } }),
+            "`id_header`",
+        ),
+        (
+            json!({ "gateway": "acme", "scheme": "hmac", "secrets": ["hush"], "hmac": { "header": "x", "signed": "{url}{body}" } }),
+            "`webhook_url`",
+        ),
+        (
+            json!({ "gateway": "acme", "scheme": "hmac", "secrets": ["hush"], "hmac": { "header": "x", "key_encoding": "hex" } }),
+            "`key_encoding`",
+        ),
+        (
+            json!({ "gateway": "acme", "scheme": "hmac", "secrets": ["hush"], "hmac": { "header": "x y" } }),
+            "no name of a header",
+        ),
+        (
+            json!({ "gateway": "mollie", "secrets": ["hush"], "api": { "base_url": "http://x", "api_key": "test_hush" } }),
+            "`return_url`",
+        ),
+        (
+            json!({ "gateway": "mollie", "secrets": ["hush"], "return_url": "x", "api": { "base_url": "http://x", "api_key": "live_hush" } }),
+            "the other mode",
         ),
         (
             json!({ "gateway": "stripe", "secrets": ["hush"], "api": { "base_url": "stripe", "api_key": "hush" } }),

@@ -205,6 +205,7 @@ fn payment_fact(state: PaymentState) -> PaymentFact {
     PaymentFact {
         account: account(),
         gateway_payment_id: "pi_1".into(),
+        opened_as: None,
         reference: Reference::Booking {
             booking,
             payment: None,

@@ -397,6 +397,7 @@ fn ten_megabytes_of_brackets_are_a_clean_error_wherever_they_stand() {
     assert!(!matches!(
         read(&event("payment_intent.succeeded", &in_ours)).map(|reading| reading.fact),
         Ok(Fact::Payment(PaymentFact {
+            opened_as: None,
             reference: Reference::Booking { .. } | Reference::Absent,
             ..
         }))

@@ -53,6 +53,10 @@ pub struct PaymentFact {
     pub account: GatewayAccount,
     /// The gateway's own id of the payment (Stripe: `pi_…`).
     pub gateway_payment_id: String,
+    /// The gateway's id of what it was opened as, where that is another thing than the payment and may come to
+    /// several payments (Razorpay: `order_…`, with a `pay_…` for each try).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_as: Option<String>,
     /// Our reference in its metadata.
     pub reference: Reference,
     /// Where it stands.
@@ -63,6 +67,17 @@ pub struct PaymentFact {
     pub live: bool,
     /// Why it failed or was cancelled, in the gateway's words (a code, not prose), if it says.
     pub reason: Option<String>,
+}
+
+impl PaymentFact {
+    /// Whether the bank has given money for it: reserved or taken. Such a payment is one of its own, whatever it was
+    /// opened as.
+    pub const fn bears_money(&self) -> bool {
+        matches!(
+            self.state,
+            PaymentState::Authorised | PaymentState::Captured
+        )
+    }
 }
 
 /// Where a refund stands at its gateway.
@@ -124,6 +139,18 @@ pub struct DisputeFact {
     pub reason: Option<String>,
 }
 
+/// That something happened to a payment, as somebody says whose word is no proof: a webhook that nobody signed. It
+/// decides nothing; the gateway is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HintFact {
+    /// Whose payment it is said to be.
+    pub account: GatewayAccount,
+    /// The payment, by the id under which the gateway can be asked.
+    pub gateway_payment_id: String,
+    /// Our reference, where the message bears one.
+    pub reference: Reference,
+}
+
 /// What one webhook says about money, if anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "about")]
@@ -134,6 +161,8 @@ pub enum Fact {
     Refund(RefundFact),
     /// A dispute changed.
     Dispute(DisputeFact),
+    /// Something may have changed: the gateway must be asked.
+    Hint(HintFact),
     /// Genuine, but of no interest to the saga (a kind that we do not act on). Recorded and counted.
     Nothing,
 }

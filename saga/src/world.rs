@@ -104,6 +104,12 @@ impl World {
         }
     }
 
+    /// Whether a hint about `payment` would have the gateway asked now. For hints that anybody could send: those that
+    /// are of no use need not be applied, and then leave no trace, however many there are.
+    pub fn hears_hint(&self, booking: BookingId, payment: PaymentId) -> bool {
+        steps::hint::is_of_use(self, booking, payment)
+    }
+
     /// Applies `input` to `booking`: the one door of the saga.
     ///
     /// Applying the same input again changes nothing more: a redelivery's outcome is

@@ -1,13 +1,17 @@
 //! Which doors there are, by path, each with what is counted about it.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use boxoffice_gateways::{Door, GatewayAccount, Gateways, Item};
+use boxoffice_peers::Networks;
 use boxoffice_saga::fact::Fact;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use metrics::{Counter, Histogram};
 
 use crate::metric;
+use crate::options::IngressOptions;
 use crate::problem::Refused;
 
 /// The configured gateway accounts by the rest of their path: `stripe`, `stripe/berlin`.
@@ -23,6 +27,20 @@ pub(crate) struct Account {
     pub(crate) outcomes: Arc<Outcomes>,
     pub(crate) bytes: Counter,
     pub(crate) ack_seconds: Histogram,
+    sources: Networks,
+    hints: DefaultDirectRateLimiter,
+}
+
+impl Account {
+    /// Whether webhooks from `sender` are taken. One that nobody knows is from nowhere.
+    pub(crate) fn lets_in(&self, sender: Option<IpAddr>) -> bool {
+        self.sources.is_empty() || sender.is_some_and(|sender| self.sources.contain(sender))
+    }
+
+    /// Whether there is room for another hint in this second.
+    pub(crate) fn takes_hint(&self) -> bool {
+        self.hints.check().is_ok()
+    }
 }
 
 /// How a webhook that was taken is counted: one of several items as the one that stands lowest here.
@@ -54,7 +72,7 @@ pub(crate) struct Outcomes {
 }
 
 impl Accounts {
-    pub(crate) fn new(gateways: Arc<Gateways>) -> Self {
+    pub(crate) fn new(gateways: Arc<Gateways>, options: &IngressOptions) -> Self {
         let mut by_gateway: HashMap<&str, Arc<Outcomes>> = HashMap::new();
         let mut by_path = HashMap::new();
         for name in gateways.names() {
@@ -67,6 +85,8 @@ impl Accounts {
                 outcomes: Arc::clone(outcomes),
                 bytes: metrics::counter!(metric::BYTES, "gateway" => gateway.to_owned()),
                 ack_seconds: metrics::histogram!(metric::ACK_SECONDS, "gateway" => gateway.to_owned()),
+                sources: gateways.sources(name).cloned().unwrap_or_default(),
+                hints: RateLimiter::direct(Quota::per_second(options.hints_per_second)),
             };
             if name.account == GatewayAccount::DEFAULT {
                 by_path.insert(gateway.to_owned(), account());

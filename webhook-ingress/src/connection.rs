@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use boxoffice_peers::PeerAddress;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -28,14 +29,17 @@ const LINGER_BYTES: usize = 2 << 20;
 /// request under way is answered first.
 pub(crate) async fn run(
     stream: TcpStream,
+    peer: PeerAddress,
     app: Router,
     options: &IngressOptions,
     closing: CancellationToken,
 ) {
     // Answers are one small packet: waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
-    let service =
-        service_fn(move |request: Request<Incoming>| Box::pin(app.clone().oneshot(request)));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        Box::pin(app.clone().oneshot(request))
+    });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(options.idle_within)

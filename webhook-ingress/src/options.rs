@@ -1,7 +1,9 @@
 //! What an operator may set.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
+use boxoffice_peers::TrustedProxies;
 use boxoffice_producers::topics::LARGEST_PAYLOAD_BYTES;
 use boxoffice_producers::{Connection, ProducerOptions};
 
@@ -24,6 +26,11 @@ pub struct IngressOptions {
     pub in_flight_requests: usize,
     /// At most so many bytes of bodies are held before they are handed to Kafka; beyond it 503. 64 MiB.
     pub in_flight_bytes: usize,
+    /// So many hints a second are taken of one account; beyond it 503. A hint is a webhook whose body nobody signed,
+    /// so anybody could send it, and it only brings a question forward. 200.
+    pub hints_per_second: NonZeroU32,
+    /// Whose word about the sender's address counts, for accounts with a list of addresses.
+    pub trusted_proxies: TrustedProxies,
     /// What `Retry-After` says with 503. 5 s.
     pub retry_after: Duration,
     /// At most so many connections are open; further ones wait to be accepted. 16,384.
@@ -51,6 +58,8 @@ impl Default for IngressOptions {
             body_within: Duration::from_millis(1_500),
             in_flight_requests: 4_096,
             in_flight_bytes: 64 << 20,
+            hints_per_second: NonZeroU32::MIN.saturating_add(199),
+            trusted_proxies: TrustedProxies::default(),
             retry_after: Duration::from_secs(5),
             connections: 16_384,
             idle_within: Duration::from_secs(75),

@@ -13,6 +13,8 @@ use serde::Serialize;
 pub enum Refused {
     /// No gateway account of that name is configured.
     UnknownGateway,
+    /// It comes from an address that this account's gateway does not send from.
+    SourceNotAllowed,
     /// Not a POST.
     MethodNotAllowed,
     /// The signature header is missing.
@@ -45,8 +47,9 @@ pub enum Refused {
 
 impl Refused {
     /// All of them. Each has a page in the documentation, under its code.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::UnknownGateway,
+        Self::SourceNotAllowed,
         Self::MethodNotAllowed,
         Self::SignatureMissing,
         Self::SignatureMalformed,
@@ -67,6 +70,7 @@ impl Refused {
     pub const fn code(self) -> &'static str {
         match self {
             Self::UnknownGateway => "unknown_gateway",
+            Self::SourceNotAllowed => "source_not_allowed",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::SignatureMissing => "signature_missing",
             Self::SignatureMalformed => "signature_malformed",
@@ -88,6 +92,7 @@ impl Refused {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::UnknownGateway => StatusCode::NOT_FOUND,
+            Self::SourceNotAllowed => StatusCode::FORBIDDEN,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::SignatureMissing
             | Self::SignatureMalformed
@@ -109,6 +114,7 @@ impl Refused {
     pub const fn title(self) -> &'static str {
         match self {
             Self::UnknownGateway => "No such gateway account",
+            Self::SourceNotAllowed => "Not an address of this gateway",
             Self::MethodNotAllowed => "Webhooks are sent with POST",
             Self::SignatureMissing => "The signature is missing",
             Self::SignatureMalformed => "The signature is malformed",
@@ -129,6 +135,9 @@ impl Refused {
         match self {
             Self::UnknownGateway => {
                 "No gateway account has this address. Check it: /webhooks/ and the gateway's name as configured here."
+            }
+            Self::SourceNotAllowed => {
+                "This address takes webhooks only from the gateway's own addresses, and this is none of them."
             }
             Self::MethodNotAllowed => "Send webhooks to this address with POST.",
             Self::SignatureMissing => {
@@ -258,7 +267,7 @@ mod tests {
                 answer.headers().contains_key(RETRY_AFTER),
                 answer.status() == 503
             );
-            assert!(![401, 403, 410].contains(&answer.status().as_u16()));
+            assert!(![401, 410].contains(&answer.status().as_u16()));
             let document: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
             assert_eq!(
                 document["type"],

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use boxoffice_peers::PeerAddress;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -85,9 +86,9 @@ async fn accept(
     loop {
         let place = Arc::clone(&places).acquire_owned().await.ok();
         match listener.accept().await {
-            Ok((stream, _peer)) => {
+            Ok((stream, peer)) => {
                 let one = one(
-                    stream,
+                    (stream, PeerAddress(peer)),
                     app.clone(),
                     Arc::clone(options),
                     closing.clone(),
@@ -104,14 +105,14 @@ async fn accept(
 }
 
 async fn one(
-    stream: TcpStream,
+    (stream, peer): (TcpStream, PeerAddress),
     app: Router,
     options: Arc<IngressOptions>,
     closing: CancellationToken,
     place: Option<OwnedSemaphorePermit>,
 ) {
     let _counted = Counted::new();
-    connection::run(stream, app, &options, closing).await;
+    connection::run(stream, peer, app, &options, closing).await;
     drop(place);
 }
 

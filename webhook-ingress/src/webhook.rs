@@ -1,6 +1,7 @@
 //! One webhook, from its head to its answer.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use axum::response::Response;
 use axum::routing::{any, get};
 use boxoffice_failpoints::{Failpoint, hit};
 use boxoffice_gateways::{Door, Gateways, Item, Readings, Refusal, Unreadable, WebhookRecord};
+use boxoffice_peers::PeerAddress;
 use boxoffice_producers::topics::PAYMENTS_WEBHOOKS;
 use boxoffice_producers::{OutgoingRecord, SendError};
 use bytes::Bytes;
@@ -122,6 +124,9 @@ impl<P: Publisher> Inner<P> {
             return Err(Refused::MethodNotAllowed.into());
         }
         let (account, door) = found.ok_or(Refused::UnknownGateway)?;
+        if !account.lets_in(self.sender(head)) {
+            return Err(Refused::SourceNotAllowed.into());
+        }
         let mut admitted = self.admission.enter()?;
         let reading = body::whole(body, self.options.largest_body, &mut admitted);
         let body = timeout_at(began + self.options.body_within, reading)
@@ -132,6 +137,9 @@ impl<P: Publisher> Inner<P> {
         let at = clock::now();
         door.verify(&head.headers, &body, at)?;
         let readings = read(door, head, &body);
+        if readings.has_hint() && !account.takes_hint() {
+            return Err(Refused::TooBusy.into());
+        }
         hit(Failpoint::IngressBeforePublish);
         let handed_over = std::time::Instant::now();
         let mut taken = Taken::NoInterest;
@@ -179,6 +187,18 @@ impl<P: Publisher> Inner<P> {
         self.broker.note_acknowledged();
         hit(Failpoint::IngressAfterPublish);
         Ok(taken)
+    }
+}
+
+impl<P> Inner<P> {
+    /// Who sent it: the other end of the connection, or whom a proxy that we trust names.
+    fn sender(&self, head: &Parts) -> Option<IpAddr> {
+        let PeerAddress(peer) = head.extensions.get()?;
+        Some(
+            self.options
+                .trusted_proxies
+                .client(peer.ip(), &head.headers),
+        )
     }
 }
 
@@ -233,7 +253,7 @@ impl<P: Publisher> Ingress<P> {
     ) -> Result<Self, OptionsError> {
         options.check()?;
         let inner = Inner {
-            accounts: Accounts::new(gateways),
+            accounts: Accounts::new(gateways, &options),
             admission: Admission::new(&options),
             broker: BrokerWatch::new(),
             publisher,

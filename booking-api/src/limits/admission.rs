@@ -9,6 +9,7 @@ use http::request::Parts;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::PeerAddress;
+use super::address::counted;
 use crate::api::Api;
 use crate::metric;
 use crate::problem::{Code, Problem};
@@ -73,7 +74,7 @@ pub(crate) async fn admitted(
     next: Next,
 ) -> Response {
     if let Some(PeerAddress(peer)) = request.extensions().get() {
-        let client = api.proxies.client(peer.ip(), request.headers());
+        let client = counted(api.proxies.client(peer.ip(), request.headers()));
         if let Err(problem) = api.rates.address(client) {
             return problem.into_response();
         }

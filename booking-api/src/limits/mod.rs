@@ -7,7 +7,7 @@ mod address;
 mod admission;
 mod rates;
 
-pub use address::{PeerAddress, TrustedProxies};
 pub(crate) use admission::{Admission, Admitted, admitted};
+pub use boxoffice_peers::{PeerAddress, TrustedProxies};
 pub use rates::Rate;
 pub(crate) use rates::Rates;

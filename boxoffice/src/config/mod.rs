@@ -11,11 +11,13 @@ mod messages;
 mod shown;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use boxoffice_gateways::{AccountConfig, SigningSecret};
+use boxoffice_peers::TrustedProxies;
 use boxoffice_producers::Connection;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -90,6 +92,8 @@ pub struct IngressConfig {
     pub body_within_ms: u64,
     pub answer_within_ms: u64,
     pub in_flight_requests: usize,
+    pub hints_per_second: NonZeroU32,
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// Section `api`.
@@ -214,6 +218,18 @@ pub struct SimulatorConfig {
     pub webhook_url: String,
     pub webhook_secret: SecretString,
     pub api_key: SecretString,
+    pub razorpay_key_id: String,
+    pub razorpay_key_secret: SecretString,
+    pub razorpay_webhook_url: String,
+    pub razorpay_webhook_secret: SecretString,
+    pub cashfree_client_id: String,
+    pub cashfree_client_secret: SecretString,
+    pub cashfree_webhook_url: String,
+    pub adyen_merchant: String,
+    pub adyen_api_key: SecretString,
+    pub adyen_webhook_url: String,
+    pub adyen_hmac_key: SecretString,
+    pub script: String,
     pub state_file: PathBuf,
     pub mail_listen: String,
     pub mail_files: PathBuf,

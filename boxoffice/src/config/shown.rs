@@ -8,7 +8,7 @@ use figment::value::{Dict, Value};
 const HIDDEN: &str = "\"<hidden>\"";
 
 /// Settings that are secrets, by the last part of their path.
-const SECRETS: [&str; 10] = [
+const SECRETS: [&str; 15] = [
     "jwt_secret",
     "status_secret",
     "older_status_secrets",
@@ -16,6 +16,11 @@ const SECRETS: [&str; 10] = [
     "secrets",
     "api_key",
     "webhook_secret",
+    "razorpay_key_secret",
+    "razorpay_webhook_secret",
+    "cashfree_client_secret",
+    "adyen_api_key",
+    "adyen_hmac_key",
     "secret",
     "smtp_url",
     "token",

@@ -95,14 +95,20 @@ impl Customer {
         }
     }
 
-    /// Starts a payment.
+    /// Starts a payment at Stripe.
     pub async fn open_payment(&self, booking: &str) -> anyhow::Result<Attempt> {
+        self.open_payment_at(booking, "stripe").await
+    }
+
+    /// Starts a payment at the gateway of that name.
+    pub async fn open_payment_at(&self, booking: &str, gateway: &str) -> anyhow::Result<Attempt> {
         let url = format!("{}/v1/bookings/{booking}/payments", self.stage.target.api);
-        let answer = self.post(&url, &json!({ "gateway": "stripe" })).await?;
+        let answer = self.post(&url, &json!({ "gateway": gateway })).await?;
         Ok(Attempt {
             payment_id: text(&answer, "payment_id")?,
             gateway_payment_id: text(&answer, "gateway_payment_id")?,
-            client_secret: text(&answer, "client_secret")?,
+            // Adyen's links have none.
+            client_secret: text(&answer, "client_secret").unwrap_or_default(),
         })
     }
 
@@ -133,6 +139,32 @@ impl Customer {
         ];
         let answer = self.stage.http.post(url).form(&form).send().await?;
         Ok((answer.status(), answer.json().await?))
+    }
+
+    /// Tries to pay an order on Razorpay's page: `card`, or `declined`. Returns Razorpay's payment, as it stands then.
+    pub async fn pay_order(&self, attempt: &Attempt, method: &str) -> anyhow::Result<Value> {
+        let url = format!(
+            "{}/razorpay/page/orders/{}/pay",
+            self.stage.target.simulator, attempt.gateway_payment_id
+        );
+        let tried = self.stage.http.post(url).json(&json!({ "method": method }));
+        Ok(tried.send().await?.error_for_status()?.json().await?)
+    }
+
+    /// Does on the page of `gateway` what `told` says: `{"method": "card" | "declined"}`, with `"again": true` also where
+    /// the page is closed already. Returns what the gateway says.
+    pub async fn pay_page(
+        &self,
+        gateway: &str,
+        attempt: &Attempt,
+        told: &Value,
+    ) -> anyhow::Result<Value> {
+        let url = format!(
+            "{}/{gateway}/page/orders/{}/pay",
+            self.stage.target.simulator, attempt.gateway_payment_id
+        );
+        let tried = self.stage.http.post(url).json(told);
+        Ok(tried.send().await?.error_for_status()?.json().await?)
     }
 
     /// Fetches the ticket; returns the status of the answer.

@@ -124,9 +124,14 @@ impl Place {
     /// When the file cannot be read or written.
     pub fn secrets(&self) -> Result<String, Failure> {
         let path = self.dir.join("secrets.toml");
-        if let Ok(text) = std::fs::read_to_string(&path)
-            && dict(&text).is_some()
+        if let Ok(mut text) = std::fs::read_to_string(&path)
+            && let Some(kept) = dict(&text)
         {
+            // An earlier build knew of no Razorpay.
+            if !kept.contains_key("razorpay_api") {
+                text.push_str(&razorpay_secrets());
+                self.write("secrets.toml", &text, 0o600)?;
+            }
             return Ok(text);
         }
         // What is kept beside a checkout is marked, so that it is refused anywhere else.
@@ -136,19 +141,11 @@ impl Place {
             DEVELOPMENT_PREFIX
         };
         let drawn = || format!("{mark}{}", BASE64.encode(rand::random::<[u8; 32]>()));
-        let webhook = || {
-            format!(
-                "whsec_{}",
-                BASE64
-                    .encode(rand::random::<[u8; 24]>())
-                    .replace(['+', '/', '='], "x")
-            )
-        };
         let keys = TicketKeys::generate();
         let text = format!(
             "# Made by `boxoffice dev` for this directory alone; refused anywhere else.\n\
              jwt = \"{}\"\nstatus = \"{}\"\nfacts = \"{}\"\nstripe_webhook = \"{}\"\ngeneric_webhook = \"{}\"\n\
-             stripe_api = \"sk_test_{}\"\nticket_key_id = \"{}\"\nticket_key = \"{}\"\n",
+             stripe_api = \"sk_test_{}\"\nticket_key_id = \"{}\"\nticket_key = \"{}\"\n{}",
             drawn(),
             drawn(),
             drawn(),
@@ -157,6 +154,7 @@ impl Place {
             uuid::Uuid::new_v4().simple(),
             keys.id(),
             keys.seed_text(),
+            razorpay_secrets(),
         );
         self.write("secrets.toml", &text, 0o600)?;
         Ok(text)
@@ -222,4 +220,18 @@ fn others() -> Result<[u16; 5], Failure> {
     let ports: Vec<u16> = (from..15_000).filter(|port| free(*port)).take(5).collect();
     <[u16; 5]>::try_from(ports)
         .map_err(|_| Failure::new("no five free ports were found below 15000"))
+}
+
+/// A webhook's secret, as Stripe shows one.
+fn webhook() -> String {
+    let random = BASE64.encode(rand::random::<[u8; 24]>());
+    format!("whsec_{}", random.replace(['+', '/', '='], "x"))
+}
+
+fn razorpay_secrets() -> String {
+    let key = uuid::Uuid::new_v4().simple();
+    format!(
+        "razorpay_webhook = \"{}\"\nrazorpay_api = \"{key}\"\n",
+        webhook()
+    )
 }

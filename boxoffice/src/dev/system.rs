@@ -302,6 +302,11 @@ secrets = ["{stripe}"]
 api = {{ base_url = "http://127.0.0.1:{simulator}", api_key = "{stripe_api}", timeout_ms = 5000 }}
 line = {{ calls_per_second = 1000, burst = 1000, open_seconds = 2 }}
 [[gateways]]
+gateway = "razorpay"
+secrets = ["{razorpay}"]
+api = {{ base_url = "http://127.0.0.1:{simulator}/razorpay", user = "rzp_test_boxoffice", api_key = "{razorpay_api}", timeout_ms = 5000 }}
+line = {{ calls_per_second = 1000, burst = 1000, open_seconds = 2 }}
+[[gateways]]
 gateway = "generic"
 secrets = ["{generic}"]
 [facts]
@@ -313,6 +318,10 @@ listen = "127.0.0.1:{simulator}"
 webhook_url = "http://127.0.0.1:{ingress}/webhooks/stripe"
 webhook_secret = "{stripe}"
 api_key = "{stripe_api}"
+razorpay_key_id = "rzp_test_boxoffice"
+razorpay_key_secret = "{razorpay_api}"
+razorpay_webhook_url = "http://127.0.0.1:{ingress}/webhooks/razorpay"
+razorpay_webhook_secret = "{razorpay}"
 state_file = "{dir}/gateway.json"
 mail_listen = "127.0.0.1:{mail}"
 mail_files = "{dir}/mail"
@@ -325,6 +334,8 @@ listen = "127.0.0.1:{health}"
         key = secret("ticket_key"),
         stripe = secret("stripe_webhook"),
         stripe_api = secret("stripe_api"),
+        razorpay = secret("razorpay_webhook"),
+        razorpay_api = secret("razorpay_api"),
         generic = secret("generic_webhook"),
         facts = secret("facts"),
     ))

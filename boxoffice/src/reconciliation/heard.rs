@@ -75,6 +75,12 @@ impl Hearsay {
         !self.payments.is_empty()
     }
 
+    /// Whether the payment is one of several of something that was opened, which may say whose it is where the payment
+    /// does not.
+    pub fn opened_as_another_thing(&self) -> bool {
+        self.payments.iter().any(|fact| fact.opened_as.is_some())
+    }
+
     /// Whether money may be taken or reserved, or nobody can say without asking.
     pub fn may_be_money(&self) -> bool {
         self.payments.is_empty()
@@ -136,6 +142,7 @@ mod tests {
         PaymentFact {
             account: GatewayAccount::new("stripe", "default"),
             gateway_payment_id: "pi_1".into(),
+            opened_as: None,
             reference: Reference::Absent,
             state,
             amount: Money::new(minor, "INR".parse().unwrap()),

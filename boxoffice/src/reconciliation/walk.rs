@@ -236,7 +236,7 @@ impl Walk<'_> {
                     Some(self.gateways.facts().payment(fact, 0, self.now)?)
                 }
                 (Cure::TellRefund(fact), _) => {
-                    Some(self.gateways.facts().refund(fact.clone(), self.now)?)
+                    Some(self.gateways.facts().refund((**fact).clone(), self.now)?)
                 }
                 _ => None,
             };
@@ -306,7 +306,10 @@ impl Walk<'_> {
         };
         let mut to_ask = Vec::new();
         for (id, hearsay) in heard {
-            if hearsay.names_payment() && hearsay.reference() == Reference::Absent {
+            let nobodys = hearsay.names_payment()
+                && hearsay.reference() == Reference::Absent
+                && !hearsay.opened_as_another_thing();
+            if nobodys {
                 outcome.tally.not_ours += 1;
             } else if hearsay.may_be_money() {
                 to_ask.push((id, hearsay));

@@ -244,6 +244,8 @@ impl IngressConfig {
             answer_within: Duration::from_millis(self.answer_within_ms),
             body_within: Duration::from_millis(self.body_within_ms),
             in_flight_requests: self.in_flight_requests,
+            hints_per_second: self.hints_per_second,
+            trusted_proxies: self.trusted_proxies.clone(),
             ..IngressOptions::default()
         }
     }
@@ -262,6 +264,48 @@ pub async fn simulator(config: &Config, supervisor: &Supervisor) -> Result<Socke
             url: simulator.webhook_url.clone(),
             secret: simulator.webhook_secret.expose_secret().to_owned(),
         });
+    }
+    if let Some(key_id) = optional(&simulator.razorpay_key_id) {
+        let secret = &simulator.razorpay_webhook_secret;
+        options.razorpay = Some(boxoffice_gateway_sim::RazorpayOptions {
+            key_id,
+            key_secret: simulator.razorpay_key_secret.expose_secret().to_owned(),
+            webhook: is_set(secret).then(|| boxoffice_gateway_sim::Webhook {
+                url: simulator.razorpay_webhook_url.clone(),
+                secret: secret.expose_secret().to_owned(),
+            }),
+        });
+    }
+    if let Some(client_id) = optional(&simulator.cashfree_client_id) {
+        // It signs its webhooks with the secret of the API.
+        let secret = &simulator.cashfree_client_secret;
+        options.cashfree = Some(boxoffice_gateway_sim::CashfreeOptions {
+            client_id,
+            client_secret: secret.expose_secret().to_owned(),
+            reserves: false,
+            webhook: is_set(secret).then(|| boxoffice_gateway_sim::Webhook {
+                url: simulator.cashfree_webhook_url.clone(),
+                secret: secret.expose_secret().to_owned(),
+            }),
+        });
+    }
+    if let Some(merchant) = optional(&simulator.adyen_merchant) {
+        let key = &simulator.adyen_hmac_key;
+        options.adyen = Some(boxoffice_gateway_sim::AdyenOptions {
+            merchant,
+            api_key: simulator.adyen_api_key.expose_secret().to_owned(),
+            webhook: is_set(key).then(|| boxoffice_gateway_sim::Webhook {
+                url: simulator.adyen_webhook_url.clone(),
+                secret: key.expose_secret().to_owned(),
+            }),
+        });
+    }
+    if let Some(script) = optional(&simulator.script) {
+        let script = serde_json::from_str(&script).map_err(|error| {
+            Failure::because("simulator.script cannot be used", &error)
+                .advise(r#"write it as '{"seed": 7, "mix": {"lost": 50}}'"#)
+        })?;
+        options.script = Some(script);
     }
     options.state_file =
         Some(simulator.state_file.clone()).filter(|file| !file.as_os_str().is_empty());

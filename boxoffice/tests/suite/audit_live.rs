@@ -96,6 +96,8 @@ fn gateways(stage: &Stage) -> Gateways {
     let mut config = AccountConfig::new("stripe", SigningSecret::new("whsec_not_needed_here"));
     config.api = Some(ApiConfig {
         base_url: stage.target.simulator.clone(),
+        user: None,
+        merchant: None,
         api_key: "sk_test_key".into(),
         timeout_ms: 3_000,
     });

@@ -227,6 +227,7 @@ fn something(rng: &mut StdRng, known: &mut Vec<BookingId>) -> (BookingId, Input)
         _ => Input::Payment(PaymentFact {
             account: GatewayAccount::new("stripe", "default"),
             gateway_payment_id: format!("pi_{booking}_{}", rng.random_range(0..2)),
+            opened_as: None,
             reference: Reference::Booking {
                 booking,
                 payment: None,

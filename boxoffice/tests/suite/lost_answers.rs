@@ -4,7 +4,7 @@ use boxoffice::demo::Stage;
 use serde_json::{Value, json};
 
 use crate::servers;
-use crate::system::System;
+use crate::system::{System, shared};
 
 /// Stripe forgets idempotency keys after a day: the same request would then refund again. The earlier try is
 /// looked up before anything is repeated, so the money goes back once.
@@ -82,4 +82,64 @@ async fn a_refund_whose_answer_and_key_are_lost_is_made_once() {
     let refunds = calls.iter().filter(|call| call["call"] == "refund").count();
     assert_eq!(refunds, 1, "{calls:#?}");
     system.audit();
+}
+
+/// Stripe keeps a 500 under the key and replays it to whoever asks again, though nothing was done. The key is given up for
+/// another after a look that shows nothing. Two bookings with refunds of equal amounts are told apart throughout.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_500_that_is_replayed_for_ever_is_got_through() {
+    let system = shared().await;
+    let stage = Stage::enter(system.target.clone())
+        .await
+        .expect("the system can be reached");
+    let show = stage.show("Replayed 500", 600_000).await.expect("a show");
+    let mut bookings = Vec::new();
+    for (name, seat) in [("ann", "A-1"), ("bob", "A-2")] {
+        let customer = stage.customer(name).await.expect("a customer");
+        let booking = customer.hold(show, &[seat]).await.expect("a hold");
+        let behaviour = json!({
+            "amount_received": 44_999, "refuse": { "refund": { "times": 1, "status": 500 } },
+        });
+        stage
+            .tell_gateway(&booking, behaviour)
+            .await
+            .expect("the simulator listens");
+        let attempt = customer.open_payment(&booking).await.expect("an attempt");
+        customer.pay(&attempt).await.expect("the gateway takes it");
+        bookings.push(booking);
+    }
+    let once = (44_999, 44_999, 1);
+    let refunded = vec![
+        ("GATEWAY".to_owned(), -44_999),
+        ("REFUNDED".to_owned(), 44_999),
+    ];
+    for booking in &bookings {
+        let ledger = stage
+            .until(&refunded, async || stage.ledger(booking).await)
+            .await;
+        assert_eq!(ledger.expect("a ledger"), refunded, "{}", system.log());
+        assert_eq!(stage.books(booking).await.expect("books"), once);
+        let books = stage.gateway_books(booking).await.expect("books");
+        let calls = books["payments"][0]["calls"].as_array().expect("calls");
+        let of_refunds: Vec<&Value> = calls
+            .iter()
+            .filter(|call| call["call"] == "refund")
+            .collect();
+        let replays = of_refunds.iter().filter(|call| call["replayed"] == true);
+        assert!(replays.count() > 0, "{of_refunds:#?}");
+        let last = of_refunds.last().expect("a call");
+        assert_eq!(last["status"], 200);
+        assert_ne!(last["key"], of_refunds[0]["key"], "a key of its own");
+        let ours: Vec<Option<String>> =
+            sqlx::query_scalar("select gateway_refund_id from refunds where booking_id = $1::uuid")
+                .bind(booking)
+                .fetch_all(&stage.database)
+                .await
+                .expect("refunds");
+        let theirs = books["payments"][0]["refunds"][0]["id"].as_str();
+        assert_eq!(
+            ours.iter().map(Option::as_deref).collect::<Vec<_>>(),
+            [theirs]
+        );
+    }
 }

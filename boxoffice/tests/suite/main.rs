@@ -1,9 +1,11 @@
 //! boxoffice on real Kafka and real PostgreSQL. One binary, so that tests share the servers that stay up.
 
+mod adyen;
 mod analytics;
 mod audience;
 mod audit;
 mod audit_live;
+mod cashfree;
 mod conformance;
 mod dead_letters;
 mod doors;
@@ -22,8 +24,10 @@ mod messages;
 mod money;
 mod operator;
 mod operators_lists;
+mod order_pages;
 mod outages;
 mod outsider;
+mod razorpay;
 mod reconciliation;
 mod refund_verbs;
 mod relay;

@@ -11,6 +11,8 @@ use crate::servers;
 
 const JWT_SECRET: &str = "a-secret-for-tests-only-0123456789abcdef";
 const WEBHOOK_SECRET: &str = "whsec_a_secret_for_tests_only_0123456789";
+/// What the simulated Adyen signs with.
+const HMAC_KEY: &str = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running boxoffice.
@@ -417,6 +419,25 @@ api = {{ base_url = "http://127.0.0.1:{simulator}", api_key = "sk_test_key", tim
 line = {line}
 
 [[gateways]]
+gateway = "razorpay"
+capture = "{capture}"
+secrets = ["{WEBHOOK_SECRET}"]
+api = {{ base_url = "http://127.0.0.1:{simulator}/razorpay", user = "rzp_test_key", api_key = "a_secret", timeout_ms = 3000 }}
+line = {line}
+
+[[gateways]]
+gateway = "cashfree"
+secrets = ["{WEBHOOK_SECRET}"]
+api = {{ base_url = "http://127.0.0.1:{simulator}/cashfree", user = "a_client", api_key = "{WEBHOOK_SECRET}", timeout_ms = 3000 }}
+line = {line}
+
+[[gateways]]
+gateway = "adyen"
+secrets = ["{HMAC_KEY}"]
+api = {{ base_url = "http://127.0.0.1:{simulator}/adyen", merchant = "TestMerchant", api_key = "a_key", timeout_ms = 3000 }}
+line = {line}
+
+[[gateways]]
 gateway = "generic"
 secrets = ["{WEBHOOK_SECRET}"]
 
@@ -440,6 +461,17 @@ listen = "127.0.0.1:{simulator}"
 webhook_url = "http://127.0.0.1:{ingress}/webhooks/stripe"
 webhook_secret = "{WEBHOOK_SECRET}"
 api_key = "sk_test_key"
+razorpay_key_id = "rzp_test_key"
+razorpay_key_secret = "a_secret"
+razorpay_webhook_url = "http://127.0.0.1:{ingress}/webhooks/razorpay"
+razorpay_webhook_secret = "{WEBHOOK_SECRET}"
+cashfree_client_id = "a_client"
+cashfree_client_secret = "{WEBHOOK_SECRET}"
+cashfree_webhook_url = "http://127.0.0.1:{ingress}/webhooks/cashfree"
+adyen_merchant = "TestMerchant"
+adyen_api_key = "a_key"
+adyen_webhook_url = "http://127.0.0.1:{ingress}/webhooks/adyen"
+adyen_hmac_key = "{HMAC_KEY}"
 state_file = "{books}"
 mail_listen = "127.0.0.1:{smtp}"
 mail_files = "{mail}"

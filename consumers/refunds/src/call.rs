@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use boxoffice_gateways::{Gateways, RefundOrder};
+use boxoffice_gateways::{GatewayClient, Gateways, RefundNews, RefundOrder};
 use boxoffice_saga::booking::BookingState;
 use boxoffice_saga::input::RefundAnswer;
 use boxoffice_saga::payment::Payment;
@@ -14,7 +14,9 @@ use boxoffice_tasks::{HeldBack, Leased, Work};
 use boxoffice_turn::{Appends, Reads};
 use time::OffsetDateTime;
 
-use crate::decide::{First, Next, after_look_up, apply, fence, first, followed, told};
+use crate::decide::{
+    First, Next, after_look_up, apply, awaited, fence, first, followed, told, without_look_up,
+};
 use crate::lane::Lane;
 
 /// The refund worker's tasks of one lane.
@@ -85,17 +87,29 @@ impl<S: Reads, L: Lane> RefundWork<S, L> {
             return declined("the gateway's id of the payment is not known");
         };
         match first(&refund, task) {
-            First::Follow(known) => return followed(client.fetch_refund(known).await),
+            First::Follow(known) => {
+                return follow(&**client, &refund, &payment, known).await;
+            }
             First::LookUp => {
-                let all = client.refunds_of(gateway_payment_id).await;
-                if let Next::Answer(answer) = after_look_up(all, &refund, task)? {
+                let next = match client.refund_news() {
+                    RefundNews::Asked => {
+                        let all = client.refunds_of(gateway_payment_id).await;
+                        after_look_up(all, &refund, task)?
+                    }
+                    RefundNews::Told { key_lives } => {
+                        let lives = key_lives.try_into().unwrap_or(time::Duration::ZERO);
+                        without_look_up(task, lives)
+                    }
+                };
+                if let Next::Answer(answer) = next {
                     return Ok(*answer);
                 }
                 // The look took its time.
                 match self.fenced(task).await {
                     Ok((refund, _)) => {
+                        // Told meanwhile.
                         if let Some(known) = &refund.gateway_refund_id {
-                            return followed(client.fetch_refund(known).await);
+                            return follow(&**client, &refund, &payment, known).await;
                         }
                     }
                     Err(answer) => return Ok(answer),
@@ -114,6 +128,19 @@ impl<S: Reads, L: Lane> RefundWork<S, L> {
             reason: refund.cause.name().to_lowercase(),
         };
         told(client.refund(&order).await)
+    }
+}
+
+/// How a refund stands that the gateway has accepted.
+async fn follow(
+    client: &dyn GatewayClient,
+    refund: &Refund,
+    payment: &Payment,
+    known: &str,
+) -> Result<RefundAnswer, HeldBack> {
+    match client.refund_news() {
+        RefundNews::Asked => followed(client.fetch_refund(known).await),
+        RefundNews::Told { .. } => Ok(awaited(refund, payment, known)),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use boxoffice_gateways::CallError;
 use boxoffice_saga::booking::BookingState;
-use boxoffice_saga::fact::{RefundFact, RefundState};
+use boxoffice_saga::fact::{Reference, RefundFact, RefundState};
 use boxoffice_saga::input::{Input, RefundAnswer};
 use boxoffice_saga::payment::Payment;
 use boxoffice_saga::refund::Refund;
@@ -124,6 +124,47 @@ pub fn after_look_up(
     } else {
         Ok(Next::Repeat)
     }
+}
+
+/// What follows where the gateway cannot be asked which refunds it has, and answers a key that it knows as the first
+/// time: the same request again, as long as it certainly knows the key. A new key is never the way out here, for nobody
+/// could say that the old one made nothing.
+pub fn without_look_up(task: &Leased, key_lives: Duration) -> Next {
+    if !task.earlier_deadlines_passed() {
+        let why = "an earlier request may still be on its way".to_owned();
+        return Next::Answer(Box::new(RefundAnswer::RetryLater {
+            after_ms: Some(5_000),
+            why,
+        }));
+    }
+    if of_its_own(task).any(|attempt| task.now - attempt.started_at > key_lives) {
+        let why = "an answer was lost, the gateway has no list of refunds, and its memory of our key is over: \
+                   see at its dashboard whether the refund was made"
+            .to_owned();
+        return Next::Answer(Box::new(RefundAnswer::Unknown { why }));
+    }
+    Next::Repeat
+}
+
+/// A refund that the gateway has accepted, and of which it tells by webhook only: it is as it was.
+pub fn awaited(refund: &Refund, payment: &Payment, gateway_refund_id: &str) -> RefundAnswer {
+    let fact = RefundFact {
+        account: payment.account.clone(),
+        gateway_refund_id: gateway_refund_id.to_owned(),
+        gateway_payment_id: payment.gateway_payment_id.clone().unwrap_or_default(),
+        reference: Reference::Booking {
+            booking: refund.booking,
+            payment: Some(payment.id),
+        },
+        refund: Some(refund.id),
+        generation: Some(refund.generation),
+        state: RefundState::Pending,
+        amount: refund.amount,
+        // Nobody told, and nobody looks: the mode was checked when the gateway accepted it.
+        live: false,
+        reason: None,
+    };
+    RefundAnswer::Told { fact }
 }
 
 /// Tries of this task's own generation.

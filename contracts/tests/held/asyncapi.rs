@@ -187,6 +187,7 @@ fn keys_are_what_is_said_of_them() {
     let fact = |reference| PaymentFact {
         account: GatewayAccount::new("stripe", "default"),
         gateway_payment_id: "pi_1".to_owned(),
+        opened_as: None,
         reference,
         state: PaymentState::Captured,
         amount: Money::new(90_000, "INR".parse().expect("a currency")),

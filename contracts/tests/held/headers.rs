@@ -127,6 +127,7 @@ fn webhooks() -> Vec<WebhookRecord> {
     let fact = PaymentFact {
         account: GatewayAccount::new("stripe", "default"),
         gateway_payment_id: "pi_1".to_owned(),
+        opened_as: None,
         reference: Reference::Booking {
             booking: booking(),
             payment: None,

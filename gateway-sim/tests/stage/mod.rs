@@ -10,13 +10,16 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use boxoffice_gateway_sim::{Options, SimError, Webhook, serve};
+use boxoffice_gateway_sim::{
+    AdyenOptions, CashfreeOptions, Options, RazorpayOptions, SimError, Webhook, serve,
+};
 use boxoffice_gateways::{
     AccountConfig, ApiConfig, CreatePayment, GatewayAccount, GatewayClient, Gateways, LineConfig,
     RefundOrder, SigningSecret,
 };
 use boxoffice_saga::identity::{BookingId, PaymentId, RefundId, ShowId};
 use boxoffice_saga::money::Money;
+use boxoffice_saga::payment::CaptureMode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -26,6 +29,13 @@ use uuid::Uuid;
 
 pub const SECRET: &str = "whsec_simulated";
 pub const KEY: &str = "sk_test_simulated";
+
+/// Our account at the simulated Razorpay.
+pub const KEY_ID: &str = "rzp_test_simulated";
+pub const KEY_SECRET: &str = "a_simulated_secret";
+/// Our merchant account at the simulated Adyen, and what its webhooks are signed with.
+pub const MERCHANT: &str = "SimulatedMerchant";
+pub const HMAC_KEY: &str = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056";
 
 pub struct Sim {
     pub base: String,
@@ -44,7 +54,11 @@ impl Sim {
         Self::with_line(options, timeout_ms, LineConfig::default()).await
     }
 
-    pub async fn with_line(options: Options, timeout_ms: u32, line: LineConfig) -> Self {
+    pub async fn with_line(mut options: Options, timeout_ms: u32, line: LineConfig) -> Self {
+        options.razorpay.get_or_insert_with(|| razorpay(None));
+        let at_cashfree = options.cashfree.get_or_insert_with(|| cashfree(None));
+        let reserves = at_cashfree.reserves;
+        options.adyen.get_or_insert_with(|| adyen(None));
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -53,11 +67,42 @@ impl Sim {
         let mut config = AccountConfig::new("stripe", SigningSecret::new(SECRET));
         config.api = Some(ApiConfig {
             base_url: base.clone(),
+            user: None,
+            merchant: None,
             api_key: KEY.into(),
             timeout_ms,
         });
         config.line = line;
-        let gateways = Gateways::new(vec![config], vec![]).unwrap();
+        let mut razorpay = AccountConfig::new("razorpay", SigningSecret::new(SECRET));
+        razorpay.api = Some(ApiConfig {
+            base_url: format!("{base}/razorpay"),
+            user: Some(KEY_ID.to_owned()),
+            merchant: None,
+            api_key: KEY_SECRET.into(),
+            timeout_ms,
+        });
+        razorpay.line = config.line;
+        let mut cashfree = AccountConfig::new("cashfree", SigningSecret::new(SECRET));
+        if reserves {
+            cashfree.capture = CaptureMode::AfterSeats;
+        }
+        cashfree.api = Some(ApiConfig {
+            base_url: format!("{base}/cashfree"),
+            user: Some(KEY_ID.to_owned()),
+            merchant: None,
+            api_key: KEY_SECRET.into(),
+            timeout_ms,
+        });
+        let mut adyen = AccountConfig::new("adyen", SigningSecret::new(HMAC_KEY));
+        adyen.api = Some(ApiConfig {
+            base_url: format!("{base}/adyen"),
+            user: None,
+            merchant: Some(MERCHANT.to_owned()),
+            api_key: KEY_SECRET.into(),
+            timeout_ms,
+        });
+        let accounts = vec![config, razorpay, cashfree, adyen];
+        let gateways = Gateways::new(accounts, vec![]).unwrap();
         let http = reqwest::Client::builder()
             .no_proxy()
             .tls_certs_only([])
@@ -76,6 +121,29 @@ impl Sim {
         self.gateways
             .client(&GatewayAccount::new("stripe", "default"))
             .unwrap()
+    }
+
+    pub fn razorpay(&self) -> &Arc<dyn GatewayClient> {
+        self.gateways
+            .client(&GatewayAccount::new("razorpay", "default"))
+            .unwrap()
+    }
+
+    pub fn of(&self, gateway: &str) -> &Arc<dyn GatewayClient> {
+        let account = GatewayAccount::new(gateway, "default");
+        self.gateways.client(&account).unwrap()
+    }
+
+    /// The customer on the page of `gateway`.
+    pub async fn pay_page(&self, gateway: &str, order: &str, told: Value) -> Value {
+        self.post(&format!("/{gateway}/page/orders/{order}/pay"), told)
+            .await
+    }
+
+    /// The customer on Razorpay's page: `card` or `declined`. Razorpay's payment, as it stands then.
+    pub async fn pay_order(&self, order: &str, method: &str) -> Value {
+        let path = format!("/razorpay/page/orders/{order}/pay");
+        self.post(&path, json!({ "method": method })).await
     }
 
     pub async fn post(&self, path: &str, told: Value) -> Value {
@@ -136,6 +204,37 @@ impl Sim {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
         self.gateways
+    }
+}
+
+/// Our account at Razorpay, whose webhooks go there.
+pub fn razorpay(webhook: Option<Webhook>) -> RazorpayOptions {
+    RazorpayOptions {
+        key_id: KEY_ID.to_owned(),
+        key_secret: KEY_SECRET.to_owned(),
+        webhook,
+    }
+}
+
+/// Our account at Cashfree, whose webhooks go there.
+pub fn cashfree(webhook: Option<Webhook>) -> CashfreeOptions {
+    CashfreeOptions {
+        client_id: KEY_ID.to_owned(),
+        client_secret: KEY_SECRET.to_owned(),
+        reserves: false,
+        webhook,
+    }
+}
+
+/// Our account at Adyen, whose webhooks go there.
+pub fn adyen(webhook: Option<Webhook>) -> AdyenOptions {
+    AdyenOptions {
+        merchant: MERCHANT.to_owned(),
+        api_key: KEY_SECRET.to_owned(),
+        webhook: webhook.map(|webhook| Webhook {
+            secret: HMAC_KEY.to_owned(),
+            ..webhook
+        }),
     }
 }
 

@@ -7,7 +7,7 @@ use boxoffice_consumer_turns::{bury, failed, letter, place, positions};
 use boxoffice_failpoints::Role;
 use boxoffice_gateways::{Gateways, WebhookRecord};
 use boxoffice_saga::attention::{Attention, AttentionKind};
-use boxoffice_saga::fact::Fact;
+use boxoffice_saga::fact::{Fact, HintFact, Reference};
 use boxoffice_saga::identity::{BookingId, GatewayAccount};
 use boxoffice_saga::input::{Input, Outcome, Refusal};
 use boxoffice_saga::task::{Task, TaskKey, TaskKind};
@@ -26,6 +26,9 @@ use crate::{CONSUMER, WEBHOOKS, metric};
 
 /// Ids of parked and re-keyed records are derived from their events.
 const RECORDS: Uuid = Uuid::from_u128(0x4d0e_6f0a_77c1_4f5e_9b36_2a60_91ab_77ee);
+
+/// What becomes of a hint about a payment that is not ours, is decided, or was asked about just now.
+const HINT_OF_NO_USE: &str = "hint_of_no_use";
 
 /// Seconds after which a parked record is looked at for the first time.
 const PARKED_FOR_S: i64 = 2;
@@ -80,8 +83,7 @@ pub(crate) async fn look_up<S: Reads>(
 ) -> Result<BTreeMap<(GatewayAccount, String), BookingId>, TurnError> {
     let wanted: Vec<_> = intakes
         .iter()
-        .filter_map(intake::payment_to_look_up)
-        .map(|(account, id)| (account.clone(), id.to_owned()))
+        .flat_map(intake::payments_to_look_up)
         .collect();
     store.bookings_of_payments(&wanted).await
 }
@@ -111,6 +113,9 @@ enum Way<'a> {
         &'a WebhookRecord,
         &'a EventKey,
     ),
+    /// A reason to ask about a payment of this booking. Decided wherever it came in, for it changes nothing but when
+    /// a question is asked, and it is in no inbox: the next one may be about something new.
+    Hinted(BookingId, &'a HintFact),
     /// Set aside or left alone.
     Aside(&'a Intake),
 }
@@ -142,19 +147,31 @@ impl Decide<'_> {
                 ..
             } => Way::Rekey(*booking, record, event),
             Intake::ByPayment {
-                account,
                 gateway_payment_id,
+                about_money,
                 input,
                 record,
                 event,
+                ..
             } => {
-                match self
-                    .found
-                    .get(&(account.clone(), gateway_payment_id.clone()))
-                {
+                let found = intake::payments_to_look_up(intake).find_map(|id| self.found.get(&id));
+                match found {
                     Some(booking) if here(*booking) => Way::Here(*booking, input, record, event),
                     Some(booking) => Way::Rekey(*booking, record, event),
-                    None => Way::Park(None, Some(gateway_payment_id), record, event),
+                    None if *about_money => {
+                        Way::Park(None, Some(gateway_payment_id), record, event)
+                    }
+                    None => Way::Aside(intake),
+                }
+            }
+            Intake::Hint { fact } => {
+                let key = (fact.account.clone(), fact.gateway_payment_id.clone());
+                match (self.found.get(&key), &fact.reference) {
+                    (Some(booking), _) | (None, Reference::Booking { booking, .. }) => {
+                        Way::Hinted(*booking, fact)
+                    }
+                    // Anybody can make up ids: of a payment that we have not opened nobody is asked.
+                    (None, _) => Way::Aside(intake),
                 }
             }
             aside => Way::Aside(aside),
@@ -178,7 +195,7 @@ impl Plan for Decide<'_> {
                 | Intake::ByPayment { event, .. }
                 | Intake::Malformed { event, .. }
                 | Intake::Nothing { event } => Some(event.clone()),
-                Intake::Forged { .. } | Intake::Unreadable { .. } => None,
+                Intake::Hint { .. } | Intake::Forged { .. } | Intake::Unreadable { .. } => None,
             })
             .collect();
         Claim {
@@ -197,6 +214,7 @@ impl Plan for Decide<'_> {
                 {
                     Some(booking)
                 }
+                Way::Hinted(booking, _) => Some(booking),
                 _ => None,
             })
             .collect();
@@ -221,10 +239,12 @@ impl Plan for Decide<'_> {
                 Way::Here(_, _, _, event) | Way::Rekey(_, _, event) | Way::Park(_, _, _, event) => {
                     Some(*event)
                 }
-                Way::Aside(Intake::Malformed { event, .. } | Intake::Nothing { event }) => {
-                    Some(event)
-                }
-                Way::Aside(_) => None,
+                Way::Aside(
+                    Intake::Malformed { event, .. }
+                    | Intake::Nothing { event }
+                    | Intake::ByPayment { event, .. },
+                ) => Some(event),
+                Way::Hinted(..) | Way::Aside(_) => None,
             };
             let known =
                 event.is_some_and(|event| claimed.known.contains(event) || !seen.insert(event));
@@ -245,6 +265,7 @@ impl Plan for Decide<'_> {
                     Way::Park(booking, payment, record, event) => {
                         park(booking, payment, record, event, world, appends)
                     }
+                    Way::Hinted(booking, fact) => hinted(booking, fact, world),
                     Way::Aside(intake) => set_aside(intake, run, record, world, appends),
                 }
             };
@@ -286,6 +307,22 @@ fn apply(
     }
     appends.inbox.push((event.clone(), InboxOutcome::Applied));
     "applied"
+}
+
+/// Brings the next question about a payment forward, if a hint about it is of use.
+fn hinted(booking: BookingId, fact: &HintFact, world: &mut World) -> &'static str {
+    let attempt = world.payments.values().find(|attempt| {
+        attempt.booking == booking
+            && attempt.account == fact.account
+            && attempt.gateway_payment_id.as_deref() == Some(&fact.gateway_payment_id)
+    });
+    match attempt.map(|attempt| attempt.id) {
+        Some(payment) if world.hears_hint(booking, payment) => {
+            world.apply(booking, Input::Hint { payment });
+            "hinted"
+        }
+        _ => HINT_OF_NO_USE,
+    }
 }
 
 fn record_id(event: &EventKey, what: &str) -> Uuid {
@@ -364,7 +401,8 @@ fn set_aside(
     appends: &mut Appends,
 ) -> &'static str {
     match intake {
-        Intake::Nothing { event } => {
+        // By a payment that is not ours: of one that took nothing there is nothing more to know.
+        Intake::Nothing { event } | Intake::ByPayment { event, .. } => {
             appends.inbox.push((event.clone(), InboxOutcome::Ignored));
             "of_no_interest"
         }
@@ -373,7 +411,7 @@ fn set_aside(
                 Fact::Payment(fact) => Some(fact.amount),
                 Fact::Refund(fact) => Some(fact.amount),
                 Fact::Dispute(fact) => Some(fact.amount),
-                Fact::Nothing => None,
+                Fact::Hint(_) | Fact::Nothing => None,
             };
             world.call_person(Attention {
                 kind: AttentionKind::UnknownBooking,
@@ -418,7 +456,8 @@ fn set_aside(
             );
             "unreadable"
         }
-        Intake::Ours { .. } | Intake::ByPayment { .. } => "applied",
+        Intake::Hint { .. } => HINT_OF_NO_USE,
+        Intake::Ours { .. } => "applied",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading a record again: is it genuine, what does it say, and where does it belong? Pure.
 
 use boxoffice_gateways::{Gateways, ReverifyError, WebhookRecord};
-use boxoffice_saga::fact::{Fact, Reference};
+use boxoffice_saga::fact::{Fact, HintFact, Reference};
 use boxoffice_saga::identity::{BookingId, GatewayAccount};
 use boxoffice_saga::input::Input;
 use boxoffice_stream::Record;
@@ -22,18 +22,28 @@ pub enum Intake {
         /// What the inbox knows it by.
         event: EventKey,
     },
-    /// About a refund or a dispute, without our reference: the payment's gateway id must lead to the booking.
+    /// Without our reference: the payment's gateway id must lead to the booking, or the id of what it was opened as.
+    /// About a refund, a dispute, or the money of something that we may have opened.
     ByPayment {
         /// Whose id it is.
         account: GatewayAccount,
         /// The gateway's id of the payment.
         gateway_payment_id: String,
+        /// The gateway's id of what the payment was opened as, if that is another thing.
+        opened_as: Option<String>,
+        /// Whether it is about money. What is not, and leads to nothing, is nobody's.
+        about_money: bool,
         /// What happens to the booking.
         input: Input,
         /// The record.
         record: Box<WebhookRecord>,
         /// What the inbox knows it by.
         event: EventKey,
+    },
+    /// Somebody whose word is no proof says that something happened to a payment.
+    Hint {
+        /// The payment, and whose it is said to be.
+        fact: HintFact,
     },
     /// Bears a reference that looks like ours and is none: a person must look.
     Malformed {
@@ -114,6 +124,7 @@ pub fn read(gateways: &Gateways, record: &Record) -> Intake {
             &fact.gateway_payment_id,
             Input::Dispute(fact.clone()),
         ),
+        Fact::Hint(fact) => return Intake::Hint { fact: fact.clone() },
         Fact::Nothing => return Intake::Nothing { event },
     };
     match (reference, &reading.fact) {
@@ -131,6 +142,18 @@ pub fn read(gateways: &Gateways, record: &Record) -> Intake {
         (Reference::Absent, Fact::Refund(_) | Fact::Dispute(_)) => Intake::ByPayment {
             account: account.clone(),
             gateway_payment_id: gateway_payment_id.clone(),
+            opened_as: None,
+            about_money: true,
+            input,
+            record,
+            event,
+        },
+        // Razorpay's orders bear our reference, and a payment of one may bear none.
+        (Reference::Absent, Fact::Payment(fact)) if fact.opened_as.is_some() => Intake::ByPayment {
+            account: account.clone(),
+            gateway_payment_id: gateway_payment_id.clone(),
+            opened_as: fact.opened_as.clone(),
+            about_money: fact.bears_money(),
             input,
             record,
             event,
@@ -140,14 +163,26 @@ pub fn read(gateways: &Gateways, record: &Record) -> Intake {
     }
 }
 
-/// What of a record's content must be looked up before its turn.
-pub fn payment_to_look_up(intake: &Intake) -> Option<(&GatewayAccount, &str)> {
-    match intake {
+/// What of a record's content must be looked up before its turn: gateway ids, one of which may be of ours.
+pub fn payments_to_look_up(intake: &Intake) -> impl Iterator<Item = (GatewayAccount, String)> {
+    let ids = match intake {
         Intake::ByPayment {
             account,
             gateway_payment_id,
+            opened_as,
             ..
-        } => Some((account, gateway_payment_id)),
-        _ => None,
-    }
+        } => {
+            let of_ours = |id: &String| (account.clone(), id.clone());
+            [
+                Some(of_ours(gateway_payment_id)),
+                opened_as.as_ref().map(of_ours),
+            ]
+        }
+        Intake::Hint { fact } => {
+            let hinted = (fact.account.clone(), fact.gateway_payment_id.clone());
+            [Some(hinted), None]
+        }
+        _ => [None, None],
+    };
+    ids.into_iter().flatten()
 }

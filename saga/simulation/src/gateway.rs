@@ -161,6 +161,7 @@ impl Gateway {
         Some(PaymentFact {
             account: paid.account.clone(),
             gateway_payment_id: id.to_owned(),
+            opened_as: None,
             reference: paid.reference.clone(),
             state: paid.state,
             amount: paid.captured.unwrap_or(paid.asked),

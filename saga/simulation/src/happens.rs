@@ -310,6 +310,7 @@ impl System {
             Fact::Payment(fact) => fact.account.clone(),
             Fact::Refund(fact) => fact.account.clone(),
             Fact::Dispute(fact) => fact.account.clone(),
+            Fact::Hint(fact) => fact.account.clone(),
             Fact::Nothing => hall::asked(),
         };
         self.ingress(account, &headers, body);

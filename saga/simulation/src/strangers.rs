@@ -133,6 +133,7 @@ impl System {
         let fact = Fact::Payment(PaymentFact {
             account: hall::asked(),
             gateway_payment_id: format!("pi_forged_{}", self.draw()),
+            opened_as: None,
             reference: Reference::Booking {
                 booking,
                 payment: None,

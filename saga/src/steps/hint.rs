@@ -1,4 +1,4 @@
-//! The browser says that it has paid. Nobody has to believe it: the gateway is asked at once, and the customer
+//! The browser says that it has paid, or a webhook that nobody signed. Nobody has to believe it: the gateway is asked at once, and the customer
 //! is told again that we are at it. It moves no money and no seat.
 
 use time::{Duration, OffsetDateTime};
@@ -28,6 +28,25 @@ pub fn wait(booking: &Booking, attempt: &Payment, now: OffsetDateTime) -> Durati
     })
 }
 
+/// Whether a hint about `payment` would be listened to.
+pub fn is_of_use(world: &World, booking: BookingId, payment: PaymentId) -> bool {
+    let (Some(row), Some(attempt)) = (world.bookings.get(&booking), world.payments.get(&payment))
+    else {
+        return false;
+    };
+    attempt.booking == booking
+        && is_undecided(attempt)
+        && wait(row, attempt, world.now) <= Duration::ZERO
+}
+
+/// A declined attempt may still succeed with another card.
+const fn is_undecided(attempt: &Payment) -> bool {
+    matches!(
+        attempt.standing,
+        PaymentStanding::Open | PaymentStanding::Declined
+    )
+}
+
 /// Listens to a hint, unless the last one is too fresh. What is known already needs no question.
 pub fn heard(world: &mut World, booking: BookingId, payment: PaymentId) -> Outcome {
     let now = world.now;
@@ -38,11 +57,7 @@ pub fn heard(world: &mut World, booking: BookingId, payment: PaymentId) -> Outco
     else {
         return Outcome::Refused(Refusal::NoSuchPayment);
     };
-    // A declined attempt may still succeed with another card.
-    if !matches!(
-        attempt.standing,
-        PaymentStanding::Open | PaymentStanding::Declined
-    ) {
+    if !is_undecided(attempt) {
         return Outcome::AlreadyKnown;
     }
     let opened_at = attempt.opened_at;

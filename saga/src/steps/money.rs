@@ -43,7 +43,14 @@ pub fn told(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Outcom
         PaymentState::Captured => captured(world, booking, payment, fact),
         // Older news than what we know, or a contradiction that a captured fact always wins.
         PaymentState::Failed | PaymentState::Cancelled if standing == PaymentStanding::Captured => {
-            verify::doubt(world, payment);
+            // Another try of what was opened says nothing against the one that paid it.
+            let row = world.payments.get(&payment);
+            let of_this_one = row.is_some_and(|row| {
+                row.gateway_payment_id.as_ref() == Some(&fact.gateway_payment_id)
+            });
+            if of_this_one || fact.opened_as.is_none() {
+                verify::doubt(world, payment);
+            }
             Outcome::AlreadyKnown
         }
         _ if standing == PaymentStanding::Captured => Outcome::AlreadyKnown,
@@ -81,9 +88,15 @@ fn of_another(
     Outcome::NeedsPerson
 }
 
-/// Finds the payment that a fact is about: by the gateway's id, or by our attempt's.
+/// Finds the payment that a fact is about: by the gateway's id, by that of what it was opened as, or by our attempt's.
+///
+/// What was opened may come to several payments at the gateway. The first of them that bears money is our attempt's, and
+/// gives it its own id; any other is a payment of its own from then on. One that failed is the attempt's in any case, and
+/// so is the news that what was opened is paid, where the gateway does not say by which payment.
 pub fn find(world: &World, booking: BookingId, fact: &PaymentFact) -> Option<PaymentId> {
-    if let Some(known) = world.payment_at_gateway(&fact.account, &fact.gateway_payment_id) {
+    let ids = [Some(&fact.gateway_payment_id), fact.opened_as.as_ref()];
+    let known = |id: &String| world.payment_at_gateway(&fact.account, id);
+    if let Some(known) = ids.into_iter().flatten().find_map(known) {
         return Some(known);
     }
     let Reference::Booking {
@@ -97,23 +110,40 @@ pub fn find(world: &World, booking: BookingId, fact: &PaymentFact) -> Option<Pay
         .payments
         .get(attempt)
         .filter(|row| {
+            let of_the_attempt = fact.opened_as.as_ref().is_some_and(|opened_as| {
+                !fact.bears_money() || *opened_as == fact.gateway_payment_id
+            });
             row.booking == booking
                 && row.account == fact.account
-                && row.gateway_payment_id.is_none()
+                && (row.gateway_payment_id.is_none() || of_the_attempt)
         })
         .map(|row| row.id)
+}
+
+/// The gateway's id that a payment of ours bears after this fact, if it is to change.
+fn new_name(row: &Payment, fact: &PaymentFact) -> Option<String> {
+    let theirs = &fact.gateway_payment_id;
+    let Some(opened_as) = &fact.opened_as else {
+        return row.gateway_payment_id.is_none().then(|| theirs.clone());
+    };
+    // Where the gateway takes money by itself, a reservation may still lapse and another try of the same order pay.
+    let settled = fact.state == PaymentState::Captured
+        || fact.state == PaymentState::Authorised && row.capture == CaptureMode::AfterSeats;
+    match &row.gateway_payment_id {
+        Some(name) if name != opened_as => None,
+        _ if settled => Some(theirs.clone()),
+        Some(_) => None,
+        None => Some(opened_as.clone()),
+    }
 }
 
 /// The payment that a fact is about, with its gateway's id; or else it is one that we never opened, and that is
 /// written down now.
 fn recognise(world: &mut World, booking: BookingId, fact: &PaymentFact) -> PaymentId {
     if let Some(id) = find(world, booking, fact) {
-        let nameless = world
-            .payments
-            .get(&id)
-            .is_some_and(|row| row.gateway_payment_id.is_none());
-        if nameless && let Some(row) = world.payment_mut(id) {
-            row.gateway_payment_id = Some(fact.gateway_payment_id.clone());
+        let name = world.payments.get(&id).and_then(|row| new_name(row, fact));
+        if let (Some(name), Some(row)) = (name, world.payment_mut(id)) {
+            row.gateway_payment_id = Some(name);
         }
         return id;
     }

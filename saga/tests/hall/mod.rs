@@ -13,7 +13,7 @@ use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, ShowId, Use
 use boxoffice_saga::input::{CallAnswer, CaptureAnswer, Input, Outcome, VoidAnswer};
 use boxoffice_saga::ledger::Entry;
 use boxoffice_saga::money::{Currency, Money};
-use boxoffice_saga::payment::CaptureMode;
+use boxoffice_saga::payment::{CaptureMode, Payment};
 use boxoffice_saga::promises::{Books, Closed, LONGEST_UNDECIDED};
 use boxoffice_saga::refund::{Refund, RefundCause, RefundStanding};
 use boxoffice_saga::seat::{Seat, SeatKey, SeatState};
@@ -169,6 +169,15 @@ impl Hall {
             },
         };
         (BookingId::pack(self.drawn, self.show, self.drawn), input)
+    }
+
+    /// The gateway account of every attempt.
+    pub fn account(&self) -> GatewayAccount {
+        stripe()
+    }
+
+    pub fn payments(&self) -> impl Iterator<Item = &Payment> {
+        self.world.payments.values()
     }
 
     pub fn opens_attempt(&mut self, booking: BookingId) -> PaymentId {
@@ -480,6 +489,7 @@ fn fact(
     PaymentFact {
         account: stripe(),
         gateway_payment_id: id.to_owned(),
+        opened_as: None,
         reference: Reference::Booking {
             booking,
             payment: attempt,

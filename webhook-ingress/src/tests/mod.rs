@@ -6,6 +6,7 @@ mod connections;
 mod counted;
 mod limits;
 mod records;
+mod sources;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -21,7 +21,7 @@ pub enum Cure {
     /// The saga has to hear how the gateway's payment stands.
     TellPayment,
     /// The saga has to hear how this refund of the gateway's stands.
-    TellRefund(RefundFact),
+    TellRefund(Box<RefundFact>),
     /// A person.
     Person,
 }
@@ -116,7 +116,7 @@ fn told_differently(payment: &Payment, refunds: &[Refund], told: &Theirs) -> Vec
             None => (
                 format!("{there} and not here"),
                 "somebody made it at the gateway and its webhook is not here: boxoffice reconcile",
-                Cure::TellRefund(fact.clone()),
+                Cure::TellRefund(Box::new(fact.clone())),
             ),
             Some(row) if row.amount != fact.amount => (
                 format!("{there} and {} over {} here", row.id, row.amount),
@@ -126,7 +126,7 @@ fn told_differently(payment: &Payment, refunds: &[Refund], told: &Theirs) -> Vec
             Some(row) if !same(row.standing, fact.state) => (
                 format!("{there} and {} is {} here", row.id, row.standing.name()),
                 LOST,
-                Cure::TellRefund(fact.clone()),
+                Cure::TellRefund(Box::new(fact.clone())),
             ),
             Some(_) => continue,
         };

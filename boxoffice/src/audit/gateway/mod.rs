@@ -128,12 +128,8 @@ impl Comparison {
     fn add(&mut self, look: Look) {
         let (payment, refunds) = look.ours;
         let theirs = match look.theirs {
-            None => {
-                let account = payment.account.to_string();
-                *self.cannot_be_asked.entry(account).or_default() += 1;
-                return;
-            }
-            Some(Err(error)) => {
+            Some(Ok(theirs)) => theirs,
+            Some(Err(error)) if !error.is_cannot_be_asked() => {
                 self.unanswered.push(Unanswered {
                     payment: payment.id,
                     gateway_payment_id: payment.gateway_payment_id.unwrap_or_default(),
@@ -141,7 +137,12 @@ impl Comparison {
                 });
                 return;
             }
-            Some(Ok(theirs)) => theirs,
+            // We have no client for it, or it has no such call.
+            None | Some(Err(_)) => {
+                let account = payment.account.to_string();
+                *self.cannot_be_asked.entry(account).or_default() += 1;
+                return;
+            }
         };
         self.compared += 1;
         self.sum(&payment, &refunds, &theirs);

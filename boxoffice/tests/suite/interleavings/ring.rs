@@ -151,6 +151,7 @@ impl Ring {
         let captured = |id: &str| PaymentFact {
             account: account.clone(),
             gateway_payment_id: format!("pi_{id}_{show}"),
+            opened_as: None,
             reference: Reference::Booking {
                 booking,
                 payment: None,

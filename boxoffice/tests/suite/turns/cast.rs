@@ -123,6 +123,7 @@ impl Cast {
         PaymentFact {
             account: self.account(),
             gateway_payment_id: self.gateway_id(),
+            opened_as: None,
             reference: Reference::Booking {
                 booking: self.booking,
                 payment: Some(self.payment),

@@ -106,6 +106,7 @@ pub fn payment_fact(
     PaymentFact {
         account: account(),
         gateway_payment_id: gateway_payment(nth),
+        opened_as: None,
         reference: Reference::Booking {
             booking: of,
             payment: Some(payment(nth)),

@@ -1,59 +1,18 @@
-//! What each call does to the books.
+//! What each call does to the books, and what it answers.
 
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::answer::{invalid, missing};
+use super::{objects, payments, refunds};
 use crate::answer::Answer;
 use crate::behaviour::{Behaviour, Call};
 use crate::books::Books;
 use crate::form::Form;
-use crate::{payments, refunds, wire};
-
-/// A call as it came in.
-pub(crate) struct Asked {
-    pub(crate) call: Call,
-    /// The id in the path, if there is one.
-    pub(crate) id: Option<String>,
-    /// Body or query.
-    pub(crate) form: Form,
-    pub(crate) idempotency_key: Option<String>,
-    pub(crate) api_key: Option<String>,
-}
-
-/// An event to be told to the world.
-pub(crate) struct Happened {
-    pub(crate) kind: &'static str,
-    pub(crate) payment: String,
-    pub(crate) object: Value,
-}
-
-/// What a call came to.
-pub(crate) struct Acted {
-    pub(crate) answer: Answer,
-    pub(crate) happened: Vec<Happened>,
-}
-
-impl Happened {
-    pub(crate) fn new(kind: &'static str, payment: &str, object: Value) -> Self {
-        Self {
-            kind,
-            payment: payment.to_owned(),
-            object,
-        }
-    }
-}
-
-impl From<Answer> for Acted {
-    fn from(answer: Answer) -> Self {
-        Self {
-            answer,
-            happened: Vec::new(),
-        }
-    }
-}
+use crate::wire::{Acted, Asked, Wire};
 
 /// Does what is asked. `fresh` is the id of the payment that a `Create` makes.
-pub(crate) fn act(
+pub(super) fn act(
     books: &mut Books,
     asked: &Asked,
     fresh: &str,
@@ -74,16 +33,20 @@ pub(crate) fn act(
                 None => books.payment_order.len(),
                 Some(after) => match books.payments.get(after) {
                     Some(payment) => payment.place,
-                    None => return Answer::missing("payment_intent", after).into(),
+                    None => return missing("payment_intent", after).into(),
                 },
             };
             let ids = books.payment_order.get(..upto).unwrap_or_default();
-            let payments = ids.iter().rev().filter_map(|id| books.payments.get(id));
+            let payments = ids
+                .iter()
+                .rev()
+                .filter_map(|id| books.payments.get(id))
+                .filter(|payment| payment.wire == Wire::Stripe);
             list(
                 &asked.form,
                 "/v1/payment_intents",
                 payments.map(|p| (p.created, p)),
-                wire::payment,
+                objects::payment,
             )
         }
         Call::ListRefunds => {
@@ -93,7 +56,7 @@ pub(crate) fn act(
                 None => &books.refund_order,
                 Some(Some(payment)) => &payment.refunds,
                 Some(None) => {
-                    return Answer::missing("payment_intent", of.unwrap_or_default()).into();
+                    return missing("payment_intent", of.unwrap_or_default()).into();
                 }
             };
             let upto = match asked.form.get("starting_after") {
@@ -101,17 +64,25 @@ pub(crate) fn act(
                 Some(after) => match (of, books.refunds.get(after)) {
                     (None, Some(refund)) => refund.place,
                     (Some(_), Some(_)) => ids.iter().position(|id| id == after).unwrap_or(0),
-                    (_, None) => return Answer::missing("refund", after).into(),
+                    (_, None) => return missing("refund", after).into(),
                 },
             };
             let ids = ids.get(..upto).unwrap_or_default();
-            let refunds = ids.iter().rev().filter_map(|id| books.refunds.get(id));
+            let refunds = ids
+                .iter()
+                .rev()
+                .filter_map(|id| books.refunds.get(id))
+                .filter(|refund| books.wire_of(&refund.payment) == Wire::Stripe);
             list(
                 &asked.form,
                 "/v1/refunds",
                 refunds.map(|r| (r.created, r)),
-                wire::refund,
+                objects::refund,
             )
+        }
+        // Razorpay's calls.
+        Call::FetchOrder | Call::ListOrders | Call::ListOrderPayments => {
+            missing("route", id).into()
         }
         Call::ListEvents => {
             let mut kinds = asked.form.list("types");
@@ -124,7 +95,7 @@ pub(crate) fn act(
                 None => books.events.len(),
                 Some(after) => match books.events.iter().rposition(|event| event.id == after) {
                     Some(place) => place,
-                    None => return Answer::missing("event", after).into(),
+                    None => return missing("event", after).into(),
                 },
             };
             let events = books
@@ -134,7 +105,8 @@ pub(crate) fn act(
                 .iter()
                 .rev()
                 .filter(|event| {
-                    (kinds.is_empty() || kinds.contains(&event.kind))
+                    event.wire == Wire::Stripe
+                        && (kinds.is_empty() || kinds.contains(&event.kind))
                         && delivered.is_none_or(|wanted| wanted == books.delivered(event))
                 });
             list(
@@ -157,13 +129,13 @@ fn list<'a, T: 'a>(
     let limit = match form.get("limit").map(str::parse::<usize>) {
         None => 10,
         Some(Ok(limit)) if (1..=100).contains(&limit) => limit,
-        Some(_) => return Answer::invalid(None, "Invalid limit: it must be from 1 to 100").into(),
+        Some(_) => return invalid(None, "Invalid limit: it must be from 1 to 100").into(),
     };
     let mut bounds = Vec::new();
     for (name, value) in form.map("created") {
         match (name.as_str(), value.parse::<i64>()) {
             ("gte" | "gt" | "lte" | "lt", Ok(bound)) => bounds.push((name, bound)),
-            _ => return Answer::invalid(None, "Invalid created").into(),
+            _ => return invalid(None, "Invalid created").into(),
         }
     }
     let mut page = Vec::new();
@@ -184,5 +156,5 @@ fn list<'a, T: 'a>(
         }
         page.push(render(object));
     }
-    Answer::ok(wire::list(url, &page, more)).into()
+    Answer::ok(objects::list(url, &page, more)).into()
 }

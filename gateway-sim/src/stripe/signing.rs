@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 /// The value of `Stripe-Signature` for `body`, signed at `unix` seconds.
-pub(crate) fn header(secret: &str, unix: i64, body: &[u8]) -> String {
+pub(super) fn header(secret: &str, unix: i64, body: &[u8]) -> String {
     // HMAC takes keys of any length; were it not so, the empty MAC would be refused by the other side.
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map(|mut mac| {
         mac.update(unix.to_string().as_bytes());

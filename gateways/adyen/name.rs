@@ -1,0 +1,140 @@
+//! Our references at Adyen: the one text of ours that its signatures cover. Eighty characters at most.
+//!
+//! A payment's is `<booking>_<payment>`, a refund's `<booking>_<refund, without hyphens>-<generation>`.
+
+use boxoffice_saga::fact::Reference;
+use boxoffice_saga::identity::{BookingId, PaymentId, RefundId};
+
+use crate::client::CallError;
+use crate::legible;
+
+/// What the id of a payment link begins with.
+const LINK: &str = "PL";
+/// Characters of an id with its hyphens.
+const ID: usize = 36;
+
+/// Whose an item is, as its reference says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Whose {
+    pub(super) reference: Reference,
+    /// The go at our refund, where it is one.
+    pub(super) refund: Option<(RefundId, u32)>,
+}
+
+pub(super) fn of_payment(booking: BookingId, payment: PaymentId) -> String {
+    format!("{booking}_{payment}")
+}
+
+/// `key` is the refund's idempotency key, which names it and its generation.
+pub(super) fn of_refund(booking: BookingId, key: &str) -> String {
+    format!("{booking}_{key}")
+}
+
+/// Reads a reference. Anybody may have written it.
+pub(super) fn read(text: &str) -> Whose {
+    let nobody = Whose {
+        reference: Reference::Absent,
+        refund: None,
+    };
+    let Some((booking, rest)) = text.split_once('_') else {
+        return nobody;
+    };
+    let (payment, refund) = (rest.parse::<PaymentId>().ok(), our_refund(rest));
+    if booking.len() != ID || (refund.is_none() && (payment.is_none() || rest.len() != ID)) {
+        return nobody;
+    }
+    let reference = match booking.parse::<BookingId>() {
+        Ok(booking) => Reference::Booking {
+            booking,
+            payment: payment.filter(|_| refund.is_none()),
+        },
+        Err(_) => Reference::Malformed {
+            found: legible::words(booking, 64),
+        },
+    };
+    Whose { reference, refund }
+}
+
+fn our_refund(key: &str) -> Option<(RefundId, u32)> {
+    let (refund, generation) = key.split_once('-')?;
+    if refund.len() != 32 {
+        return None;
+    }
+    let (refund, generation): (RefundId, u32) = (refund.parse().ok()?, generation.parse().ok()?);
+    // Nobody else's spelling of it.
+    (refund.gateway_key(generation) == key).then_some((refund, generation))
+}
+
+/// Whether it is a payment link, and not a payment.
+pub(super) fn is_link(id: &str) -> bool {
+    // A payment's reference has 16 characters and may begin so too; a link's has 18.
+    id.starts_with(LINK) && id.len() > 16
+}
+
+/// An id of Adyen's: letters and digits. They may stand in a path.
+pub(super) fn id(id: &str) -> Result<&str, CallError> {
+    if (1..=64).contains(&id.len()) && id.bytes().all(|c| c.is_ascii_alphanumeric()) {
+        Ok(id)
+    } else {
+        Err(CallError::NotFound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use boxoffice_saga::identity::ShowId;
+
+    use super::*;
+
+    #[test]
+    fn our_references_come_back_and_others_are_nobodys() {
+        let booking = BookingId::pack(1_700_000_000_000, ShowId::try_from(7_u64).unwrap(), 9);
+        let payment: PaymentId = "0190b5a0-0000-7000-8000-00000000002a".parse().unwrap();
+        let refund = RefundId::of(payment, 1);
+        let paid = of_payment(booking, payment);
+        assert_eq!(
+            read(&paid),
+            Whose {
+                reference: Reference::Booking {
+                    booking,
+                    payment: Some(payment)
+                },
+                refund: None
+            }
+        );
+        let returned = of_refund(booking, &refund.gateway_key(u32::MAX));
+        assert_eq!(
+            read(&returned),
+            Whose {
+                reference: Reference::Booking {
+                    booking,
+                    payment: None
+                },
+                refund: Some((refund, u32::MAX))
+            }
+        );
+        assert!(paid.len() <= 80 && returned.len() <= 80);
+        for other in [
+            "",
+            "_",
+            "order_17",
+            "TestPayment-1407325143704",
+            &paid[1..],
+            &format!("{paid}x"),
+        ] {
+            assert_eq!(read(other).reference, Reference::Absent, "{other}");
+        }
+        let nearly = format!("{payment}_{payment}");
+        assert!(matches!(
+            read(&nearly).reference,
+            Reference::Malformed { .. }
+        ));
+    }
+
+    #[test]
+    fn a_link_is_told_from_a_payment() {
+        assert!(is_link("PL6DB3157D27FFBBCF"));
+        assert!(!is_link("PLKJHGFDSAPOIUYT") && !is_link("QFQTPCQ8HXSKGK82"));
+        assert!(id("a/b").is_err() && id("").is_err());
+    }
+}
