@@ -81,7 +81,7 @@ impl Sim {
             api_key: KEY_SECRET.into(),
             timeout_ms,
         });
-        razorpay.line = config.line.clone();
+        razorpay.line = config.line;
         let mut cashfree = AccountConfig::new("cashfree", SigningSecret::new(SECRET));
         if reserves {
             cashfree.capture = CaptureMode::AfterSeats;
