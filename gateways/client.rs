@@ -46,8 +46,27 @@ pub trait GatewayClient: Send + Sync {
     /// How a refund stands now.
     fn fetch_refund<'a>(&'a self, gateway_refund_id: &'a str) -> Answer<'a, RefundFact>;
 
-    /// Every refund of the payment that the gateway has, whoever made it; all pages.
+    /// Every refund of the payment that the gateway has, whoever made it; all pages. A gateway that lists none
+    /// [cannot be asked](CallError::cannot_be_asked).
     fn refunds_of<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, Vec<RefundFact>>;
+
+    /// Those of our refund's goes up to the `latest` that the gateway has: what is asked where an earlier request may have
+    /// made it. Empty only if the gateway says that it has none of them.
+    ///
+    /// A gateway without a list of refunds is asked for each by its key ([`RefundId::gateway_key`]).
+    fn goes_at<'a>(
+        &'a self,
+        gateway_payment_id: &'a str,
+        refund: RefundId,
+        _latest: u32,
+    ) -> Answer<'a, Vec<RefundFact>> {
+        async move {
+            let mut there = self.refunds_of(gateway_payment_id).await?;
+            there.retain(|fact| fact.refund == Some(refund));
+            Ok(there)
+        }
+        .boxed()
+    }
 
     /// How one learns what became of a refund here.
     fn refund_news(&self) -> RefundNews {
@@ -76,7 +95,7 @@ pub trait GatewayClient: Send + Sync {
 /// How one learns what became of a refund at a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefundNews {
-    /// It can be asked: [`GatewayClient::fetch_refund`], [`GatewayClient::refunds_of`].
+    /// It can be asked: [`GatewayClient::fetch_refund`], [`GatewayClient::goes_at`].
     Asked,
     /// It cannot be asked, and tells by webhook. Where an answer was lost, the same order under the same key is
     /// answered as the first time.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_saga::fact::{PaymentFact, RefundFact};
-use boxoffice_saga::identity::GatewayAccount;
+use boxoffice_saga::identity::{GatewayAccount, RefundId};
 use futures::FutureExt;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -331,6 +331,17 @@ impl GatewayClient for Line {
 
     fn refunds_of<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, Vec<RefundFact>> {
         let call = self.shared.client.refunds_of(gateway_payment_id);
+        self.through(Call::ListRefunds, call).boxed()
+    }
+
+    fn goes_at<'a>(
+        &'a self,
+        gateway_payment_id: &'a str,
+        refund: RefundId,
+        latest: u32,
+    ) -> Answer<'a, Vec<RefundFact>> {
+        let client = &self.shared.client;
+        let call = client.goes_at(gateway_payment_id, refund, latest);
         self.through(Call::ListRefunds, call).boxed()
     }
 

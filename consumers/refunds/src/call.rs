@@ -93,8 +93,9 @@ impl<S: Reads, L: Lane> RefundWork<S, L> {
             First::LookUp => {
                 let next = match client.refund_news() {
                     RefundNews::Asked => {
-                        let all = client.refunds_of(gateway_payment_id).await;
-                        after_look_up(all, &refund, task)?
+                        let goes =
+                            client.goes_at(gateway_payment_id, refund.id, task.key.generation);
+                        after_look_up(goes.await, &refund, task)?
                     }
                     RefundNews::Told { key_lives } => {
                         let lives = key_lives.try_into().unwrap_or(time::Duration::ZERO);

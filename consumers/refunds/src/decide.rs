@@ -82,7 +82,7 @@ pub fn first<'a>(refund: &'a Refund, task: &Leased) -> First<'a> {
     }
 }
 
-/// What follows when the gateway says that these are all the refunds of the payment.
+/// What follows when the gateway says that these are all the goes at the refund that it has.
 ///
 /// # Errors
 /// [`HeldBack`]: the gateway was not asked.
