@@ -33,9 +33,9 @@ pub enum Scheme {
     Square,
     /// Checkout.com. Webhooks only.
     CheckoutCom,
-    /// Mollie: signed webhooks, and unsigned ones as hints.
+    /// Mollie: signed webhooks, and unsigned ones as hints; client.
     Mollie,
-    /// PhonePe v2: its webhooks are hints.
+    /// PhonePe v2: its webhooks are hints; client.
     Phonepe,
     /// PayU India. Webhooks only.
     PayuIndia,
@@ -48,7 +48,12 @@ impl Scheme {
     const fn has_client(self) -> bool {
         matches!(
             self,
-            Self::Stripe | Self::Razorpay | Self::Cashfree | Self::Adyen | Self::Mollie
+            Self::Stripe
+                | Self::Razorpay
+                | Self::Cashfree
+                | Self::Adyen
+                | Self::Mollie
+                | Self::Phonepe
         )
     }
 
@@ -101,7 +106,7 @@ pub struct AccountConfig {
     #[serde(default)]
     pub webhook_url: Option<String>,
     /// Where customers are sent once they have paid, or have not, on the gateway's own page: for gateways that want it
-    /// (Mollie).
+    /// (Mollie, PhonePe).
     #[serde(default)]
     pub return_url: Option<String>,
     /// The addresses and networks that its webhooks come from, where it says so; others are refused. Default: from
@@ -123,12 +128,16 @@ pub struct AccountConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiConfig {
-    /// Where its API is, without a path, for example `https://api.stripe.com`.
+    /// Where its API is, without a path of a single call, for example `https://api.stripe.com` or
+    /// `https://api.phonepe.com/apis/pg`.
     pub base_url: String,
     /// Who we are there, where the key alone does not say it: Razorpay's key id (`rzp_live_…` or `rzp_test_…`),
-    /// Cashfree's client id.
+    /// Cashfree's and PhonePe's client id.
     #[serde(default)]
     pub user: Option<String>,
+    /// Which version of `user` and `api_key` these are: PhonePe's `client_version`. Default 1.
+    #[serde(default)]
+    pub client_version: Option<u32>,
     /// The merchant account that the calls are for, where a key is good for several: Adyen's `merchantAccount`.
     #[serde(default)]
     pub merchant: Option<String>,
@@ -239,6 +248,9 @@ impl AccountConfig {
                 "Mollie's reservations are not taken by boxoffice: `capture` must be `automatic`",
             ));
         }
+        if scheme == Scheme::Phonepe {
+            self.phonepe().map_err(bad)?;
+        }
         if self.hmac.is_some() && scheme != Scheme::Hmac {
             return Err(bad(
                 "`hmac` is for `scheme = \"hmac\"`: remove the one or set the other",
@@ -279,6 +291,33 @@ impl AccountConfig {
         let named = |api: &ApiConfig| api.merchant.as_deref().is_some_and(|name| !name.is_empty());
         if self.api.as_ref().is_some_and(|api| !named(api)) {
             return Err("`api.merchant` is missing: the merchant account (`merchantAccount`)");
+        }
+        Ok(())
+    }
+}
+
+impl AccountConfig {
+    /// PhonePe's answers do not say which mode they are of: the address does.
+    fn phonepe(&self) -> Result<(), &'static str> {
+        if self.capture == CaptureMode::AfterSeats {
+            return Err("PhonePe takes the money at once: `capture` must be `automatic`");
+        }
+        let Some(api) = &self.api else {
+            return Ok(());
+        };
+        if api.user.as_deref().unwrap_or_default().is_empty() {
+            return Err("`api.user` is missing: PhonePe's client id (`client_id`)");
+        }
+        if self.return_url.is_none() {
+            return Err(
+                "PhonePe's customers pay on its page and are sent back: set `return_url` to where",
+            );
+        }
+        if self.live && api.base_url.contains("sandbox") {
+            return Err("it is live, and `api.base_url` is the sandbox's");
+        }
+        if !self.live && api.base_url.starts_with("https://api.phonepe.com") {
+            return Err("it is not live, and `api.base_url` is where real money is");
         }
         Ok(())
     }

@@ -115,6 +115,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Metadata<'a> {
     }
 }
 
+/// The go at our refund whose [idempotency key](RefundId::gateway_key) this is.
+pub(crate) fn our_refund(key: &str) -> Option<(RefundId, u32)> {
+    let (refund, generation) = key.split_once('-')?;
+    if refund.len() != 32 {
+        return None;
+    }
+    let (refund, generation): (RefundId, u32) = (refund.parse().ok()?, generation.parse().ok()?);
+    // Nobody else's spelling of it.
+    (refund.gateway_key(generation) == key).then_some((refund, generation))
+}
+
 struct MetadataVisitor;
 
 impl<'de> Visitor<'de> for MetadataVisitor {

@@ -19,7 +19,7 @@ use crate::generic::GenericDoor;
 use crate::line::{Line, LineConfig};
 use crate::mollie::{MollieClient, MollieDoor};
 use crate::payu_india::PayuDoor;
-use crate::phonepe::PhonePeDoor;
+use crate::phonepe::{PhonePeClient, PhonePeDoor};
 use crate::port::{Door, EventIds, Refusal, Unreadable};
 use crate::razorpay::{RazorpayClient, RazorpayDoor};
 use crate::record::{InboxKey, Source, WebhookRecord};
@@ -153,7 +153,20 @@ impl Gateways {
                     };
                     (Box::new(MollieDoor::new(&config)), client)
                 }
-                Scheme::Phonepe => (Box::new(PhonePeDoor::new(&config)), None),
+                Scheme::Phonepe => {
+                    let client = match &config.api {
+                        Some(api) => {
+                            let client =
+                                PhonePeClient::new(&config, api).map_err(|what| ConfigError {
+                                    account: account.clone(),
+                                    what,
+                                })?;
+                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
+                        }
+                        None => None,
+                    };
+                    (Box::new(PhonePeDoor::new(&config)), client)
+                }
                 Scheme::PayuIndia => (Box::new(PayuDoor::new(&config)), None),
                 Scheme::Hmac => {
                     let door = ConfiguredDoor::new(&config).map_err(|what| ConfigError {

@@ -7,6 +7,7 @@ use boxoffice_saga::identity::{BookingId, PaymentId, RefundId};
 
 use crate::client::CallError;
 use crate::legible;
+use crate::reference::our_refund;
 
 /// What the id of a payment link begins with.
 const LINK: &str = "PL";
@@ -53,16 +54,6 @@ pub(super) fn read(text: &str) -> Whose {
         },
     };
     Whose { reference, refund }
-}
-
-fn our_refund(key: &str) -> Option<(RefundId, u32)> {
-    let (refund, generation) = key.split_once('-')?;
-    if refund.len() != 32 {
-        return None;
-    }
-    let (refund, generation): (RefundId, u32) = (refund.parse().ok()?, generation.parse().ok()?);
-    // Nobody else's spelling of it.
-    (refund.gateway_key(generation) == key).then_some((refund, generation))
 }
 
 /// Whether it is a payment link, and not a payment.

@@ -1,10 +1,13 @@
-//! PhonePe v2: webhooks whose bodies nobody signs.
+//! PhonePe v2: webhooks whose bodies nobody signs, and the API that is asked instead.
 //!
 //! `Authorization: <hex>` is SHA-256 of `user:password`, the same with every webhook, so it says who was let in once and
 //! nothing about the body. What comes is a hint, and no more. The configured secret is `user:password`.
 //! (developer.phonepe.com, Webhook Handling)
 
+mod answer;
+mod client;
 mod events;
+mod token;
 
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
@@ -17,6 +20,8 @@ use crate::port::{Door, EventIds, Refusal};
 use crate::readings::Readings;
 use crate::secrets::{SigningSecret, mac_from_hex, signed_by_one};
 use crate::speaker::Speaker;
+
+pub use client::PhonePeClient;
 
 const HEADER: &str = "authorization";
 

@@ -141,6 +141,26 @@ fn mistakes_are_told_in_words_and_without_secrets() {
             "the other mode",
         ),
         (
+            json!({ "gateway": "phonepe", "secrets": ["hush"], "capture": "after_seats" }),
+            "`capture`",
+        ),
+        (
+            json!({ "gateway": "phonepe", "secrets": ["hush"], "api": { "base_url": "http://x", "api_key": "hush" } }),
+            "`api.user`",
+        ),
+        (
+            json!({ "gateway": "phonepe", "secrets": ["hush"], "api": { "base_url": "http://x", "user": "x", "api_key": "hush" } }),
+            "`return_url`",
+        ),
+        (
+            json!({ "gateway": "phonepe", "live": true, "secrets": ["hush"], "return_url": "x", "api": { "base_url": "https://api-preprod.phonepe.com/apis/pg-sandbox", "user": "x", "api_key": "hush" } }),
+            "the sandbox's",
+        ),
+        (
+            json!({ "gateway": "phonepe", "secrets": ["hush"], "return_url": "x", "api": { "base_url": "https://api.phonepe.com/apis/pg", "user": "x", "api_key": "hush" } }),
+            "where real money is",
+        ),
+        (
             json!({ "gateway": "stripe", "secrets": ["hush"], "api": { "base_url": "stripe", "api_key": "hush" } }),
             "must look like",
         ),

@@ -300,6 +300,7 @@ fn the_key_must_be_of_the_configured_mode() {
         config.api = Some(boxoffice_gateways::ApiConfig {
             base_url: "https://api.razorpay.com".into(),
             merchant: None,
+            client_version: None,
             user: user.map(str::to_owned),
             api_key: "secret".into(),
             timeout_ms: 1_000,

@@ -98,6 +98,7 @@ fn gateways(stage: &Stage) -> Gateways {
         base_url: stage.target.simulator.clone(),
         user: None,
         merchant: None,
+        client_version: None,
         api_key: "sk_test_key".into(),
         timeout_ms: 3_000,
     });

@@ -69,6 +69,7 @@ impl Sim {
             base_url: base.clone(),
             user: None,
             merchant: None,
+            client_version: None,
             api_key: KEY.into(),
             timeout_ms,
         });
@@ -78,6 +79,7 @@ impl Sim {
             base_url: format!("{base}/razorpay"),
             user: Some(KEY_ID.to_owned()),
             merchant: None,
+            client_version: None,
             api_key: KEY_SECRET.into(),
             timeout_ms,
         });
@@ -90,6 +92,7 @@ impl Sim {
             base_url: format!("{base}/cashfree"),
             user: Some(KEY_ID.to_owned()),
             merchant: None,
+            client_version: None,
             api_key: KEY_SECRET.into(),
             timeout_ms,
         });
@@ -98,6 +101,7 @@ impl Sim {
             base_url: format!("{base}/adyen"),
             user: None,
             merchant: Some(MERCHANT.to_owned()),
+            client_version: None,
             api_key: KEY_SECRET.into(),
             timeout_ms,
         });
