@@ -16,14 +16,6 @@ use stage::{HMAC_KEY, KEY, Receiver, Sim, adyen, now, order, refund_of};
 
 const GATEWAY: &str = "adyen";
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the receiver's clock, by which signatures are verified"
-)]
-fn now() -> OffsetDateTime {
-    OffsetDateTime::now_utc()
-}
-
 /// A link that is paid: what we asked for, the link's id, and the payment's reference.
 async fn paid(sim: &Sim) -> (CreatePayment, String, String) {
     let order = order();

@@ -18,14 +18,6 @@ use stage::{KEY, Receiver, SECRET, Sim, calls, cashfree, now, order, refund_of};
 
 const GATEWAY: &str = "cashfree";
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the receiver's clock, by which signatures are verified"
-)]
-fn now() -> OffsetDateTime {
-    OffsetDateTime::now_utc()
-}
-
 /// An order that is paid: what we asked for, the order's id, and the name of its payment.
 async fn paid(sim: &Sim) -> (CreatePayment, String, String) {
     let order = order();
