@@ -320,7 +320,7 @@ impl Walk<'_> {
         let asked: Vec<_> = to_ask
             .into_iter()
             .map(|(id, hearsay)| {
-                async move { (id, hearsay, ask(client.as_ref(), id).await) }.boxed()
+                async move { (id, hearsay, ask(client.as_ref(), id, &[]).await) }.boxed()
             })
             .collect();
         let asked = futures::stream::iter(asked).buffer_unordered(AT_ONCE);

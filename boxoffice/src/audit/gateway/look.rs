@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use boxoffice_gateways::client::Answer;
-use boxoffice_gateways::{CallError, GatewayClient, Gateways};
-use boxoffice_saga::fact::PaymentState;
+use boxoffice_gateways::{CallError, GatewayClient, Gateways, RefundNews};
+use boxoffice_saga::fact::{PaymentState, RefundFact};
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::payment::Payment;
 use boxoffice_saga::refund::Refund;
@@ -116,17 +116,21 @@ async fn look(
 async fn look_at(gateways: &Gateways, ours: Ours) -> Look {
     let client = gateways.client(&ours.0.account);
     let theirs = match (client, &ours.0.gateway_payment_id) {
-        (Some(client), Some(id)) => Some(ask(client.as_ref(), id).await),
+        (Some(client), Some(id)) => Some(ask(client.as_ref(), id, &ours.1).await),
         _ => None,
     };
     Look { ours, theirs }
 }
 
-/// Asks for a payment and its refunds.
+/// Asks for a payment and its refunds: all of them, or, where the gateway lists none, those that are `ours`.
 ///
 /// # Errors
 /// The last one of a few tries.
-pub async fn ask(client: &dyn GatewayClient, id: &str) -> Result<Theirs, CallError> {
+pub async fn ask(
+    client: &dyn GatewayClient,
+    id: &str,
+    ours: &[Refund],
+) -> Result<Theirs, CallError> {
     let payment = match patiently(|| client.fetch_payment(id)).await {
         Ok(fact) => fact,
         Err(CallError::NotFound) => return Ok(Theirs::default()),
@@ -134,7 +138,14 @@ pub async fn ask(client: &dyn GatewayClient, id: &str) -> Result<Theirs, CallErr
     };
     // What was never captured has nothing to return.
     let refunds = if payment.state == PaymentState::Captured {
-        patiently(|| client.refunds_of(id)).await?
+        match patiently(|| client.refunds_of(id)).await {
+            Err(error)
+                if error.is_cannot_be_asked() && client.refund_news() == RefundNews::Asked =>
+            {
+                one_by_one(client, id, ours).await?
+            }
+            all => all?,
+        }
     } else {
         Vec::new()
     };
@@ -142,6 +153,18 @@ pub async fn ask(client: &dyn GatewayClient, id: &str) -> Result<Theirs, CallErr
         payment: Some(payment),
         refunds,
     })
+}
+
+async fn one_by_one(
+    client: &dyn GatewayClient,
+    id: &str,
+    ours: &[Refund],
+) -> Result<Vec<RefundFact>, CallError> {
+    let mut there = Vec::new();
+    for refund in ours {
+        there.extend(patiently(|| client.goes_at(id, refund.id, refund.generation)).await?);
+    }
+    Ok(there)
 }
 
 /// Asks again where the gateway is busy or says nothing, with growing pauses.
