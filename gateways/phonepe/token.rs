@@ -1,6 +1,7 @@
 //! The token that PhonePe wants with every call. (developer.phonepe.com, Generate Authorization Token;
 //! PhonePe/phonepe-pg-sdk-python: `token_service.py`, `base_urls.py`)
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -45,9 +46,9 @@ struct Token {
 #[derive(Deserialize)]
 struct Issued<'a> {
     #[serde(borrow)]
-    access_token: &'a str,
+    access_token: Cow<'a, str>,
     #[serde(borrow)]
-    token_type: &'a str,
+    token_type: Cow<'a, str>,
     #[serde(default)]
     issued_at: Option<i64>,
     #[serde(default)]
@@ -168,7 +169,8 @@ fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> CallError {
     CallError::RetryLater {
         after: retry_after(headers).max(at_least),
         why: format!(
-            "the gateway gives us no token ({}): are `api.user`, `api.api_key` and `api.client_version` right?",
+            "the gateway gives us no token ({}): are `api.base_url`, `api.user`, `api.api_key` and \
+             `api.client_version` right?",
             problem.code
         ),
         said_by: SaidBy::Gateway,
@@ -181,8 +183,8 @@ mod tests {
 
     fn good_for(issued_at: Option<i64>, expires_at: Option<i64>) -> u64 {
         let issued = Issued {
-            access_token: "t",
-            token_type: "O-Bearer",
+            access_token: "t".into(),
+            token_type: "O-Bearer".into(),
             issued_at,
             expires_at,
         };

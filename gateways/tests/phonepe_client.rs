@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use boxoffice_gateways::phonepe::PhonePeClient;
 use boxoffice_gateways::{
     AccountConfig, CallError, CreatePayment, GatewayAccount, GatewayClient, Gateways, RefundNews,
     RefundOrder, SaidBy, VoidAnswer,
@@ -26,7 +27,13 @@ const TOKEN_PATH: &str = "POST /apis/pg-sandbox/v1/oauth/token HTTP/1.1";
 /// Answers with these, one after the other, and notes what was asked.
 async fn phonepe(answers: Vec<Scripted>) -> (Arc<dyn GatewayClient>, Asked) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let config: AccountConfig = serde_json::from_value(json!({
+    let gateways = Gateways::new(vec![configured(&listener)], vec![]).unwrap();
+    let client = gateways.client(&GatewayAccount::new("phonepe", "default"));
+    (Arc::clone(client.unwrap()), serve(listener, answers))
+}
+
+fn configured(listener: &TcpListener) -> AccountConfig {
+    serde_json::from_value(json!({
         "gateway": "phonepe",
         "secrets": ["user:password"],
         "return_url": "https://tickets.example.org/back",
@@ -35,9 +42,10 @@ async fn phonepe(answers: Vec<Scripted>) -> (Arc<dyn GatewayClient>, Asked) {
             "user": "CLIENT_1", "api_key": "hush & hush", "client_version": 3,
         },
     }))
-    .unwrap();
-    let gateways = Gateways::new(vec![config], vec![]).unwrap();
-    let client = gateways.client(&GatewayAccount::new("phonepe", "default"));
+    .unwrap()
+}
+
+fn serve(listener: TcpListener, answers: Vec<Scripted>) -> Asked {
     let asked = Asked::default();
     let notes = Arc::clone(&asked);
     tokio::spawn(async move {
@@ -62,7 +70,7 @@ async fn phonepe(answers: Vec<Scripted>) -> (Arc<dyn GatewayClient>, Asked) {
             stream.write_all((head + &body).as_bytes()).await.unwrap();
         }
     });
-    (Arc::clone(client.unwrap()), asked)
+    asked
 }
 
 /// The same, with a token first that is good for an hour.
@@ -577,4 +585,19 @@ async fn without_a_token_nothing_is_asked_and_nothing_secret_is_said() {
         assert!(!said.contains("hush") && !said.contains("first"), "{said}");
         assert_eq!(asked.lock().unwrap().len(), 1, "{shown}");
     }
+}
+
+#[tokio::test]
+async fn a_client_does_not_show_what_it_keeps() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = configured(&listener);
+    let asked = serve(listener, vec![token("first", 3_600), order("PENDING", &[])]);
+    let client = PhonePeClient::new(&config, config.api.as_ref().unwrap()).unwrap();
+    client.fetch_payment(&attempt().to_string()).await.unwrap();
+    assert!(asked.lock().unwrap()[1].contains("O-Bearer first"));
+    let shown = format!("{client:?}");
+    assert!(
+        !shown.contains("hush") && !shown.contains("first"),
+        "{shown}"
+    );
 }
