@@ -9,7 +9,8 @@ use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use boxoffice_dev_servers::{
     Fetched, Kafka, KafkaOptions, Postgres, PostgresOptions, ServerError, Silent,
@@ -67,12 +68,19 @@ fn client(kafka: &Kafka) -> ClientConfig {
     config
 }
 
-/// How many records partition 0 holds.
+/// How many records partition 0 holds. A broker that has just started may not lead it yet.
 async fn records(kafka: &Kafka, topic: &'static str) -> i64 {
-    let consumer: BaseConsumer = client(kafka).create().unwrap();
-    tokio::task::spawn_blocking(move || consumer.fetch_watermarks(topic, 0, PATIENCE).unwrap().1)
-        .await
-        .unwrap()
+    let consumer: Arc<BaseConsumer> = Arc::new(client(kafka).create().unwrap());
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let consumer = Arc::clone(&consumer);
+        let ask = move || consumer.fetch_watermarks(topic, 0, PATIENCE);
+        match tokio::task::spawn_blocking(ask).await.unwrap() {
+            Ok((_, records)) => return records,
+            Err(error) => assert!(Instant::now() < until, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use boxoffice_booking_api::shows::{NewShow, create_show, put_on_sale};
 use boxoffice_saga::identity::ShowId;
 use futures::StreamExt;
 use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
 
 use crate::operator::{Operator, answer};
 use crate::servers;
@@ -101,6 +102,17 @@ async fn every_payment_of_a_cancelled_show_goes_back_once_whoever_dies() {
         "PAYMENT_PENDING"
     );
 
+    // One of the bookings cannot be cancelled before everything is killed.
+    let mut in_the_way = stage.database.acquire().await.expect("a connection");
+    let lock = format!(
+        "begin; select from bookings where show_id = {} order by booking_id desc limit 1 for update",
+        show.as_i64()
+    );
+    sqlx::raw_sql(AssertSqlSafe(lock))
+        .execute(&mut *in_the_way)
+        .await
+        .expect("a lock");
+
     let cancel = format!("shows/{show}/cancel");
     let because = json!({ "reason": "the singer is ill" });
     let (status, cancelled) = operator.does(&cancel, &because).await;
@@ -133,6 +145,11 @@ async fn every_payment_of_a_cancelled_show_goes_back_once_whoever_dies() {
         "it was not in the middle: {}",
         system.log()
     );
+    sqlx::query("rollback")
+        .execute(&mut *in_the_way)
+        .await
+        .expect("the way is free");
+    drop(in_the_way);
     system.start_roles(None).await;
     let all = stage
         .until(&(0, HOLDS.into()), async || {
