@@ -271,11 +271,6 @@ impl AccountConfig {
                 "a signing secret is not in hexadecimal digits, as Adyen shows its HMAC keys",
             );
         }
-        if self.capture == CaptureMode::AfterSeats {
-            return Err(
-                "Adyen's reservations are not taken by boxoffice: `capture` must be `automatic`",
-            );
-        }
         let named = |api: &ApiConfig| api.merchant.as_deref().is_some_and(|name| !name.is_empty());
         if self.api.as_ref().is_some_and(|api| !named(api)) {
             return Err("`api.merchant` is missing: the merchant account (`merchantAccount`)");

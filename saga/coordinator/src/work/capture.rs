@@ -1,6 +1,6 @@
 //! `capture`: takes authorised money, now that the seats are the customer's.
 
-use boxoffice_gateways::CallError;
+use boxoffice_gateways::{Attempt, CallError};
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::input::{CaptureAnswer, Input};
 use boxoffice_saga::payment::PaymentStanding;
@@ -28,8 +28,17 @@ impl<S: Reads> CoordinatorWork<S> {
             let why = "there is nobody to ask".to_owned();
             return Ok(CaptureAnswer::Unknown { why });
         };
-        Ok(match made(client.capture_payment(id).await)? {
-            Ok(fact) => CaptureAnswer::Taken { fact },
+        let attempt = Attempt {
+            payment: payment.id,
+            booking: payment.booking,
+            gateway_payment_id: id.clone(),
+            amount: payment.expected,
+        };
+        Ok(match made(client.capture_payment(&attempt).await)? {
+            Ok(boxoffice_gateways::CaptureAnswer::Taken(fact)) => CaptureAnswer::Taken { fact },
+            Ok(boxoffice_gateways::CaptureAnswer::UnderWay) => CaptureAnswer::Unknown {
+                why: "the gateway has accepted it, and will tell by webhook".to_owned(),
+            },
             Err(error @ CallError::Declined { .. }) => CaptureAnswer::Declined {
                 why: error.to_string(),
             },
