@@ -88,7 +88,7 @@ pub struct AccountConfig {
     pub live: bool,
     /// When the money of payments opened here is taken: by the gateway with the authorisation (`automatic`), or only
     /// when the seats are the customer's (`after_seats`): then a lost seat is an authorisation given up, and no
-    /// refund. The second needs a gateway that can do it.
+    /// refund. The second needs a gateway that can do it: Stripe, Razorpay, Cashfree, Adyen.
     #[serde(default, deserialize_with = "capture_mode")]
     pub capture: CaptureMode,
     /// What it signs its webhooks with.

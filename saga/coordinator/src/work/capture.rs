@@ -10,6 +10,9 @@ use boxoffice_turn::Reads;
 
 use super::{CoordinatorWork, made};
 
+/// How long to wait for the webhook before a gateway that has accepted a capture is asked again.
+const WEBHOOK_COMES_MS: i64 = 60_000;
+
 impl<S: Reads> CoordinatorWork<S> {
     pub(super) async fn capture(&self, task: &Leased) -> Result<CaptureAnswer, HeldBack> {
         let (payment, client) = match self.payment(task).await {
@@ -36,8 +39,9 @@ impl<S: Reads> CoordinatorWork<S> {
         };
         Ok(match made(client.capture_payment(&attempt).await)? {
             Ok(boxoffice_gateways::CaptureAnswer::Taken(fact)) => CaptureAnswer::Taken { fact },
-            Ok(boxoffice_gateways::CaptureAnswer::UnderWay) => CaptureAnswer::Unknown {
-                why: "the gateway has accepted it, and will tell by webhook".to_owned(),
+            Ok(boxoffice_gateways::CaptureAnswer::UnderWay) => CaptureAnswer::RetryLater {
+                after_ms: Some(WEBHOOK_COMES_MS),
+                why: "the gateway has accepted it, and tells by webhook".to_owned(),
             },
             Err(error @ CallError::Declined { .. }) => CaptureAnswer::Declined {
                 why: error.to_string(),

@@ -35,7 +35,7 @@ impl<S: Reads> CoordinatorWork<S> {
                 VoidAnswer::AlreadyPaid { fact }
             }
             Ok(boxoffice_gateways::VoidAnswer::UnderWay) => VoidAnswer::Unknown {
-                why: "the gateway has accepted it, and will tell by webhook".to_owned(),
+                why: "the gateway has accepted it, and tells by webhook".to_owned(),
             },
             Ok(boxoffice_gateways::VoidAnswer::NotPossible { why }) => {
                 VoidAnswer::NotPossible { why }
