@@ -15,11 +15,11 @@ pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome
     let Some(payment) = world.payment_at_gateway(&fact.account, &fact.gateway_payment_id) else {
         return call(world, booking, None, fact);
     };
+    // News of the refund may come before that of its payment: then it is money as soon as the payment is.
     let counts = world
         .payments
         .get(&payment)
-        .and_then(|row| row.captured)
-        .is_some_and(|captured| captured.currency == fact.amount.currency);
+        .is_some_and(|row| row.captured.unwrap_or(row.expected).currency == fact.amount.currency);
     if !counts || fact.amount.minor <= 0 {
         return call(world, booking, Some(payment), fact);
     }
@@ -81,6 +81,23 @@ pub fn told(world: &mut World, booking: BookingId, fact: &RefundFact) -> Outcome
         );
     }
     call(world, booking, Some(payment), fact)
+}
+
+/// The payment is known now: what was told before of refunds in another currency is not of this money. A person has been
+/// told of them.
+pub fn payment_is_known(world: &mut World, payment: PaymentId) {
+    let captured = world.payments.get(&payment).and_then(|row| row.captured);
+    let of_other_money: Vec<_> = world
+        .refunds_of_payment(payment)
+        .filter(|refund| captured.is_some_and(|money| money.currency != refund.amount.currency))
+        .map(|refund| refund.id)
+        .collect();
+    for id in of_other_money {
+        if let Some(row) = world.refund_mut(id) {
+            row.standing = RefundStanding::Withdrawn;
+            row.done_at = None;
+        }
+    }
 }
 
 fn call(

@@ -1,5 +1,5 @@
-//! The browser says that it has paid, or a webhook that nobody signed. Nobody has to believe it: the gateway is asked at once, and the customer
-//! is told again that we are at it. It moves no money and no seat.
+//! The browser says that it has paid, or a webhook that nobody signed does. Nobody has to believe it: the gateway is asked
+//! at once, and the customer is told again that we are at it. It moves no money and no seat.
 
 use time::{Duration, OffsetDateTime};
 

@@ -12,7 +12,7 @@ use crate::money::Money;
 use crate::payment::{CaptureMode, Payment, PaymentStanding, Verdict};
 use crate::refund::{Refund, RefundCause, RefundStanding};
 use crate::seat::{SeatKey, SeatState};
-use crate::steps::{capture, hold_over, refund, verify, void};
+use crate::steps::{capture, foreign_refund, hold_over, refund, verify, void};
 use crate::task::TaskKind;
 use crate::world::World;
 
@@ -230,6 +230,7 @@ fn captured(
         row.verdict = Some(verdict);
         row.decided_at = Some(now);
     }
+    foreign_refund::payment_is_known(world, payment);
     verify::withdraw(world, payment);
     world.remove_task(TaskKind::Void, payment.uuid(), 1);
     world.remove_task(TaskKind::Capture, payment.uuid(), 1);

@@ -274,6 +274,7 @@ cells! {
         ForeignPending: "one was begun there" => "counted as on its way; a person looks",
         ForeignFailed: "one did not arrive" => "the money pays for the booking again, or waits for a person",
         ForeignToldAgain: "that is known" => "known",
+        ForeignBeforeItsPayment: "one is told before the payment is known to be taken" => "kept, and counted with the payment; a person looks",
         ForeignUnknownPayment: "of a payment or currency that we do not have" => "a person looks",
     }
     Disputes: "Disputes" {

@@ -514,13 +514,14 @@ impl Here<'_> {
             .payment_at_gateway(&fact.account, &fact.gateway_payment_id)
             .and_then(|id| self.world.payments.get(&id))
             .filter(|payment| {
-                payment
-                    .captured
-                    .is_some_and(|captured| captured.currency == fact.amount.currency)
+                payment.captured.unwrap_or(payment.expected).currency == fact.amount.currency
             });
         let Some(payment) = payment.filter(|_| fact.amount.minor > 0) else {
             return Cell::ForeignUnknownPayment;
         };
+        if payment.captured.is_none() {
+            return Cell::ForeignBeforeItsPayment;
+        }
         let id = RefundId::not_asked_for(payment.id, &fact.gateway_refund_id);
         let before = self.world.refunds.get(&id).map(|row| row.standing);
         let ours = self.world.purse(payment.id).balance(Account::Applied);
