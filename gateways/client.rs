@@ -33,11 +33,11 @@ pub trait GatewayClient: Send + Sync {
     fn fetch_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, PaymentFact>;
 
     /// Cancels a payment that has not been captured, a reservation included.
-    fn void_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, VoidAnswer>;
+    fn void_payment<'a>(&'a self, attempt: &'a Attempt) -> Answer<'a, VoidAnswer>;
 
     /// Takes the whole of a reserved payment. Asking twice is asking once: what is taken is told as taken. A decline
     /// means that nothing is taken and nothing will be.
-    fn capture_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, PaymentFact>;
+    fn capture_payment<'a>(&'a self, attempt: &'a Attempt) -> Answer<'a, CaptureAnswer>;
 
     /// Returns money. A decline is believed only after a look at the payment's refunds has shown that
     /// this refund is not among them; one that is found is the answer.
@@ -172,6 +172,28 @@ pub struct Created {
     pub checkout_url: Option<String>,
 }
 
+/// A payment that is open or reserved at the gateway, as our books know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Our attempt.
+    pub payment: PaymentId,
+    /// What it pays for.
+    pub booking: BookingId,
+    /// The gateway's id of it.
+    pub gateway_payment_id: String,
+    /// How much it is for: what was asked for when it was opened, and what is reserved.
+    pub amount: Money,
+}
+
+/// How a request to take a reserved payment ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaptureAnswer {
+    /// It is taken, now or before: a captured fact.
+    Taken(PaymentFact),
+    /// The gateway has accepted the request, and its webhook tells what becomes of it: neither taken nor refused.
+    UnderWay,
+}
+
 /// How a request to cancel a payment ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VoidAnswer {
@@ -179,6 +201,8 @@ pub enum VoidAnswer {
     Cancelled,
     /// Too late: the money is taken.
     AlreadyPaid(PaymentFact),
+    /// The gateway has accepted the request, and its webhook tells what becomes of it.
+    UnderWay,
     /// This gateway cannot cancel it in the state it is in. Money may still come.
     NotPossible {
         /// Why, for people.

@@ -93,7 +93,7 @@ pub struct AccountConfig {
     pub live: bool,
     /// When the money of payments opened here is taken: by the gateway with the authorisation (`automatic`), or only
     /// when the seats are the customer's (`after_seats`): then a lost seat is an authorisation given up, and no
-    /// refund. The second needs a gateway that can do it.
+    /// refund. The second needs a gateway that can do it: Stripe, Razorpay, Cashfree, Adyen.
     #[serde(default, deserialize_with = "capture_mode")]
     pub capture: CaptureMode,
     /// What it signs its webhooks with.
@@ -281,11 +281,6 @@ impl AccountConfig {
         if self.secrets.iter().any(|secret| hex(secret).is_none()) {
             return Err(
                 "a signing secret is not in hexadecimal digits, as Adyen shows its HMAC keys",
-            );
-        }
-        if self.capture == CaptureMode::AfterSeats {
-            return Err(
-                "Adyen's reservations are not taken by boxoffice: `capture` must be `automatic`",
             );
         }
         let named = |api: &ApiConfig| api.merchant.as_deref().is_some_and(|name| !name.is_empty());

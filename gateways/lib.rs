@@ -42,8 +42,8 @@ pub mod stripe;
 
 pub use boxoffice_saga::identity::GatewayAccount;
 pub use client::{
-    CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundNews, RefundOrder, SaidBy,
-    VoidAnswer, Window,
+    Attempt, CallError, CaptureAnswer, ChangesPage, CreatePayment, Created, GatewayClient,
+    RefundNews, RefundOrder, SaidBy, VoidAnswer, Window,
 };
 pub use config::{AccountConfig, ApiConfig, ConfigError, Scheme};
 pub use fetched::{FactSigner, SignError};

@@ -8,23 +8,31 @@ mod stage;
 use boxoffice_gateway_sim::Options;
 use boxoffice_gateways::adyen::AdyenDoor;
 use boxoffice_gateways::{
-    AccountConfig, CallError, CreatePayment, Door, SigningSecret, VoidAnswer,
+    AccountConfig, CallError, CaptureAnswer, CreatePayment, Door, SigningSecret, VoidAnswer,
 };
-use boxoffice_saga::fact::{Fact, PaymentState, Reference, RefundState};
+use boxoffice_saga::fact::{Fact, PaymentFact, PaymentState, Reference, RefundState};
+use boxoffice_saga::payment::CaptureMode;
 use serde_json::json;
-use stage::{HMAC_KEY, KEY, Receiver, Sim, adyen, now, order, refund_of};
+use stage::{
+    HMAC_KEY, KEY, Receiver, Sim, adyen, attempt, attempt_of, calls, now, order, refund_of,
+};
 
 const GATEWAY: &str = "adyen";
 
 /// A link that is paid: what we asked for, the link's id, and the payment's reference.
 async fn paid(sim: &Sim) -> (CreatePayment, String, String) {
     let order = order();
-    let opened = sim.of(GATEWAY).create_payment(&order).await.unwrap();
+    let (id, payment) = pay(sim, &order).await;
+    (order, id, payment)
+}
+
+async fn pay(sim: &Sim, order: &CreatePayment) -> (String, String) {
+    let opened = sim.of(GATEWAY).create_payment(order).await.unwrap();
     let id = opened.gateway_payment_id;
     let payment = sim
         .pay_page(GATEWAY, &id, json!({ "method": "card" }))
         .await;
-    (order, id, payment["id"].as_str().unwrap().to_owned())
+    (id, payment["id"].as_str().unwrap().to_owned())
 }
 
 #[tokio::test]
@@ -43,11 +51,17 @@ async fn a_link_is_made_once_and_says_whether_it_is_paid() {
         payment: Some(wanted.payment),
     };
     assert_eq!((&fact.reference, fact.amount), (&ours, wanted.amount));
-    assert_eq!(client.void_payment(id).await, Ok(VoidAnswer::Cancelled));
-    assert_eq!(client.void_payment(id).await, Ok(VoidAnswer::Cancelled));
+    assert_eq!(
+        client.void_payment(&attempt(id)).await,
+        Ok(VoidAnswer::Cancelled)
+    );
+    assert_eq!(
+        client.void_payment(&attempt(id)).await,
+        Ok(VoidAnswer::Cancelled)
+    );
 
     let (_, link, payment) = paid(&sim).await;
-    let Ok(VoidAnswer::AlreadyPaid(fact)) = client.void_payment(&link).await else {
+    let Ok(VoidAnswer::AlreadyPaid(fact)) = client.void_payment(&attempt(&link)).await else {
         panic!()
     };
     // The payment is there, and its reference is not said.
@@ -59,7 +73,6 @@ async fn a_link_is_made_once_and_says_whether_it_is_paid() {
         client.fetch_payment(&payment).await.err(),
         client.refunds_of(&payment).await.err(),
         client.fetch_refund(&payment).await.err(),
-        client.capture_payment(&payment).await.err(),
     ] {
         assert!(
             matches!(asked, Some(CallError::Declined { ref code, .. }) if code == "not_possible"),
@@ -187,5 +200,111 @@ async fn its_webhooks_are_believed_and_name_payment_refund_and_booking() {
     let told = read().await;
     assert_eq!(told.kind, "REFUND_FAILED");
     assert!(matches!(told.fact, Fact::Refund(ref fact) if fact.state == RefundState::Failed));
+    sim.stop().await;
+}
+
+/// A capture and a cancellation are accepted, and their webhooks tell what became of them.
+#[tokio::test]
+async fn a_reservation_is_taken_once_or_given_up_and_webhooks_tell_it() {
+    let mut receiver = Receiver::start(&[]).await;
+    let mut options = Options::new(KEY);
+    options.adyen = Some(adyen(Some(receiver.webhook.clone())));
+    let sim = Sim::with(options, 5_000).await;
+    let client = sim.of(GATEWAY);
+    let door = AdyenDoor::new(&AccountConfig::new(GATEWAY, SigningSecret::new(HMAC_KEY)));
+    let mut told = async |kind: &str| -> PaymentFact {
+        let (headers, body) = receiver.next().await;
+        door.verify(&headers, &body, now()).unwrap();
+        let reading = door.read(&headers, &body).only().unwrap();
+        assert_eq!(reading.kind, kind);
+        match reading.fact {
+            Fact::Payment(fact) => fact,
+            fact => panic!("{fact:?}"),
+        }
+    };
+    let mut wanted = order();
+    wanted.capture = CaptureMode::AfterSeats;
+    let (link, payment) = pay(&sim, &wanted).await;
+    let fact = told("AUTHORISATION").await;
+    assert_eq!(
+        (fact.state, fact.amount),
+        (PaymentState::Authorised, wanted.amount)
+    );
+    assert_eq!(
+        (&fact.gateway_payment_id, fact.opened_as.as_ref()),
+        (&payment, Some(&link))
+    );
+    let ours = Reference::Booking {
+        booking: wanted.booking,
+        payment: Some(wanted.payment),
+    };
+    assert_eq!(fact.reference, ours);
+
+    // Under the link's name nothing can be done yet, and nothing is.
+    let by_link = attempt_of(&wanted, &link);
+    assert_eq!(
+        client.fetch_payment(&link).await.unwrap().state,
+        PaymentState::Authorised
+    );
+    let early = client.capture_payment(&by_link).await;
+    assert!(
+        matches!(early, Err(CallError::RetryLater { .. })),
+        "{early:?}"
+    );
+    let early = client.void_payment(&by_link).await;
+    assert!(
+        matches!(early, Err(CallError::RetryLater { .. })),
+        "{early:?}"
+    );
+
+    let reserved = attempt_of(&wanted, &payment);
+    sim.post(
+        &format!("/_sim/payments/{}", wanted.payment),
+        json!({ "lose_answer": "capture" }),
+    )
+    .await;
+    let lost = client.capture_payment(&reserved).await;
+    assert!(matches!(lost, Err(CallError::Unknown { .. })), "{lost:?}");
+    for _ in 0..2 {
+        assert_eq!(
+            client.capture_payment(&reserved).await,
+            Ok(CaptureAnswer::UnderWay)
+        );
+    }
+    let fact = told("CAPTURE").await;
+    assert_eq!(
+        (fact.state, fact.amount, &fact.gateway_payment_id),
+        (PaymentState::Captured, wanted.amount, &payment)
+    );
+    assert_eq!(fact.reference, ours);
+    let page = sim.page(&payment).await;
+    let made = calls(&page, "capture");
+    let made = made.iter().filter(|call| call["replayed"] == json!(false));
+    assert_eq!(made.count(), 1, "{page:#}");
+
+    // Another one is given up, and can then not be taken.
+    let mut wanted = order();
+    wanted.capture = CaptureMode::AfterSeats;
+    let (_, payment) = pay(&sim, &wanted).await;
+    let _ = told("AUTHORISATION").await;
+    let reserved = attempt_of(&wanted, &payment);
+    assert_eq!(
+        client.void_payment(&reserved).await,
+        Ok(VoidAnswer::UnderWay)
+    );
+    let fact = told("CANCELLATION").await;
+    assert_eq!(
+        (fact.state, &fact.gateway_payment_id),
+        (PaymentState::Cancelled, &payment)
+    );
+    assert_eq!(
+        client.capture_payment(&reserved).await,
+        Ok(CaptureAnswer::UnderWay)
+    );
+    let fact = told("CAPTURE").await;
+    assert_eq!(
+        (fact.state, fact.reason.as_deref()),
+        (PaymentState::Cancelled, Some("Refused"))
+    );
     sim.stop().await;
 }

@@ -8,13 +8,13 @@ mod stage;
 use boxoffice_gateway_sim::Options;
 use boxoffice_gateways::cashfree::CashfreeDoor;
 use boxoffice_gateways::{
-    AccountConfig, CallError, CreatePayment, Door, SigningSecret, VoidAnswer, Window,
+    AccountConfig, CallError, CaptureAnswer, CreatePayment, Door, SigningSecret, VoidAnswer, Window,
 };
 use boxoffice_saga::fact::{Fact, PaymentState, Reference, RefundState};
 use boxoffice_saga::identity::RefundId;
 
 use serde_json::json;
-use stage::{KEY, Receiver, SECRET, Sim, calls, cashfree, now, order, refund_of};
+use stage::{KEY, Receiver, SECRET, Sim, attempt, calls, cashfree, now, order, refund_of};
 
 const GATEWAY: &str = "cashfree";
 
@@ -92,13 +92,19 @@ async fn an_order_is_ended_unless_it_is_paid() {
     let client = sim.of(GATEWAY);
     let opened = client.create_payment(&order()).await.unwrap();
     let id = opened.gateway_payment_id;
-    assert_eq!(client.void_payment(&id).await, Ok(VoidAnswer::Cancelled));
-    assert_eq!(client.void_payment(&id).await, Ok(VoidAnswer::Cancelled));
+    assert_eq!(
+        client.void_payment(&attempt(&id)).await,
+        Ok(VoidAnswer::Cancelled)
+    );
+    assert_eq!(
+        client.void_payment(&attempt(&id)).await,
+        Ok(VoidAnswer::Cancelled)
+    );
     let fact = client.fetch_payment(&id).await.unwrap();
     assert_eq!(fact.state, PaymentState::Cancelled);
 
     let (_, order, payment) = paid(&sim).await;
-    let Ok(VoidAnswer::AlreadyPaid(fact)) = client.void_payment(&order).await else {
+    let Ok(VoidAnswer::AlreadyPaid(fact)) = client.void_payment(&attempt(&order)).await else {
         panic!()
     };
     assert_eq!(
@@ -120,15 +126,21 @@ async fn a_reservation_is_taken_once_or_given_up() {
     let fact = client.fetch_payment(&order).await.unwrap();
     assert_eq!(fact.state, PaymentState::Authorised);
     for id in [&order, &payment] {
-        let taken = client.capture_payment(id).await.unwrap();
+        let answer = client.capture_payment(&attempt(id)).await.unwrap();
+        let CaptureAnswer::Taken(taken) = answer else {
+            panic!("{answer:?}")
+        };
         assert_eq!(
             (taken.state, &taken.gateway_payment_id),
             (PaymentState::Captured, &payment)
         );
     }
     let (_, order, _) = paid(&sim).await;
-    assert_eq!(client.void_payment(&order).await, Ok(VoidAnswer::Cancelled));
-    let late = client.capture_payment(&order).await;
+    assert_eq!(
+        client.void_payment(&attempt(&order)).await,
+        Ok(VoidAnswer::Cancelled)
+    );
+    let late = client.capture_payment(&attempt(&order)).await;
     assert!(matches!(late, Err(CallError::Declined { .. })), "{late:?}");
     sim.stop().await;
 }

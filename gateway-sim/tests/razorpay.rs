@@ -8,13 +8,13 @@ mod stage;
 use boxoffice_gateway_sim::Options;
 use boxoffice_gateways::razorpay::RazorpayDoor;
 use boxoffice_gateways::{
-    AccountConfig, CallError, CreatePayment, Door, SigningSecret, VoidAnswer, Window,
+    AccountConfig, CallError, CaptureAnswer, CreatePayment, Door, SigningSecret, VoidAnswer, Window,
 };
 use boxoffice_saga::fact::{Fact, PaymentState, Reference, RefundState};
 use boxoffice_saga::identity::RefundId;
 use boxoffice_saga::payment::CaptureMode;
 use serde_json::{Value, json};
-use stage::{KEY, Receiver, SECRET, Sim, calls, order, razorpay, refund_of};
+use stage::{KEY, Receiver, SECRET, Sim, attempt, calls, order, razorpay, refund_of};
 use time::OffsetDateTime;
 
 /// An order that is paid: what we asked for, the order's id, and the payment's.
@@ -87,7 +87,7 @@ async fn an_order_stands_as_the_best_of_its_payments() {
         (fact.state, &fact.gateway_payment_id),
         (PaymentState::Failed, &order)
     );
-    let void = sim.razorpay().void_payment(&order).await.unwrap();
+    let void = sim.razorpay().void_payment(&attempt(&order)).await.unwrap();
     assert!(matches!(void, VoidAnswer::NotPossible { .. }), "{void:?}");
 
     // The bank agrees late after all.
@@ -115,7 +115,7 @@ async fn an_order_stands_as_the_best_of_its_payments() {
         (PaymentState::Captured, ours(&wanted))
     );
     assert!(matches!(
-        sim.razorpay().void_payment(&order).await.unwrap(),
+        sim.razorpay().void_payment(&attempt(&order)).await.unwrap(),
         VoidAnswer::AlreadyPaid(fact) if fact.gateway_payment_id == late
     ));
     assert_eq!(
@@ -158,7 +158,7 @@ async fn a_payment_whose_notes_name_another_booking_is_that_bookings() {
         (fact.state, fact.reference),
         (PaymentState::Open, ours(&wanted))
     );
-    let void = sim.razorpay().void_payment(&order).await.unwrap();
+    let void = sim.razorpay().void_payment(&attempt(&order)).await.unwrap();
     assert!(matches!(void, VoidAnswer::NotPossible { .. }), "{void:?}");
     sim.stop().await;
 }
@@ -181,7 +181,7 @@ async fn reserved_money_is_taken_once() {
         sim.razorpay().fetch_payment(&id).await.unwrap().state,
         PaymentState::Authorised
     );
-    let void = sim.razorpay().void_payment(&id).await.unwrap();
+    let void = sim.razorpay().void_payment(&attempt(&id)).await.unwrap();
     assert!(matches!(void, VoidAnswer::NotPossible { .. }));
 
     sim.post(
@@ -189,18 +189,29 @@ async fn reserved_money_is_taken_once() {
         json!({ "lose_answer": "capture" }),
     )
     .await;
-    let lost = sim.razorpay().capture_payment(&id).await;
+    let lost = sim.razorpay().capture_payment(&attempt(&id)).await;
     assert!(matches!(lost, Err(CallError::Unknown { .. })), "{lost:?}");
-    let taken = sim.razorpay().capture_payment(&id).await.unwrap();
+    let taken = sim.razorpay().capture_payment(&attempt(&id)).await.unwrap();
+    let CaptureAnswer::Taken(taken) = taken else {
+        panic!("{taken:?}")
+    };
     assert_eq!(
         (taken.state, taken.amount),
         (PaymentState::Captured, wanted.amount)
     );
+    // The second call is refused, and how the payment stands is the answer.
     let page = sim.page(&id).await;
-    assert_eq!(calls(&page, "capture").len(), 1);
+    let statuses: Vec<_> = calls(&page, "capture")
+        .iter()
+        .map(|call| call["status"].clone())
+        .collect();
+    assert_eq!(statuses, [200, 400]);
 
     let failed = sim.pay_order(&order, "declined").await;
-    let no = sim.razorpay().capture_payment(&text(&failed["id"])).await;
+    let no = sim
+        .razorpay()
+        .capture_payment(&attempt(&text(&failed["id"])))
+        .await;
     assert!(matches!(no, Err(CallError::Declined { .. })), "{no:?}");
     sim.stop().await;
 }

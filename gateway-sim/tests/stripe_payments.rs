@@ -9,7 +9,7 @@ use boxoffice_gateways::{CallError, VoidAnswer};
 use boxoffice_saga::fact::{PaymentState, Reference};
 use boxoffice_saga::money::Money;
 use serde_json::json;
-use stage::{Sim, calls, order};
+use stage::{Sim, attempt, calls, order};
 
 fn unknown<T: std::fmt::Debug>(answer: &Result<T, CallError>) -> bool {
     matches!(answer, Err(CallError::Unknown { .. }))
@@ -87,7 +87,7 @@ async fn paid_declined_cancelled() {
         (400, &json!("payment_intent_unexpected_state"))
     );
     assert_eq!(
-        sim.client().void_payment(&id).await.unwrap(),
+        sim.client().void_payment(&attempt(&id)).await.unwrap(),
         VoidAnswer::AlreadyPaid(fact)
     );
 
@@ -98,11 +98,11 @@ async fn paid_declined_cancelled() {
         .unwrap()
         .gateway_payment_id;
     assert_eq!(
-        sim.client().void_payment(&open).await,
+        sim.client().void_payment(&attempt(&open)).await,
         Ok(VoidAnswer::Cancelled)
     );
     assert_eq!(
-        sim.client().void_payment(&open).await,
+        sim.client().void_payment(&attempt(&open)).await,
         Ok(VoidAnswer::Cancelled)
     );
     assert_eq!(
@@ -111,7 +111,7 @@ async fn paid_declined_cancelled() {
     );
 
     assert_eq!(
-        sim.client().void_payment("pi_unknown").await,
+        sim.client().void_payment(&attempt("pi_unknown")).await,
         Err(CallError::NotFound)
     );
     assert_eq!(
@@ -139,7 +139,7 @@ async fn a_slow_bank_is_neither_paid_nor_cancelled() {
         PaymentState::Processing
     );
     assert!(matches!(
-        sim.client().void_payment(&id).await,
+        sim.client().void_payment(&attempt(&id)).await,
         Ok(VoidAnswer::NotPossible { .. })
     ));
     sim.post(
@@ -183,9 +183,9 @@ async fn a_lost_creation_is_the_same_payment_when_asked_again() {
         .await
         .unwrap()
         .gateway_payment_id;
-    assert!(unknown(&sim.client().void_payment(&id).await));
+    assert!(unknown(&sim.client().void_payment(&attempt(&id)).await));
     assert_eq!(
-        sim.client().void_payment(&id).await,
+        sim.client().void_payment(&attempt(&id)).await,
         Ok(VoidAnswer::Cancelled)
     );
     // Told by our booking after it was met already.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference, RefundFact, RefundState};
 use boxoffice_saga::identity::GatewayAccount;
 use boxoffice_saga::money::Money;
+use boxoffice_saga::payment::CaptureMode;
 use futures::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::RequestBuilder;
@@ -20,8 +21,8 @@ use super::answer::judge;
 use super::name;
 use crate::amount;
 use crate::client::{
-    Answer, CallError, CreatePayment, Created, GatewayClient, RefundNews, RefundOrder, SaidBy,
-    VoidAnswer,
+    Answer, Attempt, CallError, CaptureAnswer, CreatePayment, Created, GatewayClient, RefundNews,
+    RefundOrder, SaidBy, VoidAnswer,
 };
 use crate::config::ApiConfig;
 use crate::exchange::{Reply, decode, exchange, http_client};
@@ -74,17 +75,30 @@ struct Link<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct RefundTaken<'a> {
+struct Accepted<'a> {
+    /// That of the request.
     #[serde(borrow)]
     psp_reference: Cow<'a, str>,
     #[serde(borrow)]
     payment_psp_reference: Cow<'a, str>,
     #[serde(borrow, default)]
     reference: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    amount: Amount<'a>,
+    /// A cancellation names none.
+    #[serde(borrow, default)]
+    amount: Option<Amount<'a>>,
     #[serde(borrow)]
     status: Cow<'a, str>,
+}
+
+/// What is to be done to a payment.
+struct Wanted<'a> {
+    /// The path's last part.
+    what: &'static str,
+    payment: &'a str,
+    /// Ours, which the webhook bears.
+    reference: String,
+    amount: Option<Money>,
+    key: Option<&'a str>,
 }
 
 impl AdyenClient {
@@ -111,29 +125,60 @@ impl AdyenClient {
         format!("{}/{VERSION}{path}", self.base_url)
     }
 
-    fn post(&self, path: &str, key: &str, body: &Value) -> RequestBuilder {
-        self.http
-            .post(self.url(path))
-            .header("idempotency-key", key)
-            .json(body)
+    fn post(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.http.post(self.url(path)).json(body)
+    }
+
+    /// Has something done to a payment. With the PSP reference of the request: Adyen says that it has received it, and its
+    /// webhook says what became of it.
+    async fn have_done(&self, wanted: &Wanted<'_>) -> Result<String, CallError> {
+        let mut body = json!({
+            "merchantAccount": self.merchant,
+            "reference": wanted.reference,
+        });
+        if let Some(money) = wanted.amount {
+            body["amount"] = amount(money);
+        }
+        let path = format!("/payments/{}/{}", wanted.payment, wanted.what);
+        let mut request = self.post(&path, &body);
+        if let Some(key) = wanted.key {
+            request = request.header("idempotency-key", key);
+        }
+        let answer = ask(request).await?;
+        let accepted: Accepted<'_> = decode(&answer)?;
+        let amount = accepted.amount.map(|amount| amount.money()).transpose()?;
+        let ours = accepted.payment_psp_reference == wanted.payment
+            && accepted.reference.as_deref() == Some(wanted.reference.as_str())
+            && accepted.status == "received"
+            && (wanted.amount.is_none() || amount == wanted.amount);
+        if !ours {
+            return Err(CallError::unknown("the answer is about another request"));
+        }
+        Ok(name::id(&accepted.psp_reference)?.to_owned())
     }
 
     async fn create(&self, order: &CreatePayment) -> Result<Created, CallError> {
-        let reference = name::of_payment(order.booking, order.payment);
-        let wanted = json!({
+        let reference = name::of_payment(order.booking, order.payment, order.capture);
+        let mut wanted = json!({
             "merchantAccount": self.merchant,
             "reference": reference,
             "amount": amount(order.amount),
             "description": order.description,
-            // Whatever the account's own delay: what is authorised counts as taken.
-            "captureDelayHours": 0,
             "metadata": {
                 "booking_id": order.booking.to_string(),
                 "payment_id": order.payment.to_string(),
                 "show_id": order.show.to_string(),
             },
         });
-        let request = self.post("/paymentLinks", &order.payment.to_string(), &wanted);
+        // Whatever the account's own setting.
+        match order.capture {
+            // What is authorised counts as taken.
+            CaptureMode::Automatic => wanted["captureDelayHours"] = 0.into(),
+            CaptureMode::AfterSeats => wanted["manualCapture"] = true.into(),
+        }
+        let request = self
+            .post("/paymentLinks", &wanted)
+            .header("idempotency-key", order.payment.to_string());
         let body = ask(request).await?;
         let link: Link<'_> = decode(&body)?;
         if link.reference != reference || !name::is_link(&link.id) {
@@ -155,15 +200,18 @@ impl AdyenClient {
         self.link_fact(id, &body)
     }
 
-    /// How a link stands. One that is paid is the payment, under the link's name until its own is told.
+    /// How a link stands. One that is paid is the payment, under the link's name until its own is told. Of a reservation
+    /// it does not say what became of it.
     fn link_fact(&self, id: &str, body: &[u8]) -> Result<PaymentFact, CallError> {
         let link: Link<'_> = decode(body)?;
         if link.id != id {
             return Err(CallError::unknown("the answer is about another link"));
         }
+        let whose = name::read(&link.reference);
         let state = match &*link.status {
             "active" => PaymentState::Open,
             "paymentPending" => PaymentState::Processing,
+            "completed" | "paid" if whose.reserved => PaymentState::Authorised,
             "completed" | "paid" => PaymentState::Captured,
             "expired" => PaymentState::Cancelled,
             _ => return Err(CallError::unknown("a status that we do not know")),
@@ -172,7 +220,7 @@ impl AdyenClient {
             account: self.account.clone(),
             gateway_payment_id: id.to_owned(),
             opened_as: Some(id.to_owned()),
-            reference: name::read(&link.reference).reference,
+            reference: whose.reference,
             state,
             amount: link.amount.money()?,
             live: self.live,
@@ -180,12 +228,12 @@ impl AdyenClient {
         })
     }
 
-    async fn void(&self, id: &str) -> Result<VoidAnswer, CallError> {
-        let id = name::id(id)?;
+    async fn void(&self, attempt: &Attempt) -> Result<VoidAnswer, CallError> {
+        let id = name::id(&attempt.gateway_payment_id)?;
         if !name::is_link(id) {
-            return Ok(VoidAnswer::NotPossible {
-                why: "a payment that has a PSP reference has been taken".into(),
-            });
+            // Without a key: cancelling twice is harmless, and each request has an outcome of its own.
+            let wanted = reserved("cancels", id, attempt);
+            return self.have_done(&wanted).await.map(|_| VoidAnswer::UnderWay);
         }
         let request = self
             .http
@@ -200,6 +248,7 @@ impl AdyenClient {
         match fact.state {
             PaymentState::Cancelled => Ok(VoidAnswer::Cancelled),
             PaymentState::Captured => Ok(VoidAnswer::AlreadyPaid(fact)),
+            PaymentState::Authorised => Err(reference_not_told(None)),
             PaymentState::Processing => Ok(VoidAnswer::NotPossible {
                 why: "the bank is at work on it".into(),
             }),
@@ -209,37 +258,39 @@ impl AdyenClient {
         }
     }
 
+    async fn capture(&self, attempt: &Attempt) -> Result<CaptureAnswer, CallError> {
+        let id = name::id(&attempt.gateway_payment_id)?;
+        if name::is_link(id) {
+            return Err(reference_not_told(None));
+        }
+        // Adyen keeps the keys of all calls together.
+        let key = format!("{}-capture", attempt.payment);
+        let wanted = Wanted {
+            amount: Some(attempt.amount),
+            key: Some(&key),
+            ..reserved("captures", id, attempt)
+        };
+        self.have_done(&wanted)
+            .await
+            .map(|_| CaptureAnswer::UnderWay)
+    }
+
     async fn make_refund(&self, order: &RefundOrder) -> Result<RefundFact, CallError> {
         let payment = name::id(&order.gateway_payment_id)?;
         if name::is_link(payment) {
-            return Err(CallError::RetryLater {
-                after: Some(WEBHOOK_COMES),
-                why: "the payment's PSP reference comes with its AUTHORISATION webhook, which has not come yet"
-                    .into(),
-                said_by: SaidBy::Gateway,
-            });
+            return Err(reference_not_told(Some(WEBHOOK_COMES)));
         }
-        let reference = name::of_refund(order.booking, &order.key);
-        let wanted = json!({
-            "merchantAccount": self.merchant,
-            "amount": amount(order.amount),
-            "reference": reference,
-            "merchantRefundReason": "OTHER",
-        });
-        let path = format!("/payments/{payment}/refunds");
-        let body = ask(self.post(&path, &order.key, &wanted)).await?;
-        let taken: RefundTaken<'_> = decode(&body)?;
-        let amount = taken.amount.money()?;
-        let ours = taken.payment_psp_reference == payment
-            && taken.reference.as_deref() == Some(reference.as_str())
-            && taken.status == "received"
-            && amount == order.amount;
-        if !ours {
-            return Err(CallError::unknown("the answer is about another refund"));
-        }
+        let wanted = Wanted {
+            what: "refunds",
+            payment,
+            reference: name::of_refund(order.booking, &order.key),
+            amount: Some(order.amount),
+            key: Some(&order.key),
+        };
+        let gateway_refund_id = self.have_done(&wanted).await?;
         Ok(RefundFact {
             account: self.account.clone(),
-            gateway_refund_id: name::id(&taken.psp_reference)?.to_owned(),
+            gateway_refund_id,
             gateway_payment_id: payment.to_owned(),
             reference: Reference::Booking {
                 booking: order.booking,
@@ -248,7 +299,7 @@ impl AdyenClient {
             refund: Some(order.refund),
             generation: Some(order.generation),
             state: RefundState::Pending,
-            amount,
+            amount: order.amount,
             live: self.live,
             reason: None,
         })
@@ -272,13 +323,12 @@ impl GatewayClient for AdyenClient {
         self.fetch(gateway_payment_id).boxed()
     }
 
-    fn void_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, VoidAnswer> {
-        self.void(gateway_payment_id).boxed()
+    fn void_payment<'a>(&'a self, attempt: &'a Attempt) -> Answer<'a, VoidAnswer> {
+        self.void(attempt).boxed()
     }
 
-    fn capture_payment<'a>(&'a self, _gateway_payment_id: &'a str) -> Answer<'a, PaymentFact> {
-        // The configuration allows no reservations here.
-        async { Err(not_asked("the money of a reservation")) }.boxed()
+    fn capture_payment<'a>(&'a self, attempt: &'a Attempt) -> Answer<'a, CaptureAnswer> {
+        self.capture(attempt).boxed()
     }
 
     fn refund<'a>(&'a self, order: &'a RefundOrder) -> Answer<'a, RefundFact> {
@@ -302,6 +352,27 @@ impl GatewayClient for AdyenClient {
 
 fn amount(money: Money) -> Value {
     json!({ "value": money.minor, "currency": money.currency.code() })
+}
+
+/// What is done to a reservation: under the reference that says that it is one.
+fn reserved<'a>(what: &'static str, payment: &'a str, attempt: &Attempt) -> Wanted<'a> {
+    Wanted {
+        what,
+        payment,
+        reference: name::of_payment(attempt.booking, attempt.payment, CaptureMode::AfterSeats),
+        amount: None,
+        key: None,
+    }
+}
+
+/// Nothing can be done to a payment of which we know the link alone.
+fn reference_not_told(after: Option<Duration>) -> CallError {
+    CallError::RetryLater {
+        after,
+        why: "the payment's PSP reference comes with its AUTHORISATION webhook, which has not come yet"
+            .into(),
+        said_by: SaidBy::Gateway,
+    }
 }
 
 /// What Adyen cannot be asked.

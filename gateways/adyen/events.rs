@@ -2,12 +2,16 @@
 //!
 //! | event code | fact |
 //! |---|---|
-//! | `AUTHORISATION` | the payment: captured, for Adyen takes the money by itself; with `success` `false` a try that failed |
+//! | `AUTHORISATION` | the payment: captured, for Adyen takes the money by itself, or reserved; with `success` `false` a try that failed |
+//! | `CAPTURE` of a reservation | the payment: captured; with `success` `false` nothing is taken, nor will be by that request: cancelled |
+//! | `CANCELLATION`, `TECHNICAL_CANCEL`, `EXPIRE` of a reservation | the payment: cancelled |
 //! | `CANCELLATION`, `CANCEL_OR_REFUND`, `TECHNICAL_CANCEL` | a refund of that amount, for the payment counted as captured |
 //! | `REFUND`, `REFUND_FAILED`, `REFUNDED_REVERSED` | the refund |
-//! | `CAPTURE_FAILED`, `CAPTURE` with `success` `false` | a dispute that is lost: the money that counted as captured never came |
+//! | `CAPTURE_FAILED`, otherwise `CAPTURE` with `success` `false` | a dispute that is lost: the money that counted as captured never came |
 //! | `NOTIFICATION_OF_CHARGEBACK`, `CHARGEBACK`, `CHARGEBACK_REVERSED`, `SECOND_CHARGEBACK`, `PREARBITRATION_WON`, `PREARBITRATION_LOST`, `DISPUTE_DEFENSE_PERIOD_ENDED` | the dispute |
 //! | everything else | nothing, recorded and counted |
+//!
+//! What was opened as a reservation says so in its reference, which is signed.
 //!
 //! An event is one by its code, its PSP reference and its outcome: all three are signed.
 
@@ -87,8 +91,15 @@ struct Told<'a> {
 
 impl Told<'_> {
     fn fact(&self) -> Result<Fact, Unreadable> {
+        let reserved = name::read(text(&self.item.merchant_reference)).reserved;
         match (self.code, self.success) {
             ("AUTHORISATION", success) => self.authorised(success),
+            ("CAPTURE", true) if reserved => self.reservation(PaymentState::Captured),
+            ("CAPTURE", false) | ("CANCELLATION" | "TECHNICAL_CANCEL" | "EXPIRE", true)
+                if reserved =>
+            {
+                self.reservation(PaymentState::Cancelled)
+            }
             ("CANCELLATION" | "CANCEL_OR_REFUND" | "TECHNICAL_CANCEL", true) | ("REFUND", true) => {
                 self.refund(RefundState::Succeeded)
             }
@@ -131,14 +142,36 @@ impl Told<'_> {
             gateway_payment_id: id(text(&self.item.psp_reference), "pspReference")?,
             opened_as,
             reference: whose.reference,
-            state: if success {
-                PaymentState::Captured
-            } else {
-                PaymentState::Failed
+            state: match (success, whose.reserved) {
+                (true, false) => PaymentState::Captured,
+                (true, true) => PaymentState::Authorised,
+                (false, _) => PaymentState::Failed,
             },
             amount: self.amount()?,
             live: self.door.live,
             reason,
+        }))
+    }
+
+    /// What became of a reserved payment.
+    fn reservation(&self, state: PaymentState) -> Result<Fact, Unreadable> {
+        let link = self.item.additional_data.link();
+        Ok(Fact::Payment(PaymentFact {
+            account: self.door.account.clone(),
+            gateway_payment_id: self.payment()?,
+            opened_as: link
+                .map(|link| legible::id(link, "paymentLinkId"))
+                .transpose()?,
+            reference: name::read(text(&self.item.merchant_reference)).reference,
+            state,
+            amount: self.amount()?,
+            live: self.door.live,
+            reason: (state == PaymentState::Cancelled)
+                .then(|| self.reason())
+                .flatten()
+                .or_else(|| {
+                    (state == PaymentState::Cancelled).then(|| self.code.to_ascii_lowercase())
+                }),
         }))
     }
 

@@ -1,9 +1,12 @@
 //! Our references at Adyen: the one text of ours that its signatures cover. Eighty characters at most.
 //!
-//! A payment's is `<booking>_<payment>`, a refund's `<booking>_<refund, without hyphens>-<generation>`.
+//! A payment's is `<booking>_<payment>`, that of one which is only reserved `<booking>_<payment>_auth`, and a refund's
+//! `<booking>_<refund, without hyphens>-<generation>`. So what an event says of a reservation is told from what it says of
+//! money, by a field that is signed, whatever is configured by then.
 
 use boxoffice_saga::fact::Reference;
 use boxoffice_saga::identity::{BookingId, PaymentId, RefundId};
+use boxoffice_saga::payment::CaptureMode;
 
 use crate::client::CallError;
 use crate::legible;
@@ -13,6 +16,8 @@ use crate::reference::our_refund;
 const LINK: &str = "PL";
 /// Characters of an id with its hyphens.
 const ID: usize = 36;
+/// What the reference of a reservation ends with.
+const RESERVED: &str = "_auth";
 
 /// Whose an item is, as its reference says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,10 +25,15 @@ pub(super) struct Whose {
     pub(super) reference: Reference,
     /// The go at our refund, where it is one.
     pub(super) refund: Option<(RefundId, u32)>,
+    /// Whether the payment is taken by a call of its own.
+    pub(super) reserved: bool,
 }
 
-pub(super) fn of_payment(booking: BookingId, payment: PaymentId) -> String {
-    format!("{booking}_{payment}")
+pub(super) fn of_payment(booking: BookingId, payment: PaymentId, capture: CaptureMode) -> String {
+    match capture {
+        CaptureMode::Automatic => format!("{booking}_{payment}"),
+        CaptureMode::AfterSeats => format!("{booking}_{payment}{RESERVED}"),
+    }
 }
 
 /// `key` is the refund's idempotency key, which names it and its generation.
@@ -36,12 +46,21 @@ pub(super) fn read(text: &str) -> Whose {
     let nobody = Whose {
         reference: Reference::Absent,
         refund: None,
+        reserved: false,
     };
     let Some((booking, rest)) = text.split_once('_') else {
         return nobody;
     };
+    let (rest, reserved) = match rest.strip_suffix(RESERVED) {
+        Some(rest) => (rest, true),
+        None => (rest, false),
+    };
     let (payment, refund) = (rest.parse::<PaymentId>().ok(), our_refund(rest));
-    if booking.len() != ID || (refund.is_none() && (payment.is_none() || rest.len() != ID)) {
+    let named = match refund {
+        Some(_) => !reserved,
+        None => payment.is_some() && rest.len() == ID,
+    };
+    if booking.len() != ID || !named {
         return nobody;
     }
     let reference = match booking.parse::<BookingId>() {
@@ -53,7 +72,11 @@ pub(super) fn read(text: &str) -> Whose {
             found: legible::words(booking, 64),
         },
     };
-    Whose { reference, refund }
+    Whose {
+        reference,
+        refund,
+        reserved,
+    }
 }
 
 /// Whether it is a payment link, and not a payment.
@@ -82,17 +105,19 @@ mod tests {
         let booking = BookingId::pack(1_700_000_000_000, ShowId::try_from(7_u64).unwrap(), 9);
         let payment: PaymentId = "0190b5a0-0000-7000-8000-00000000002a".parse().unwrap();
         let refund = RefundId::of(payment, 1);
-        let paid = of_payment(booking, payment);
-        assert_eq!(
-            read(&paid),
-            Whose {
+        let paid = of_payment(booking, payment, CaptureMode::Automatic);
+        let reserved = of_payment(booking, payment, CaptureMode::AfterSeats);
+        for (text, reserved) in [(&paid, false), (&reserved, true)] {
+            let ours = Whose {
                 reference: Reference::Booking {
                     booking,
-                    payment: Some(payment)
+                    payment: Some(payment),
                 },
-                refund: None
-            }
-        );
+                refund: None,
+                reserved,
+            };
+            assert_eq!(read(text), ours);
+        }
         let returned = of_refund(booking, &refund.gateway_key(u32::MAX));
         assert_eq!(
             read(&returned),
@@ -101,10 +126,11 @@ mod tests {
                     booking,
                     payment: None
                 },
-                refund: Some((refund, u32::MAX))
+                refund: Some((refund, u32::MAX)),
+                reserved: false,
             }
         );
-        assert!(paid.len() <= 80 && returned.len() <= 80);
+        assert!(reserved.len() <= 80 && returned.len() <= 80);
         for other in [
             "",
             "_",
@@ -112,6 +138,8 @@ mod tests {
             "TestPayment-1407325143704",
             &paid[1..],
             &format!("{paid}x"),
+            &format!("{reserved}_auth"),
+            &format!("{returned}_auth"),
         ] {
             assert_eq!(read(other).reference, Reference::Absent, "{other}");
         }

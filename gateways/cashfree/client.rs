@@ -23,8 +23,8 @@ use super::orders::{Act, Customer, NewOrder, NewRefund, Tags};
 use super::{Speaker, changes};
 use crate::amount;
 use crate::client::{
-    Answer, CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundOrder, VoidAnswer,
-    Window,
+    Answer, Attempt, CallError, CaptureAnswer, ChangesPage, CreatePayment, Created, GatewayClient,
+    RefundOrder, VoidAnswer, Window,
 };
 use crate::config::ApiConfig;
 use crate::exchange::{Reply, decode, exchange, http_client};
@@ -262,11 +262,11 @@ impl CashfreeClient {
         }
     }
 
-    async fn capture(&self, id: &str) -> Result<PaymentFact, CallError> {
+    async fn capture(&self, id: &str) -> Result<CaptureAnswer, CallError> {
         let name = Name::parse(id)?;
         let before = self.stands(name).await?.fact;
         match before.state {
-            PaymentState::Captured => return Ok(before),
+            PaymentState::Captured => return Ok(CaptureAnswer::Taken(before)),
             PaymentState::Authorised => {}
             PaymentState::Cancelled | PaymentState::Failed => {
                 return Err(CallError::Declined {
@@ -289,7 +289,7 @@ impl CashfreeClient {
         // Taking it twice is refused, and so is taking what was given up: how it stands now is the answer.
         let after = self.again(&before).await?;
         match (answer, after.state) {
-            (_, PaymentState::Captured) => Ok(after),
+            (_, PaymentState::Captured) => Ok(CaptureAnswer::Taken(after)),
             (_, PaymentState::Cancelled) => Err(CallError::Declined {
                 code: "not_reserved".into(),
                 message: "the reservation was given up or ran out".into(),
@@ -431,12 +431,12 @@ impl GatewayClient for CashfreeClient {
         async move { Ok(self.stands(Name::parse(gateway_payment_id)?).await?.fact) }.boxed()
     }
 
-    fn void_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, VoidAnswer> {
-        self.void(gateway_payment_id).boxed()
+    fn void_payment<'a>(&'a self, attempt: &'a Attempt) -> Answer<'a, VoidAnswer> {
+        self.void(&attempt.gateway_payment_id).boxed()
     }
 
-    fn capture_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, PaymentFact> {
-        self.capture(gateway_payment_id).boxed()
+    fn capture_payment<'a>(&'a self, attempt: &'a Attempt) -> Answer<'a, CaptureAnswer> {
+        self.capture(&attempt.gateway_payment_id).boxed()
     }
 
     fn refund<'a>(&'a self, order: &'a RefundOrder) -> Answer<'a, RefundFact> {

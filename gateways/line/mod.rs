@@ -24,8 +24,8 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::client::{
-    Answer, CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundNews, RefundOrder,
-    SaidBy, VoidAnswer, Window,
+    Answer, Attempt, CallError, CaptureAnswer, ChangesPage, CreatePayment, Created, GatewayClient,
+    RefundNews, RefundOrder, SaidBy, VoidAnswer, Window,
 };
 use circuit::{Circuit, Fuse, Health, Pass, Position};
 use rate::Buckets;
@@ -309,13 +309,13 @@ impl GatewayClient for Line {
         self.through(Call::Fetch, call).boxed()
     }
 
-    fn void_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, VoidAnswer> {
-        let call = self.shared.client.void_payment(gateway_payment_id);
+    fn void_payment<'a>(&'a self, attempt: &'a Attempt) -> Answer<'a, VoidAnswer> {
+        let call = self.shared.client.void_payment(attempt);
         self.through(Call::Void, call).boxed()
     }
 
-    fn capture_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, PaymentFact> {
-        let call = self.shared.client.capture_payment(gateway_payment_id);
+    fn capture_payment<'a>(&'a self, attempt: &'a Attempt) -> Answer<'a, CaptureAnswer> {
+        let call = self.shared.client.capture_payment(attempt);
         self.through(Call::Capture, call).boxed()
     }
 

@@ -74,11 +74,11 @@ impl GatewayClient for Other {
         self.answer().boxed()
     }
 
-    fn void_payment<'a>(&'a self, _: &'a str) -> Answer<'a, VoidAnswer> {
+    fn void_payment<'a>(&'a self, _: &'a Attempt) -> Answer<'a, VoidAnswer> {
         self.answer().boxed()
     }
 
-    fn capture_payment<'a>(&'a self, _: &'a str) -> Answer<'a, PaymentFact> {
+    fn capture_payment<'a>(&'a self, _: &'a Attempt) -> Answer<'a, CaptureAnswer> {
         self.answer().boxed()
     }
 

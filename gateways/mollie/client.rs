@@ -19,7 +19,8 @@ use serde_json::value::RawValue;
 use super::events;
 use crate::amount;
 use crate::client::{
-    Answer, CallError, CreatePayment, Created, GatewayClient, RefundOrder, SaidBy, VoidAnswer,
+    Answer, Attempt, CallError, CaptureAnswer, CreatePayment, Created, GatewayClient, RefundOrder,
+    SaidBy, VoidAnswer,
 };
 use crate::config::{AccountConfig, ApiConfig};
 use crate::exchange::{Reply, decode, exchange, http_client, path_id, retry_after};
@@ -279,11 +280,11 @@ impl GatewayClient for MollieClient {
         self.fetch(gateway_payment_id).boxed()
     }
 
-    fn void_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, VoidAnswer> {
-        self.void(gateway_payment_id).boxed()
+    fn void_payment<'a>(&'a self, attempt: &'a Attempt) -> Answer<'a, VoidAnswer> {
+        self.void(&attempt.gateway_payment_id).boxed()
     }
 
-    fn capture_payment<'a>(&'a self, _: &'a str) -> Answer<'a, PaymentFact> {
+    fn capture_payment<'a>(&'a self, _: &'a Attempt) -> Answer<'a, CaptureAnswer> {
         async {
             Err(CallError::unknown(
                 "payments at Mollie are captured at once here",

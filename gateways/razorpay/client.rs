@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 use super::answer::judge;
 use super::objects::{Collection, Order, Payment, Refund};
 use crate::client::{
-    Answer, CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundOrder, VoidAnswer,
-    Window,
+    Answer, Attempt, CallError, CaptureAnswer, ChangesPage, CreatePayment, Created, GatewayClient,
+    RefundOrder, VoidAnswer, Window,
 };
 use crate::config::ApiConfig;
 use crate::exchange::{Reply, decode, exchange, http_client, path_id};
@@ -220,46 +220,51 @@ impl RazorpayClient {
         })
     }
 
-    async fn capture(&self, id: &str) -> Result<PaymentFact, CallError> {
-        let before = self.fetch(id).await?;
-        if before.state == PaymentState::Captured {
-            return Ok(before);
-        }
-        if before.state != PaymentState::Authorised {
-            return not_taken(&before);
-        }
+    async fn capture(&self, attempt: &Attempt) -> Result<CaptureAnswer, CallError> {
+        let id = attempt.gateway_payment_id.as_str();
         // Razorpay wants to hear the amount, and takes the whole or nothing.
-        let wanted =
-            json!({ "amount": before.amount.minor, "currency": before.amount.currency.code() });
-        let path = format!(
-            "/v1/payments/{}/capture",
-            path_id(&before.gateway_payment_id)?
-        );
-        match ask(self.post(&path, &wanted)).await {
+        let wanted = json!({
+            "amount": attempt.amount.minor,
+            "currency": attempt.amount.currency.code(),
+        });
+        let path = format!("/v1/payments/{}/capture", path_id(id)?);
+        let fact = match ask(self.post(&path, &wanted)).await {
             Ok(body) => {
-                let payment: Payment<'_> = decode(&body)?;
-                let fact = self.payment_fact(&payment, before.reference)?;
-                if fact.gateway_payment_id != before.gateway_payment_id {
-                    return Err(CallError::unknown("the answer is about another payment"));
-                }
-                if fact.state == PaymentState::Captured {
-                    Ok(fact)
-                } else {
-                    Err(CallError::unknown(format!(
-                        "asked to take the money, and it is {:?}",
-                        fact.state
-                    )))
-                }
+                let ours = Reference::Booking {
+                    booking: attempt.booking,
+                    payment: Some(attempt.payment),
+                };
+                self.payment_fact(&decode::<Payment<'_>>(&body)?, ours)?
             }
             // "Already captured" may well be our own earlier try.
             Err(declined @ CallError::Declined { .. }) => match self.fetch(id).await {
-                Ok(fact) if fact.state == PaymentState::Captured => Ok(fact),
-                Ok(_) => Err(declined),
-                Err(error) => Err(CallError::unknown(format!(
-                    "{declined}; and looking it up did not work: {error}"
-                ))),
+                Ok(fact) if fact.gateway_payment_id == id => {
+                    if fact.state == PaymentState::Authorised {
+                        return Err(declined);
+                    }
+                    fact
+                }
+                Ok(_) => return Err(CallError::unknown("asked to take what is no payment")),
+                Err(error) => {
+                    return Err(CallError::unknown(format!(
+                        "{declined}; and looking it up did not work: {error}"
+                    )));
+                }
             },
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
+        };
+        if fact.gateway_payment_id != id {
+            return Err(CallError::unknown("the answer is about another payment"));
+        }
+        match fact.state {
+            PaymentState::Captured => Ok(CaptureAnswer::Taken(fact)),
+            PaymentState::Cancelled | PaymentState::Failed => Err(CallError::Declined {
+                code: "not_authorized".into(),
+                message: "the reservation lapsed, or the bank took it back".into(),
+            }),
+            state => Err(CallError::unknown(format!(
+                "asked to take the money, and it is {state:?}"
+            ))),
         }
     }
 
@@ -378,12 +383,12 @@ impl GatewayClient for RazorpayClient {
         self.fetch(gateway_payment_id).boxed()
     }
 
-    fn void_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, VoidAnswer> {
-        self.void(gateway_payment_id).boxed()
+    fn void_payment<'a>(&'a self, attempt: &'a Attempt) -> Answer<'a, VoidAnswer> {
+        self.void(&attempt.gateway_payment_id).boxed()
     }
 
-    fn capture_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, PaymentFact> {
-        self.capture(gateway_payment_id).boxed()
+    fn capture_payment<'a>(&'a self, attempt: &'a Attempt) -> Answer<'a, CaptureAnswer> {
+        self.capture(attempt).boxed()
     }
 
     fn refund<'a>(&'a self, order: &'a RefundOrder) -> Answer<'a, RefundFact> {
@@ -418,18 +423,6 @@ pub(super) async fn ask(request: RequestBuilder) -> Result<Vec<u8>, CallError> {
         Ok(body)
     } else {
         Err(judge(status, &headers, &body))
-    }
-}
-
-fn not_taken(fact: &PaymentFact) -> Result<PaymentFact, CallError> {
-    match fact.state {
-        PaymentState::Cancelled | PaymentState::Failed => Err(CallError::Declined {
-            code: "not_authorized".into(),
-            message: "the reservation lapsed, or the bank took it back".into(),
-        }),
-        state => Err(CallError::unknown(format!(
-            "asked to take the money, and it is {state:?}"
-        ))),
     }
 }
 

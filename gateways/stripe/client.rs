@@ -13,8 +13,8 @@ use secrecy::ExposeSecret;
 use super::answer::{ErrorBody, judge};
 use super::objects::{Page, PaymentIntent, Refund};
 use crate::client::{
-    Answer, CallError, ChangesPage, CreatePayment, Created, GatewayClient, RefundOrder, VoidAnswer,
-    Window,
+    Answer, Attempt, CallError, CaptureAnswer, ChangesPage, CreatePayment, Created, GatewayClient,
+    RefundOrder, VoidAnswer, Window,
 };
 use crate::config::ApiConfig;
 use crate::exchange::{Reply, decode, exchange, http_client, path_id};
@@ -150,7 +150,7 @@ impl StripeClient {
         }
     }
 
-    async fn capture(&self, id: &str) -> Result<PaymentFact, CallError> {
+    async fn capture(&self, id: &str) -> Result<CaptureAnswer, CallError> {
         // Without a key: capturing twice is refused with the state it is in, while a replayed "not now" would be
         // believed for a day.
         let request = self.post(
@@ -173,7 +173,7 @@ impl StripeClient {
             return Err(CallError::unknown("the answer is about another payment"));
         }
         match fact.state {
-            PaymentState::Captured => Ok(fact),
+            PaymentState::Captured => Ok(CaptureAnswer::Taken(fact)),
             PaymentState::Cancelled => Err(CallError::Declined {
                 code: "canceled".into(),
                 message: "the reservation was given up or ran out".into(),
@@ -308,12 +308,12 @@ impl GatewayClient for StripeClient {
         self.fetch(gateway_payment_id).boxed()
     }
 
-    fn void_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, VoidAnswer> {
-        self.void(gateway_payment_id).boxed()
+    fn void_payment<'a>(&'a self, attempt: &'a Attempt) -> Answer<'a, VoidAnswer> {
+        self.void(&attempt.gateway_payment_id).boxed()
     }
 
-    fn capture_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, PaymentFact> {
-        self.capture(gateway_payment_id).boxed()
+    fn capture_payment<'a>(&'a self, attempt: &'a Attempt) -> Answer<'a, CaptureAnswer> {
+        self.capture(&attempt.gateway_payment_id).boxed()
     }
 
     fn refund<'a>(&'a self, order: &'a RefundOrder) -> Answer<'a, RefundFact> {

@@ -6,8 +6,8 @@
 use std::sync::{Arc, Mutex};
 
 use boxoffice_gateways::{
-    AccountConfig, CallError, CreatePayment, GatewayAccount, GatewayClient, Gateways, RefundOrder,
-    VoidAnswer,
+    AccountConfig, Attempt, CallError, CreatePayment, GatewayAccount, GatewayClient, Gateways,
+    RefundOrder, VoidAnswer,
 };
 use boxoffice_saga::fact::{PaymentState, RefundState};
 use boxoffice_saga::identity::{BookingId, PaymentId, RefundId, ShowId};
@@ -176,10 +176,17 @@ async fn what_cannot_be_cancelled_may_be_paid() {
         (vec![refused(), (200, payment("open"))], "not possible"),
     ] {
         let (client, _) = mollie(answers).await;
-        let became = match client.void_payment("tr_5B8c").await.unwrap() {
+        let attempt = Attempt {
+            payment: PaymentId::from(Uuid::nil()),
+            booking: booking(),
+            gateway_payment_id: "tr_5B8c".into(),
+            amount: Money::new(45_000, "EUR".parse().unwrap()),
+        };
+        let became = match client.void_payment(&attempt).await.unwrap() {
             VoidAnswer::Cancelled => "cancelled",
             VoidAnswer::AlreadyPaid(_) => "paid",
             VoidAnswer::NotPossible { .. } => "not possible",
+            VoidAnswer::UnderWay => "under way",
         };
         assert_eq!(became, expected);
     }

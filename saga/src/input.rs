@@ -167,7 +167,7 @@ pub enum CaptureAnswer {
         /// Why, for people.
         why: String,
     },
-    /// Certainly not done; ask again.
+    /// Certainly not done; or accepted, by a gateway that tells later what became of it. Ask again.
     RetryLater {
         /// Not before this many milliseconds, if the gateway says so.
         after_ms: Option<i64>,

@@ -1,9 +1,10 @@
 //! Adyen: an attempt is a payment link there, and only webhooks tell of the payment by it and of its refunds.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::order_pages::{Page, books, comes_to, lost_webhook_is_found, payments, refund_calls};
-use crate::system::shared;
+use crate::servers;
+use crate::system::{Setup, System, shared};
 
 const PAGE: Page = Page { gateway: "adyen" };
 
@@ -104,4 +105,68 @@ async fn at_adyen_late_money_without_seats_goes_back_once_though_the_answer_is_l
     assert!(known.expect("refunds"), "{}", system.log());
     assert_eq!(refund_calls(&books(&stage, &booking).await), 2);
     assert_eq!(stage.books(&booking).await.expect("books"), once);
+}
+
+/// The money is only reserved until the seats are the customer's. Both what takes it and what gives it up is accepted, and
+/// only a webhook says that it has happened.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_adyen_money_is_taken_after_the_seats() {
+    let dir = servers::fresh_dir("adyen-capture");
+    let fetched = servers::fetched().await;
+    let (kafka, postgres) = tokio::join!(
+        servers::own_kafka(&fetched, &dir),
+        servers::own_postgres(&fetched, &dir)
+    );
+    let database = servers::empty_database(&postgres).await;
+    let setup = Setup {
+        capture: "after_seats",
+        ..Setup::default()
+    };
+    let system = System::start_with(&kafka.bootstrap(), &database, setup).await;
+    let calls = |books: &Value, kind: &str| {
+        let calls = books["payments"][0]["calls"].as_array().expect("calls");
+        let made = calls
+            .iter()
+            .filter(|call| call["call"] == kind && call["replayed"] == false);
+        made.count()
+    };
+
+    let (stage, show) = PAGE.show(&system, "After the seats", 600_000).await;
+    let ann = stage.customer("ann").await.expect("a customer");
+    let booking = ann.hold(show, &["A-1"]).await.expect("a hold");
+    let attempt = PAGE.open(&ann, &booking).await;
+    let paid = PAGE.pay(&ann, &attempt, json!({ "method": "card" })).await;
+    ann.wait_for(&booking, "CONFIRMED")
+        .await
+        .expect("confirmed");
+    let applied = [("APPLIED", 45_000), ("GATEWAY", -45_000)];
+    comes_to(&stage, &booking, &applied, &system).await;
+    let id = paid["id"].as_str().expect("an id").to_owned();
+    assert_eq!(
+        payments(&stage, &booking).await,
+        [(id, "CAPTURED".to_owned(), Some("APPLIED".to_owned()))]
+    );
+    assert_eq!(
+        stage.books(&booking).await.expect("books"),
+        (45_000, 0, 0),
+        "taken, and nothing returned"
+    );
+    let theirs = books(&stage, &booking).await;
+    assert_eq!(calls(&theirs, "capture"), 1, "{theirs:#}");
+
+    // Reserved too late, and the seat is somebody else's.
+    let (stage, booking) = PAGE.late_without_seats(&system, &["REFUND"]).await;
+    let id = books(&stage, &booking).await["payments"][0]["id"].clone();
+    let id = id.as_str().expect("an id").to_owned();
+    let given_up = vec![(id, "CLOSED".to_owned(), None)];
+    let found = stage
+        .until(&given_up, async || Ok(payments(&stage, &booking).await))
+        .await;
+    assert_eq!(found.expect("payments"), given_up, "{}", system.log());
+    assert_eq!(stage.books(&booking).await.expect("books"), (0, 0, 0));
+    let theirs = books(&stage, &booking).await;
+    assert_eq!(theirs["payments"][0]["status"], "canceled", "{theirs:#}");
+    assert_eq!(calls(&theirs, "capture"), 0, "{theirs:#}");
+    comes_to(&stage, &booking, &[], &system).await;
+    system.audit();
 }

@@ -433,6 +433,7 @@ line = {line}
 
 [[gateways]]
 gateway = "adyen"
+capture = "{capture}"
 secrets = ["{HMAC_KEY}"]
 api = {{ base_url = "http://127.0.0.1:{simulator}/adyen", merchant = "TestMerchant", api_key = "a_key", timeout_ms = 3000 }}
 line = {line}

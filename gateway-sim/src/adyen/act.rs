@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::{MERCHANT, error, psp_reference};
+use super::{MERCHANT, Told, error, psp_reference};
 use crate::answer::Answer;
 use crate::behaviour::{Behaviour, Call};
 use crate::books::{Books, Order, PaymentStatus};
@@ -28,7 +28,11 @@ pub(super) fn act(
             Some(link) => Answer::ok(shown(books, link)).into(),
             None => missing().into(),
         },
+        Call::Cancel if books.payments.contains_key(id) => {
+            modify(books, &asked.form, id, "CANCELLATION", behaviour)
+        }
         Call::Cancel => end(books, id).into(),
+        Call::Capture => modify(books, &asked.form, id, "CAPTURE", behaviour),
         Call::Confirm => pay(books, asked, id, behaviour, now),
         Call::Refund => refund(books, &asked.form, id, behaviour, now),
         // It cannot be asked for anything else.
@@ -60,7 +64,7 @@ fn create(books: &mut Books, form: &Form, fresh: &str, now: OffsetDateTime) -> A
         currency: currency.clone(),
         receipt: Some(reference.to_owned()),
         notes,
-        manual: false,
+        manual: form.get("manualCapture") == Some("true"),
         ended: false,
         created: now.unix_timestamp(),
         payments: Vec::new(),
@@ -80,7 +84,12 @@ fn status(books: &Books, link: &Order) -> &'static str {
         let payments = link.payments.iter().filter_map(|id| books.payments.get(id));
         payments.into_iter().any(|payment| payment.status == wanted)
     };
-    if any(PaymentStatus::Succeeded) {
+    let authorised = [
+        PaymentStatus::RequiresCapture,
+        PaymentStatus::Succeeded,
+        PaymentStatus::Canceled,
+    ];
+    if authorised.into_iter().any(any) {
         "completed"
     } else if any(PaymentStatus::Processing) {
         "paymentPending"
@@ -144,6 +153,64 @@ fn pay(
     }
 }
 
+/// Takes a reservation, or gives it up. Whatever comes of it is told by webhook.
+fn modify(
+    books: &mut Books,
+    form: &Form,
+    id: &str,
+    kind: &'static str,
+    behaviour: &Behaviour,
+) -> Acted {
+    let Some(row) = books.payments.get_mut(id) else {
+        return unknown_payment();
+    };
+    let capture = kind == "CAPTURE";
+    let amount = form.map("amount");
+    let value = amount
+        .get("value")
+        .and_then(|text| text.parse::<i64>().ok());
+    if capture && (value.is_none() || amount.get("currency") != Some(&row.currency)) {
+        return error(422, "138", "Currency Code or amount is not valid").into();
+    }
+    let wanted = value.unwrap_or(row.amount);
+    let done = row.status == PaymentStatus::RequiresCapture && wanted == row.amount;
+    if done && capture {
+        let _ = payments::capture(books, id, behaviour);
+    } else if done {
+        row.status = PaymentStatus::Canceled;
+    }
+    let amount = match books.payments.get(id) {
+        Some(row) if done && capture => row.received,
+        _ => wanted,
+    };
+    let own = psp_reference();
+    let told = Told {
+        kind,
+        own: &own,
+        amount,
+        reference: form.get("reference").unwrap_or_default(),
+        success: done,
+    };
+    let mut body = json!({
+        "merchantAccount": form.get("merchantAccount"),
+        "paymentPspReference": id,
+        "pspReference": own,
+        "reference": form.get("reference"),
+        "status": "received",
+    });
+    if capture {
+        body["amount"] = json!(form.map("amount"));
+        body["amount"]["value"] = json!(wanted);
+    }
+    Acted {
+        answer: Answer {
+            status: 201,
+            ..Answer::ok(body)
+        },
+        happened: told.about(books, id),
+    }
+}
+
 fn refund(
     books: &mut Books,
     form: &Form,
@@ -165,12 +232,7 @@ fn refund(
         receipt: form.get("reference").map(str::to_owned),
     };
     let Ok((refund, happened)) = make(books, wanted, behaviour, now) else {
-        return error(
-            422,
-            "167",
-            "Original pspReference required for this operation",
-        )
-        .into();
+        return unknown_payment();
     };
     let body = json!({
         "merchantAccount": form.get("merchantAccount"),
@@ -188,6 +250,15 @@ fn refund(
         },
         happened,
     }
+}
+
+fn unknown_payment() -> Acted {
+    error(
+        422,
+        "167",
+        "Original pspReference required for this operation",
+    )
+    .into()
 }
 
 fn missing() -> Answer {

@@ -60,7 +60,10 @@ impl Speaks for Adyen {
     }
 
     fn takes_keys(&self, call: Call) -> bool {
-        matches!(call, Call::Create | Call::Refund)
+        matches!(
+            call,
+            Call::Create | Call::Refund | Call::Capture | Call::Cancel
+        )
     }
 
     fn keeps(&self, answer: &Answer) -> bool {
@@ -113,21 +116,15 @@ impl Speaks for Adyen {
             return Vec::new();
         };
         let reference = link.receipt.as_deref().unwrap_or_default();
-        let item = |kind, own: &str, amount: i64, reference: &str, success: bool| {
-            let original = if own == id { "" } else { id };
-            let item = json!({
-                "additionalData": { "paymentLinkId": link.id },
-                "amount": { "value": amount, "currency": row.currency },
-                "eventCode": kind,
-                "merchantAccountCode": link.notes.get(MERCHANT),
-                "merchantReference": reference,
-                "originalReference": original,
-                "paymentMethod": "visa",
-                "pspReference": own,
-                "reason": if success { "" } else { "Refused" },
-                "success": success.to_string(),
-            });
-            vec![Happened::new(kind, id, item)]
+        let item = |kind, own: &str, amount, reference: &str, success| {
+            let told = Told {
+                kind,
+                own,
+                amount,
+                reference,
+                success,
+            };
+            told.about(books, id)
         };
         let refund = |kind, refund: &str, unless: Option<RefundStatus>| {
             let Some(refund) = books.refunds.get(refund) else {
@@ -140,9 +137,12 @@ impl Speaks for Adyen {
             item(kind, &refund.id, refund.amount, reference, true)
         };
         match news {
+            // The call that took it tells of it, under a reference of its own.
+            News::Captured if row.manual => Vec::new(),
             News::Captured => item("AUTHORISATION", id, row.received, reference, true),
             News::Declined => item("AUTHORISATION", id, row.amount, reference, false),
-            News::Processing | News::Reserved | News::Cancelled => Vec::new(),
+            News::Reserved => item("AUTHORISATION", id, row.amount, reference, true),
+            News::Processing | News::Cancelled => Vec::new(),
             News::RefundMade { refund: id } => refund("REFUND", id, Some(RefundStatus::Pending)),
             News::RefundSettled { refund: id } => {
                 let failed = books
@@ -199,6 +199,43 @@ impl Speaks for Adyen {
 
     fn retries_for(&self, longest: Duration) -> Duration {
         longest
+    }
+}
+
+/// What an item tells of a payment.
+struct Told<'a> {
+    kind: &'static str,
+    /// The PSP reference of what was done to it, or its own.
+    own: &'a str,
+    amount: i64,
+    reference: &'a str,
+    success: bool,
+}
+
+impl Told<'_> {
+    fn about(&self, books: &Books, payment: &str) -> Vec<Happened> {
+        let row = books.payments.get(payment);
+        let link = row.and_then(|row| books.orders.get(row.order.as_ref()?));
+        let (Some(row), Some(link)) = (row, link) else {
+            return Vec::new();
+        };
+        let is_itself = self.own == payment;
+        let mut item = json!({
+            "additionalData": {},
+            "amount": { "value": self.amount, "currency": row.currency },
+            "eventCode": self.kind,
+            "merchantAccountCode": link.notes.get(MERCHANT),
+            "merchantReference": self.reference,
+            "originalReference": if is_itself { "" } else { payment },
+            "paymentMethod": "visa",
+            "pspReference": self.own,
+            "reason": if self.success { "" } else { "Refused" },
+            "success": self.success.to_string(),
+        });
+        if is_itself {
+            item["additionalData"]["paymentLinkId"] = json!(link.id);
+        }
+        vec![Happened::new(self.kind, payment, item)]
     }
 }
 

@@ -17,6 +17,11 @@ pub(crate) fn router() -> Router<Arc<Sim>> {
             gets_one(Adyen, Call::FetchOrder).merge(patches_one(Adyen, Call::Cancel)),
         )
         .route("/v71/payments/{id}/refunds", posts_one(Adyen, Call::Refund))
+        .route(
+            "/v71/payments/{id}/captures",
+            posts_one(Adyen, Call::Capture),
+        )
+        .route("/v71/payments/{id}/cancels", posts_one(Adyen, Call::Cancel))
         // The page of a link, on which the shopper pays.
         .route("/page/orders/{id}/pay", posts_one(Adyen, Call::Confirm))
 }

@@ -14,8 +14,8 @@ use boxoffice_gateway_sim::{
     AdyenOptions, CashfreeOptions, Options, RazorpayOptions, SimError, Webhook, serve,
 };
 use boxoffice_gateways::{
-    AccountConfig, ApiConfig, CreatePayment, GatewayAccount, GatewayClient, Gateways, LineConfig,
-    RefundOrder, SigningSecret,
+    AccountConfig, ApiConfig, Attempt, CreatePayment, GatewayAccount, GatewayClient, Gateways,
+    LineConfig, RefundOrder, SigningSecret,
 };
 use boxoffice_saga::identity::{BookingId, PaymentId, RefundId, ShowId};
 use boxoffice_saga::money::Money;
@@ -252,6 +252,20 @@ pub fn order() -> CreatePayment {
         amount: Money::new(45_000, "INR".parse().unwrap()),
         capture: Default::default(),
         description: "Two seats & a café, 100%".into(),
+    }
+}
+
+/// An attempt of nobody's in particular, under the gateway's id.
+pub fn attempt(gateway_payment_id: &str) -> Attempt {
+    attempt_of(&order(), gateway_payment_id)
+}
+
+pub fn attempt_of(order: &CreatePayment, gateway_payment_id: &str) -> Attempt {
+    Attempt {
+        payment: order.payment,
+        booking: order.booking,
+        gateway_payment_id: gateway_payment_id.into(),
+        amount: order.amount,
     }
 }
 

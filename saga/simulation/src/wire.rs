@@ -10,7 +10,8 @@ use std::task::Poll;
 
 use boxoffice_gateways::client::Answer;
 use boxoffice_gateways::{
-    CallError, CreatePayment, Created, GatewayClient, RefundOrder, VoidAnswer,
+    Attempt, CallError, CaptureAnswer, CreatePayment, Created, GatewayClient, RefundOrder,
+    VoidAnswer,
 };
 use boxoffice_saga::fact::{PaymentFact, RefundFact};
 use boxoffice_saga::identity::GatewayAccount;
@@ -184,9 +185,9 @@ impl GatewayClient for Client {
         })
     }
 
-    fn void_payment<'a>(&'a self, id: &'a str) -> Answer<'a, VoidAnswer> {
+    fn void_payment<'a>(&'a self, attempt: &'a Attempt) -> Answer<'a, VoidAnswer> {
         Box::pin(async move {
-            let request = Request::Void(id.to_owned());
+            let request = Request::Void(attempt.gateway_payment_id.clone());
             match self.network.ask(&self.account, request).await? {
                 Reply::Void(answer) => Ok(answer),
                 _ => odd(),
@@ -194,11 +195,11 @@ impl GatewayClient for Client {
         })
     }
 
-    fn capture_payment<'a>(&'a self, id: &'a str) -> Answer<'a, PaymentFact> {
+    fn capture_payment<'a>(&'a self, attempt: &'a Attempt) -> Answer<'a, CaptureAnswer> {
         Box::pin(async move {
-            let request = Request::Capture(id.to_owned());
+            let request = Request::Capture(attempt.gateway_payment_id.clone());
             match self.network.ask(&self.account, request).await? {
-                Reply::Payment(fact) => Ok(fact),
+                Reply::Payment(fact) => Ok(CaptureAnswer::Taken(fact)),
                 _ => odd(),
             }
         })

@@ -43,6 +43,15 @@ fn sample(code: &'static str, success: bool, says: Says) -> Sample {
     Sample::new(code, request(&[item(code, success)]), says)
 }
 
+/// The same about a payment that was opened as a reservation.
+fn reserved(code: &'static str, success: bool, says: Says) -> Sample {
+    let mut sample = sample(code, success, says);
+    sample.body = sample
+        .body
+        .replace(&reference(), &format!("{}_auth", reference()));
+    sample
+}
+
 /// Signs each item, in the order in which they stand there.
 fn sign(secret: &str, message: &Message<'_>) -> Sent {
     let mut text = String::from_utf8_lossy(message.body).into_owned();
@@ -90,6 +99,7 @@ pub fn tested() -> Tested {
         sample(code, success, says)
     };
     let captured = || paid(PaymentState::Captured);
+    let cancelled = || paid(PaymentState::Cancelled);
     let mut several = sample("AUTHORISATION", true, captured());
     several.body = request(&[item("AUTHORISATION", true), item("REFUND_FAILED", true)]);
     several.says.push(Says::Refund {
@@ -125,6 +135,15 @@ pub fn tested() -> Tested {
             sample("CAPTURE", true, Says::Nothing),
             sample("CAPTURE", false, Says::Dispute),
             sample("CAPTURE_FAILED", true, Says::Dispute),
+            reserved("AUTHORISATION", true, paid(PaymentState::Authorised)),
+            reserved("AUTHORISATION", false, paid(PaymentState::Failed)),
+            reserved("CAPTURE", true, captured()),
+            reserved("CAPTURE", false, cancelled()),
+            reserved("CAPTURE_FAILED", true, Says::Dispute),
+            reserved("CANCELLATION", true, cancelled()),
+            reserved("CANCELLATION", false, Says::Nothing),
+            reserved("TECHNICAL_CANCEL", true, cancelled()),
+            reserved("EXPIRE", true, cancelled()),
             sample("NOTIFICATION_OF_CHARGEBACK", true, Says::Dispute),
             sample("CHARGEBACK", true, Says::Dispute),
             sample("CHARGEBACK_REVERSED", true, Says::Dispute),

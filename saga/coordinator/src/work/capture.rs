@@ -1,6 +1,6 @@
 //! `capture`: takes authorised money, now that the seats are the customer's.
 
-use boxoffice_gateways::CallError;
+use boxoffice_gateways::{Attempt, CallError};
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::input::{CaptureAnswer, Input};
 use boxoffice_saga::payment::PaymentStanding;
@@ -9,6 +9,9 @@ use boxoffice_tasks::{HeldBack, Leased};
 use boxoffice_turn::Reads;
 
 use super::{CoordinatorWork, made};
+
+/// How long to wait for the webhook before a gateway that has accepted a capture is asked again.
+const WEBHOOK_COMES_MS: i64 = 60_000;
 
 impl<S: Reads> CoordinatorWork<S> {
     pub(super) async fn capture(&self, task: &Leased) -> Result<CaptureAnswer, HeldBack> {
@@ -28,8 +31,18 @@ impl<S: Reads> CoordinatorWork<S> {
             let why = "there is nobody to ask".to_owned();
             return Ok(CaptureAnswer::Unknown { why });
         };
-        Ok(match made(client.capture_payment(id).await)? {
-            Ok(fact) => CaptureAnswer::Taken { fact },
+        let attempt = Attempt {
+            payment: payment.id,
+            booking: payment.booking,
+            gateway_payment_id: id.clone(),
+            amount: payment.expected,
+        };
+        Ok(match made(client.capture_payment(&attempt).await)? {
+            Ok(boxoffice_gateways::CaptureAnswer::Taken(fact)) => CaptureAnswer::Taken { fact },
+            Ok(boxoffice_gateways::CaptureAnswer::UnderWay) => CaptureAnswer::RetryLater {
+                after_ms: Some(WEBHOOK_COMES_MS),
+                why: "the gateway has accepted it, and tells by webhook".to_owned(),
+            },
             Err(error @ CallError::Declined { .. }) => CaptureAnswer::Declined {
                 why: error.to_string(),
             },

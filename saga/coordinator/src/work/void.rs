@@ -1,6 +1,6 @@
 //! `void`: cancels an attempt at the gateway.
 
-use boxoffice_gateways::CallError;
+use boxoffice_gateways::{Attempt, CallError};
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::input::{Input, VoidAnswer};
 use boxoffice_saga::world::World;
@@ -21,14 +21,22 @@ impl<S: Reads> CoordinatorWork<S> {
             });
         };
         let asked = async {
-            let id = gateway_id(&*client, &payment).await?;
-            client.void_payment(&id).await
+            let attempt = Attempt {
+                payment: payment.id,
+                booking: payment.booking,
+                gateway_payment_id: gateway_id(&*client, &payment).await?,
+                amount: payment.expected,
+            };
+            client.void_payment(&attempt).await
         };
         Ok(match made(asked.await)? {
             Ok(boxoffice_gateways::VoidAnswer::Cancelled) => VoidAnswer::NothingTaken,
             Ok(boxoffice_gateways::VoidAnswer::AlreadyPaid(fact)) => {
                 VoidAnswer::AlreadyPaid { fact }
             }
+            Ok(boxoffice_gateways::VoidAnswer::UnderWay) => VoidAnswer::Unknown {
+                why: "the gateway has accepted it, and tells by webhook".to_owned(),
+            },
             Ok(boxoffice_gateways::VoidAnswer::NotPossible { why }) => {
                 VoidAnswer::NotPossible { why }
             }
