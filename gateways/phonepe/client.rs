@@ -18,7 +18,8 @@ use serde_json::json;
 use super::answer::{self, CURRENCY, judge};
 use super::token::Tokens;
 use crate::client::{
-    Answer, CallError, CreatePayment, Created, GatewayClient, RefundOrder, VoidAnswer,
+    Answer, Attempt, CallError, CaptureAnswer, CreatePayment, Created, GatewayClient, RefundOrder,
+    VoidAnswer,
 };
 use crate::config::{AccountConfig, ApiConfig};
 use crate::exchange::{Reply, decode, exchange, http_client};
@@ -234,11 +235,11 @@ impl GatewayClient for PhonePeClient {
         self.fetch(gateway_payment_id).boxed()
     }
 
-    fn void_payment<'a>(&'a self, gateway_payment_id: &'a str) -> Answer<'a, VoidAnswer> {
-        self.void(gateway_payment_id).boxed()
+    fn void_payment<'a>(&'a self, attempt: &'a Attempt) -> Answer<'a, VoidAnswer> {
+        self.void(&attempt.gateway_payment_id).boxed()
     }
 
-    fn capture_payment<'a>(&'a self, _: &'a str) -> Answer<'a, PaymentFact> {
+    fn capture_payment<'a>(&'a self, _: &'a Attempt) -> Answer<'a, CaptureAnswer> {
         // The configuration allows no reservations here.
         async {
             Err(CallError::cannot_be_asked(

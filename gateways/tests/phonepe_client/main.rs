@@ -10,7 +10,7 @@ mod tokens;
 use std::sync::{Arc, Mutex};
 
 use boxoffice_gateways::{
-    AccountConfig, CallError, GatewayAccount, GatewayClient, Gateways, RefundOrder, SaidBy,
+    AccountConfig, Attempt, CallError, GatewayAccount, GatewayClient, Gateways, RefundOrder, SaidBy,
 };
 use boxoffice_saga::identity::{BookingId, PaymentId, RefundId, ShowId};
 use boxoffice_saga::money::Money;
@@ -105,6 +105,16 @@ fn booking() -> BookingId {
 
 fn attempt() -> PaymentId {
     PaymentId::from(Uuid::from_u128(3))
+}
+
+/// The same as our books know it once it is open.
+fn opened() -> Attempt {
+    Attempt {
+        payment: attempt(),
+        booking: booking(),
+        gateway_payment_id: attempt().to_string(),
+        amount: rupees(100),
+    }
 }
 
 fn rupees(paise: i64) -> Money {

@@ -7,7 +7,8 @@ use boxoffice_saga::payment::CaptureMode;
 use serde_json::{Value, json};
 
 use super::{
-    TOKEN_PATH, attempt, became, booking, order, phonepe, problem, refund_order, rupees, with_token,
+    TOKEN_PATH, attempt, became, booking, opened, order, phonepe, problem, refund_order, rupees,
+    with_token,
 };
 
 #[tokio::test]
@@ -97,7 +98,7 @@ async fn what_phonepe_cannot_do_is_refused_before_it_is_asked() {
         assert_eq!(became(&error.unwrap()), "declined");
     }
     for error in [
-        client.capture_payment(&id).await.err(),
+        client.capture_payment(&opened()).await.err(),
         client.refunds_of(&id).await.err(),
     ] {
         assert!(error.unwrap().is_cannot_be_asked());
@@ -161,10 +162,11 @@ async fn what_cannot_be_cancelled_may_be_paid() {
         (order("PENDING", &["PENDING"]), "not possible"),
     ] {
         let (client, _) = with_token(vec![answer]).await;
-        let became = match client.void_payment(&attempt().to_string()).await.unwrap() {
+        let became = match client.void_payment(&opened()).await.unwrap() {
             VoidAnswer::Cancelled => "cancelled",
             VoidAnswer::AlreadyPaid(_) => "paid",
             VoidAnswer::NotPossible { .. } => "not possible",
+            VoidAnswer::UnderWay => "under way",
         };
         assert_eq!(became, expected);
     }
