@@ -99,6 +99,8 @@ async fn a_full_house_says_so_at_once_and_opens_again() {
         .another_api(&[
             ("BOXOFFICE_API__REQUESTS_UNDER_WAY", "2"),
             ("BOXOFFICE_API__WAITING_CLIENTS", "1"),
+            // All questions come from one address here.
+            ("BOXOFFICE_API__ADDRESS_PER_SECOND", "0"),
         ])
         .await;
     let stage = Stage::enter(system.target.clone())

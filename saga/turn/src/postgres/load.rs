@@ -62,14 +62,13 @@ pub async fn world(
     let held = tasks(db, &wanted.tasks).await?;
 
     let ids: Vec<Uuid> = world.bookings.keys().map(|id| id.uuid()).collect();
-    let (now, payments) = clock_and_payments(db, &ids).await?;
+    let (now, payments, any_refunds) = clock_and_payments(db, &ids).await?;
     world.now = now;
-    let refunds_possible = payments.iter().any(|payment| payment.captured.is_some());
     world.payments = payments
         .into_iter()
         .map(|payment| (payment.id, payment))
         .collect();
-    if refunds_possible {
+    if any_refunds {
         world.refunds = refunds(db, &ids)
             .await?
             .into_iter()
@@ -225,16 +224,17 @@ async fn tasks(db: &mut PgConnection, wanted: &BTreeMap<TaskKey, Uuid>) -> Resul
     Ok(held)
 }
 
-/// Reads the clock and, in the same round trip, the payments. Every lock is taken by now.
+/// Reads the clock and, in the same round trip, the payments, and whether there is any refund to be read. Every lock is
+/// taken by now.
 async fn clock_and_payments(
     db: &mut PgConnection,
     bookings: &[Uuid],
-) -> Result<(OffsetDateTime, Vec<Payment>), TurnError> {
+) -> Result<(OffsetDateTime, Vec<Payment>, bool), TurnError> {
     if bookings.is_empty() {
         let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
             .fetch_one(db)
             .await?;
-        return Ok((now, Vec::new()));
+        return Ok((now, Vec::new(), false));
     }
     let rows = sqlx::query!(
         r#"select clock_timestamp() as "now!", p.payment_id as "payment_id?", p.booking_id as "booking_id?",
@@ -242,7 +242,8 @@ async fn clock_and_payments(
                   p.standing as "standing?", p.expected_minor as "expected_minor?",
                   p.expected_currency as "expected_currency?", p.captured_minor, p.captured_currency,
                   p.verdict, p.capture as "capture?", p.retained_minor as "retained_minor?", p.disputes,
-                  p.opened_at as "opened_at?", p.decided_at
+                  p.opened_at as "opened_at?", p.decided_at,
+                  exists (select from refunds r where r.booking_id = p.booking_id) as "refunds!"
            from (values (1)) as always
            left join payments p on p.booking_id = any($1)"#,
         bookings,
@@ -252,6 +253,7 @@ async fn clock_and_payments(
     let now = rows
         .first()
         .map_or(OffsetDateTime::UNIX_EPOCH, |row| row.now);
+    let any_refunds = rows.iter().any(|row| row.refunds);
     let mut payments = Vec::with_capacity(rows.len());
     for row in rows {
         let (Some(payment_id), Some(booking_id), Some(gateway), Some(account)) =
@@ -290,7 +292,7 @@ async fn clock_and_payments(
         };
         payments.push(Payment::try_from(row)?);
     }
-    Ok((now, payments))
+    Ok((now, payments, any_refunds))
 }
 
 async fn refunds(db: &mut PgConnection, bookings: &[Uuid]) -> Result<Vec<Refund>, TurnError> {

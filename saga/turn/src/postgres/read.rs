@@ -76,15 +76,14 @@ async fn read_cases(
     )
     .fetch_all(&mut *db)
     .await?;
-    let mut money = false;
+    let paying = !rows.is_empty();
     for row in rows {
         let payment = Payment::try_from(row)?;
-        money |= payment.captured.is_some();
         if let Some(case) = cases.get_mut(&payment.booking) {
             case.payments.push(payment);
         }
     }
-    if money {
+    if paying {
         let rows = sqlx::query_as!(
             RefundRow,
             r#"select refund_id, payment_id, booking_id, amount_minor, currency, cause, standing, generation,
