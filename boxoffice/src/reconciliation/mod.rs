@@ -1,9 +1,9 @@
 //! Reconciliation: the gateways' books against ours, both ways, all the time.
 //!
 //! Each account is walked in windows of time. What the gateway has of a window ([`heard`]) and what we have of it are
-//! put side by side ([`walk`]). What agrees is done with; whatever does not is asked for, payment by payment, as
-//! `audit --gateway` does, and by the same rule. So an old event is never taken for news, and what is told is how
-//! things stand now.
+//! put side by side ([`walk`]; [`unseen`] is about payments that we have no row of). What agrees is done with; whatever does
+//! not is asked for, payment by payment, as `audit --gateway` does, and by the same rule. So an old event is never taken for
+//! news, and what is told is how things stand now.
 //!
 //! Three things can come of it. Both say the same. Or the saga has not heard something: then the fact goes, signed by us,
 //! through the door of all money, `payments.webhooks.v1`, and is decided like any webhook ([`tell`]). Or telling cannot
@@ -17,6 +17,7 @@ mod heard;
 pub mod metric;
 mod place;
 mod tell;
+mod unseen;
 mod walk;
 
 use std::sync::Arc;

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use boxoffice_gateways::{CallError, Gateways, InboxKey, SignError, WebhookRecord, Window};
-use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference, RefundState};
+use boxoffice_saga::fact::{PaymentFact, Reference};
 use boxoffice_saga::identity::GatewayAccount;
 use boxoffice_saga::payment::Payment;
 use boxoffice_saga::refund::{Refund, RefundStanding};
 use boxoffice_turn::TurnError;
 use boxoffice_turn::postgres::PgStore;
-use futures::{FutureExt, StreamExt};
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -18,7 +17,7 @@ use super::Tally;
 use super::heard::{self, Hearsay};
 use super::tell::{Call, Found, News, Telling, tell};
 use crate::audit::gateway::compare::{Cure, Differs, Theirs, agrees, compare};
-use crate::audit::gateway::look::{AT_ONCE, Look, SETTLE, ask, rows, settled};
+use crate::audit::gateway::look::{Look, rows, settled};
 
 /// Payments taken together: what is found of some does not wait for all.
 const CHUNK: usize = 25;
@@ -148,7 +147,10 @@ impl Walk<'_> {
     }
 
     /// Which of the gateway's payments we know.
-    async fn known(&self, ids: Vec<String>) -> Result<BTreeMap<String, (Uuid, Uuid)>, WalkError> {
+    pub(super) async fn known(
+        &self,
+        ids: Vec<String>,
+    ) -> Result<BTreeMap<String, (Uuid, Uuid)>, WalkError> {
         let mut known = BTreeMap::new();
         for ids in ids.chunks(1_000) {
             let rows = sqlx::query!(
@@ -295,148 +297,11 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Payments of the gateway's that are none of our rows.
-    async fn unseen(
-        &self,
-        heard: &[(String, Hearsay)],
-        outcome: &mut Outcome,
-    ) -> Result<(), WalkError> {
-        let Some(client) = self.gateways.client(self.account) else {
-            return Ok(());
-        };
-        let mut to_ask = Vec::new();
-        for (id, hearsay) in heard {
-            let nobodys = hearsay.names_payment()
-                && hearsay.reference() == Reference::Absent
-                && !hearsay.opened_as_another_thing();
-            if nobodys {
-                outcome.tally.not_ours += 1;
-            } else if hearsay.may_be_money() {
-                to_ask.push((id, hearsay));
-            } else {
-                outcome.tally.matched += 1;
-            }
-        }
-        let asked: Vec<_> = to_ask
-            .into_iter()
-            .map(|(id, hearsay)| {
-                async move { (id, hearsay, ask(client.as_ref(), id, &[]).await) }.boxed()
-            })
-            .collect();
-        let asked = futures::stream::iter(asked).buffer_unordered(AT_ONCE);
-        let asked: Vec<_> = asked.collect().await;
-        let mut tellings = Vec::new();
-        for (id, hearsay, theirs) in asked {
-            match theirs {
-                Err(error) => outcome.missing(id.clone(), &error, None),
-                Ok(Theirs { payment: None, .. }) => {
-                    let error =
-                        CallError::unknown("it is on a list, and asked for it is not known");
-                    outcome.missing(id.clone(), &error, None);
-                }
-                Ok(theirs) => match self.tellings_of_unseen(&theirs, hearsay)? {
-                    None => outcome.tally.not_ours += 1,
-                    Some(of_it) if of_it.is_empty() => outcome.tally.matched += 1,
-                    Some(of_it) => tellings.extend(of_it),
-                },
-            }
-        }
-        if tellings.is_empty() {
-            return Ok(());
-        }
-        // Its webhook may be on its way all the same, or has come meanwhile.
-        tokio::time::sleep(SETTLE).await;
-        let known = self
-            .known(
-                tellings
-                    .iter()
-                    .map(|telling| telling.gateway_payment_id.clone())
-                    .collect(),
-            )
-            .await?;
-        let heard_before = self
-            .in_inbox(
-                tellings
-                    .iter()
-                    .map(|telling| self.gateways.inbox_key(&telling.record))
-                    .collect(),
-            )
-            .await?;
-        let before = tellings.len();
-        tellings.retain(|telling| {
-            !known.contains_key(&telling.gateway_payment_id)
-                && !heard_before.contains(&telling.record.event_id)
-        });
-        outcome.tally.matched += before - tellings.len();
-        let news = News {
-            tellings,
-            ..News::default()
-        };
-        self.tell(news, outcome).await
-    }
-
-    /// The records of a payment that we have no row of. None: it is not ours.
-    fn tellings_of_unseen(
-        &self,
-        theirs: &Theirs,
-        hearsay: &Hearsay,
-    ) -> Result<Option<Vec<Telling>>, SignError> {
-        let Some(fact) = &theirs.payment else {
-            return Ok(None);
-        };
-        let reference = match &fact.reference {
-            Reference::Absent => hearsay.reference(),
-            said => said.clone(),
-        };
-        let booking = match &reference {
-            Reference::Absent => return Ok(None),
-            Reference::Malformed { .. } => None,
-            Reference::Booking { booking, .. } => Some(*booking),
-        };
-        let id = &fact.gateway_payment_id;
-        let mut tellings = Vec::new();
-        let mut telling = |record, what| {
-            tellings.push(Telling {
-                record,
-                booking,
-                gateway_payment_id: id.clone(),
-                what,
-            });
-        };
-        if matches!(
-            fact.state,
-            PaymentState::Captured | PaymentState::Authorised
-        ) {
-            let what = format!(
-                "payment {id} at {} is {:?} with {} there, and not known here",
-                self.account, fact.state, fact.amount
-            );
-            let fact = PaymentFact {
-                reference: reference.clone(),
-                ..fact.clone()
-            };
-            telling(self.gateways.facts().payment(fact, 0, self.now)?, what);
-        }
-        for refund in &theirs.refunds {
-            // Without its booking it is nobody's here.
-            if refund.state == RefundState::Failed || booking.is_none() {
-                continue;
-            }
-            let what = format!(
-                "refund {} of {} for payment {id} at {} is {:?} there, and not known here",
-                refund.gateway_refund_id, refund.amount, self.account, refund.state
-            );
-            let mut refund = refund.clone();
-            if refund.reference == Reference::Absent {
-                refund.reference = reference.clone();
-            }
-            telling(self.gateways.facts().refund(refund, self.now)?, what);
-        }
-        Ok(Some(tellings))
-    }
-
     /// Which of these events the coordinator has decided.
-    async fn in_inbox(&self, keys: Vec<InboxKey>) -> Result<BTreeSet<String>, WalkError> {
+    pub(super) async fn in_inbox(
+        &self,
+        keys: Vec<InboxKey>,
+    ) -> Result<BTreeSet<String>, WalkError> {
         let Some(source) = keys.first().map(|key| key.source.clone()) else {
             return Ok(BTreeSet::new());
         };
@@ -451,7 +316,7 @@ impl Walk<'_> {
         Ok(known.into_iter().collect())
     }
 
-    async fn tell(&self, news: News, outcome: &mut Outcome) -> Result<(), WalkError> {
+    pub(super) async fn tell(&self, news: News, outcome: &mut Outcome) -> Result<(), WalkError> {
         let (found, fresh) = tell(self.store, self.account, news).await?;
         outcome.tally.count(&found, &fresh);
         outcome.found.extend(found);
@@ -494,7 +359,12 @@ impl Tally {
 }
 
 impl Outcome {
-    fn missing(&mut self, gateway_payment_id: String, error: &CallError, ours: Option<Payment>) {
+    pub(super) fn missing(
+        &mut self,
+        gateway_payment_id: String,
+        error: &CallError,
+        ours: Option<Payment>,
+    ) {
         self.unanswered.push(Unanswered {
             gateway_payment_id,
             why: error.to_string(),
