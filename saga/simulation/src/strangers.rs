@@ -2,7 +2,7 @@
 
 use boxoffice_coordinator::WEBHOOKS;
 use boxoffice_gateways::WebhookRecord;
-use boxoffice_saga::fact::{Fact, PaymentFact, PaymentState, Reference, RefundState};
+use boxoffice_saga::fact::{Fact, PaymentFact, PaymentState, Reference, RefundFact, RefundState};
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::money::Money;
 use boxoffice_saga::refund::RefundStanding;
@@ -71,11 +71,32 @@ impl System {
             return false;
         };
         match how {
+            Strange::OtherAmount if self.drawn.is_multiple_of(3) => return self.other_money(fact),
             Strange::OtherAmount => fact.amount.minor += 1,
             _ if self.drawn.is_multiple_of(2) => fact.state = PaymentState::Failed,
             _ => fact.state = PaymentState::Cancelled,
         }
         self.gateway.tell(Fact::Payment(fact));
+        true
+    }
+
+    /// The gateway tells of a refund in money that the payment does not have.
+    fn other_money(&mut self, paid: PaymentFact) -> bool {
+        let Some(currency) = hall::currency("USD") else {
+            return false;
+        };
+        self.gateway.tell(Fact::Refund(RefundFact {
+            account: paid.account,
+            gateway_refund_id: format!("re_of_other_money_{}", self.drawn),
+            gateway_payment_id: paid.gateway_payment_id,
+            reference: paid.reference,
+            refund: None,
+            generation: None,
+            state: RefundState::Succeeded,
+            amount: Money::new(7, currency),
+            live: paid.live,
+            reason: None,
+        }));
         true
     }
 
