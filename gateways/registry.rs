@@ -12,7 +12,7 @@ use crate::adyen::{AdyenClient, AdyenDoor};
 use crate::cashfree::{CashfreeClient, CashfreeDoor};
 use crate::checkout_com::CheckoutDoor;
 use crate::client::GatewayClient;
-use crate::config::{AccountConfig, ConfigError, Scheme};
+use crate::config::{AccountConfig, ApiConfig, ConfigError, Scheme};
 use crate::configured::ConfiguredDoor;
 use crate::fetched::FactSigner;
 use crate::generic::GenericDoor;
@@ -40,6 +40,17 @@ struct Entry {
     capture: CaptureMode,
     from: Networks,
     lines: Option<Lines>,
+}
+
+impl Entry {
+    fn new(door: Box<dyn Door>, lines: Option<Lines>) -> Self {
+        Self {
+            door,
+            capture: CaptureMode::Automatic,
+            from: Networks::default(),
+            lines,
+        }
+    }
 }
 
 /// The client of an account behind its line, for each kind of caller.
@@ -73,109 +84,11 @@ impl Gateways {
                     what: "it is configured twice".into(),
                 });
             }
-            let (door, client): (Box<dyn Door>, Option<Arc<dyn GatewayClient>>) = match scheme {
-                Scheme::Stripe => {
-                    let client = match &config.api {
-                        Some(api) => {
-                            let client = StripeClient::new(account.clone(), config.live, api)
-                                .map_err(|what| ConfigError {
-                                    account: account.clone(),
-                                    what,
-                                })?;
-                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
-                        }
-                        None => None,
-                    };
-                    (Box::new(StripeDoor::new(&config)), client)
-                }
-                Scheme::Razorpay => {
-                    let client = match &config.api {
-                        Some(api) => {
-                            let client = RazorpayClient::new(account.clone(), config.live, api)
-                                .map_err(|what| ConfigError {
-                                    account: account.clone(),
-                                    what,
-                                })?;
-                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
-                        }
-                        None => None,
-                    };
-                    (Box::new(RazorpayDoor::new(&config)), client)
-                }
-                Scheme::Cashfree => {
-                    let client = match &config.api {
-                        Some(api) => {
-                            let client = CashfreeClient::new(
-                                account.clone(),
-                                config.live,
-                                config.capture,
-                                api,
-                            )
-                            .map_err(|what| ConfigError {
-                                account: account.clone(),
-                                what,
-                            })?;
-                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
-                        }
-                        None => None,
-                    };
-                    (Box::new(CashfreeDoor::new(&config)), client)
-                }
-                Scheme::Adyen => {
-                    let client = match &config.api {
-                        Some(api) => {
-                            let client = AdyenClient::new(account.clone(), config.live, api)
-                                .map_err(|what| ConfigError {
-                                    account: account.clone(),
-                                    what,
-                                })?;
-                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
-                        }
-                        None => None,
-                    };
-                    (Box::new(AdyenDoor::new(&config)), client)
-                }
-                Scheme::Generic => (Box::new(GenericDoor::new(&config)), None),
-                Scheme::StandardWebhooks => (Box::new(StandardDoor::new(&config)), None),
-                Scheme::Square => (Box::new(SquareDoor::new(&config)), None),
-                Scheme::CheckoutCom => (Box::new(CheckoutDoor::new(&config)), None),
-                Scheme::Mollie => {
-                    let client = match &config.api {
-                        Some(api) => {
-                            let client =
-                                MollieClient::new(&config, api).map_err(|what| ConfigError {
-                                    account: account.clone(),
-                                    what,
-                                })?;
-                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
-                        }
-                        None => None,
-                    };
-                    (Box::new(MollieDoor::new(&config)), client)
-                }
-                Scheme::Phonepe => {
-                    let client = match &config.api {
-                        Some(api) => {
-                            let client =
-                                PhonePeClient::new(&config, api).map_err(|what| ConfigError {
-                                    account: account.clone(),
-                                    what,
-                                })?;
-                            Some(Arc::new(client) as Arc<dyn GatewayClient>)
-                        }
-                        None => None,
-                    };
-                    (Box::new(PhonePeDoor::new(&config)), client)
-                }
-                Scheme::PayuIndia => (Box::new(PayuDoor::new(&config)), None),
-                Scheme::Hmac => {
-                    let door = ConfiguredDoor::new(&config).map_err(|what| ConfigError {
-                        account: account.clone(),
-                        what,
-                    })?;
-                    (Box::new(door), None)
-                }
+            let failed = |what| ConfigError {
+                account: account.clone(),
+                what,
             };
+            let (door, client) = door_and_client(scheme, &config).map_err(failed)?;
             gateways.insert(account.clone(), door, client, &config.line);
             if let Some(entry) = gateways.accounts.get_mut(&account) {
                 entry.capture = config.capture;
@@ -202,13 +115,7 @@ impl Gateways {
                 line: Some(line),
             }
         });
-        let entry = Entry {
-            door,
-            capture: CaptureMode::Automatic,
-            from: Networks::default(),
-            lines,
-        };
-        self.accounts.insert(account, entry);
+        self.accounts.insert(account, Entry::new(door, lines));
     }
 
     /// Adds an account whose client has no line: nothing holds its calls back. For simulated gateways, where no real
@@ -224,13 +131,7 @@ impl Gateways {
             ordinary: Arc::clone(&client),
             mass: client,
         });
-        let entry = Entry {
-            door,
-            capture: CaptureMode::Automatic,
-            from: Networks::default(),
-            lines,
-        };
-        self.accounts.insert(account, entry);
+        self.accounts.insert(account, Entry::new(door, lines));
     }
 
     /// The door of an account. None: no such account, answer 404.
@@ -329,6 +230,59 @@ impl Gateways {
             Source::Fetched => Some(&self.facts),
         }
     }
+}
+
+type Client = Option<Arc<dyn GatewayClient>>;
+
+/// What serves an account of this scheme: its door, and its client if it has an API that is configured.
+fn door_and_client(
+    scheme: Scheme,
+    config: &AccountConfig,
+) -> Result<(Box<dyn Door>, Client), String> {
+    let (account, live) = (config.gateway_account(), config.live);
+    Ok(match scheme {
+        Scheme::Stripe => (
+            Box::new(StripeDoor::new(config)),
+            client(config, |api| StripeClient::new(account, live, api))?,
+        ),
+        Scheme::Razorpay => (
+            Box::new(RazorpayDoor::new(config)),
+            client(config, |api| RazorpayClient::new(account, live, api))?,
+        ),
+        Scheme::Cashfree => (
+            Box::new(CashfreeDoor::new(config)),
+            client(config, |api| {
+                CashfreeClient::new(account, live, config.capture, api)
+            })?,
+        ),
+        Scheme::Adyen => (
+            Box::new(AdyenDoor::new(config)),
+            client(config, |api| AdyenClient::new(account, live, api))?,
+        ),
+        Scheme::Mollie => (
+            Box::new(MollieDoor::new(config)),
+            client(config, |api| MollieClient::new(config, api))?,
+        ),
+        Scheme::Phonepe => (
+            Box::new(PhonePeDoor::new(config)),
+            client(config, |api| PhonePeClient::new(config, api))?,
+        ),
+        Scheme::Generic => (Box::new(GenericDoor::new(config)), None),
+        Scheme::StandardWebhooks => (Box::new(StandardDoor::new(config)), None),
+        Scheme::Square => (Box::new(SquareDoor::new(config)), None),
+        Scheme::CheckoutCom => (Box::new(CheckoutDoor::new(config)), None),
+        Scheme::PayuIndia => (Box::new(PayuDoor::new(config)), None),
+        Scheme::Hmac => (Box::new(ConfiguredDoor::new(config)?), None),
+    })
+}
+
+/// The client that `make` builds, where an API is configured.
+fn client<C: GatewayClient + 'static>(
+    config: &AccountConfig,
+    make: impl FnOnce(&ApiConfig) -> Result<C, String>,
+) -> Result<Client, String> {
+    let client = config.api.as_ref().map(make).transpose()?;
+    Ok(client.map(|client| Arc::new(client) as Arc<dyn GatewayClient>))
 }
 
 /// Why a record from Kafka is not believed.
