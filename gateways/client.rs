@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use boxoffice_saga::fact::{Fact, PaymentFact, RefundFact};
+use boxoffice_saga::fact::{Fact, PaymentFact, RefundFact, RefundState};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, RefundId, ShowId};
 use boxoffice_saga::money::Money;
 use boxoffice_saga::payment::CaptureMode;
@@ -231,6 +231,25 @@ pub struct RefundOrder {
     pub reason: String,
 }
 
+impl RefundOrder {
+    /// What a declined order comes to once the payment's refunds were looked through: "nothing left", or "exists", may
+    /// well be our own earlier try, whose key the gateway has forgotten. Where they could not be looked through, nobody
+    /// knows.
+    pub(crate) fn unless_made(
+        &self,
+        declined: CallError,
+        all: Result<Vec<RefundFact>, CallError>,
+    ) -> Result<RefundFact, CallError> {
+        let ours = |fact: &RefundFact| {
+            fact.refund == Some(self.refund) && fact.state != RefundState::Failed
+        };
+        match all {
+            Ok(refunds) => refunds.into_iter().find(ours).ok_or(declined),
+            Err(error) => Err(declined.not_looked_up(&error)),
+        }
+    }
+}
+
 /// A call without the answer that was hoped for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
@@ -320,6 +339,11 @@ impl CallError {
             } => Some(after.unwrap_or_default()),
             _ => None,
         }
+    }
+
+    /// A decline that would have to be looked up to be believed, where that did not work.
+    pub(crate) fn not_looked_up(&self, why: &Self) -> Self {
+        Self::unknown(format!("{self}; and looking it up did not work: {why}"))
     }
 
     /// It may have happened.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference, RefundFact, RefundState};
+use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference, RefundFact};
 use boxoffice_saga::identity::GatewayAccount;
 use boxoffice_saga::money::Money;
 use boxoffice_saga::payment::CaptureMode;
@@ -350,18 +350,9 @@ impl CashfreeClient {
                 }
                 Ok(fact)
             }
-            // "Exists" or "nothing left" may well be our own earlier try.
-            Err(declined @ CallError::Declined { .. }) => match self.list(name).await {
-                Ok(refunds) => refunds
-                    .into_iter()
-                    .find(|fact| {
-                        fact.refund == Some(order.refund) && fact.state != RefundState::Failed
-                    })
-                    .ok_or(declined),
-                Err(error) => Err(CallError::unknown(format!(
-                    "{declined}; and looking it up did not work: {error}"
-                ))),
-            },
+            Err(declined @ CallError::Declined { .. }) => {
+                order.unless_made(declined, self.list(name).await)
+            }
             Err(error) => Err(error),
         }
     }

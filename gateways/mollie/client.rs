@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use boxoffice_saga::fact::{Fact, PaymentFact, PaymentState, RefundFact, RefundState};
+use boxoffice_saga::fact::{Fact, PaymentFact, PaymentState, RefundFact};
 use boxoffice_saga::identity::GatewayAccount;
 use boxoffice_saga::payment::CaptureMode;
 use futures::FutureExt;
@@ -200,18 +200,9 @@ impl MollieClient {
             .json(&wanted);
         match ask(request).await {
             Ok(body) => self.refund(&body),
-            // "Nothing left" may well be our own earlier try.
-            Err(declined @ CallError::Declined { .. }) => match self.list(id).await {
-                Ok(refunds) => refunds
-                    .into_iter()
-                    .find(|fact| {
-                        fact.refund == Some(order.refund) && fact.state != RefundState::Failed
-                    })
-                    .ok_or(declined),
-                Err(error) => Err(CallError::unknown(format!(
-                    "{declined}; and looking it up did not work: {error}"
-                ))),
-            },
+            Err(declined @ CallError::Declined { .. }) => {
+                order.unless_made(declined, self.list(id).await)
+            }
             Err(error) => Err(error),
         }
     }

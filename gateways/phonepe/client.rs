@@ -150,11 +150,7 @@ impl PhonePeClient {
                 match self.refund_now(key, Some(payment)).await {
                     Ok(fact) => fact,
                     Err(CallError::NotFound) => return Err(refused),
-                    Err(error) => {
-                        return Err(CallError::unknown(format!(
-                            "{refused}; and looking it up did not work: {error}"
-                        )));
-                    }
+                    Err(error) => return Err(refused.not_looked_up(&error)),
                 }
             }
             Err(error) => return Err(error),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference, RefundFact, RefundState};
+use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference, RefundFact};
 use boxoffice_saga::identity::GatewayAccount;
 use boxoffice_saga::payment::CaptureMode;
 use futures::FutureExt;
@@ -298,19 +298,8 @@ impl RazorpayClient {
                 }
                 Ok(fact)
             }
-            // "Fully refunded already" may well be our own earlier try, whose key the gateway has forgotten.
             Err(declined @ CallError::Declined { .. }) => {
-                match self.list(&order.gateway_payment_id).await {
-                    Ok(refunds) => refunds
-                        .into_iter()
-                        .find(|fact| {
-                            fact.refund == Some(order.refund) && fact.state != RefundState::Failed
-                        })
-                        .ok_or(declined),
-                    Err(error) => Err(CallError::unknown(format!(
-                        "{declined}; and looking it up did not work: {error}"
-                    ))),
-                }
+                order.unless_made(declined, self.list(&order.gateway_payment_id).await)
             }
             Err(error) => Err(error),
         }
