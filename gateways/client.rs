@@ -6,7 +6,7 @@ use std::time::Duration;
 use boxoffice_saga::fact::{Fact, PaymentFact, RefundFact, RefundState};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, RefundId, ShowId};
 use boxoffice_saga::money::Money;
-use boxoffice_saga::payment::CaptureMode;
+use boxoffice_saga::payment::{CaptureMode, Payment};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use time::OffsetDateTime;
@@ -183,6 +183,18 @@ pub struct Attempt {
     pub gateway_payment_id: String,
     /// How much it is for: what was asked for when it was opened, and what is reserved.
     pub amount: Money,
+}
+
+impl Attempt {
+    /// From our row; `gateway_payment_id` is the gateway's id of it, which the row may not have yet.
+    pub fn of(row: &Payment, gateway_payment_id: String) -> Self {
+        Self {
+            payment: row.id,
+            booking: row.booking,
+            gateway_payment_id,
+            amount: row.expected,
+        }
+    }
 }
 
 /// How a request to take a reserved payment ended.

@@ -113,11 +113,7 @@ pub fn after_look_up(
         return answer(RefundAnswer::Told { fact });
     }
     if !task.earlier_deadlines_passed() {
-        let why = "an earlier request may still be on its way".to_owned();
-        return answer(RefundAnswer::RetryLater {
-            after_ms: Some(5_000),
-            why,
-        });
+        return answer(on_its_way());
     }
     if key_is_spent(task) {
         answer(RefundAnswer::NothingAlive)
@@ -131,11 +127,7 @@ pub fn after_look_up(
 /// could say that the old one made nothing.
 pub fn without_look_up(task: &Leased, key_lives: Duration) -> Next {
     if !task.earlier_deadlines_passed() {
-        let why = "an earlier request may still be on its way".to_owned();
-        return Next::Answer(Box::new(RefundAnswer::RetryLater {
-            after_ms: Some(5_000),
-            why,
-        }));
+        return Next::Answer(Box::new(on_its_way()));
     }
     if of_its_own(task).any(|attempt| task.now - attempt.started_at > key_lives) {
         let why = "an answer was lost, the gateway has no list of refunds, and its memory of our key is over: \
@@ -165,6 +157,14 @@ pub fn awaited(refund: &Refund, payment: &Payment, gateway_refund_id: &str) -> R
         reason: None,
     };
     RefundAnswer::Told { fact }
+}
+
+/// No look-up shows what has not arrived yet.
+fn on_its_way() -> RefundAnswer {
+    RefundAnswer::RetryLater {
+        after_ms: Some(5_000),
+        why: "an earlier request may still be on its way".to_owned(),
+    }
 }
 
 /// Tries of this task's own generation.

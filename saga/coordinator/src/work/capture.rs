@@ -31,12 +31,7 @@ impl<S: Reads> CoordinatorWork<S> {
             let why = "there is nobody to ask".to_owned();
             return Ok(CaptureAnswer::Unknown { why });
         };
-        let attempt = Attempt {
-            payment: payment.id,
-            booking: payment.booking,
-            gateway_payment_id: id.clone(),
-            amount: payment.expected,
-        };
+        let attempt = Attempt::of(&payment, id.clone());
         Ok(match made(client.capture_payment(&attempt).await)? {
             Ok(boxoffice_gateways::CaptureAnswer::Taken(fact)) => CaptureAnswer::Taken { fact },
             Ok(boxoffice_gateways::CaptureAnswer::UnderWay) => CaptureAnswer::RetryLater {

@@ -21,12 +21,7 @@ impl<S: Reads> CoordinatorWork<S> {
             });
         };
         let asked = async {
-            let attempt = Attempt {
-                payment: payment.id,
-                booking: payment.booking,
-                gateway_payment_id: gateway_id(&*client, &payment).await?,
-                amount: payment.expected,
-            };
+            let attempt = Attempt::of(&payment, gateway_id(&*client, &payment).await?);
             client.void_payment(&attempt).await
         };
         Ok(match made(asked.await)? {
