@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
-use std::sync::{Arc, Mutex};
+mod scripted;
+
+use std::sync::Arc;
 
 use boxoffice_gateways::{
     AccountConfig, Attempt, CallError, CreatePayment, GatewayAccount, GatewayClient, Gateways,
@@ -13,15 +15,13 @@ use boxoffice_saga::fact::{PaymentState, RefundState};
 use boxoffice_saga::identity::{BookingId, PaymentId, RefundId, ShowId};
 use boxoffice_saga::money::Money;
 use boxoffice_saga::payment::CaptureMode;
+use scripted::{Asked, Scripted, serve};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-type Asked = Arc<Mutex<Vec<String>>>;
-
 /// Answers with these, one after the other, and notes what was asked.
-async fn mollie(answers: Vec<(u16, Value)>) -> (Arc<dyn GatewayClient>, Asked) {
+async fn mollie(answers: Vec<Scripted>) -> (Arc<dyn GatewayClient>, Asked) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config: AccountConfig = serde_json::from_value(json!({
         "gateway": "mollie",
@@ -33,42 +33,7 @@ async fn mollie(answers: Vec<(u16, Value)>) -> (Arc<dyn GatewayClient>, Asked) {
     .unwrap();
     let gateways = Gateways::new(vec![config], vec![]).unwrap();
     let client = gateways.client(&GatewayAccount::new("mollie", "default"));
-    let asked = Asked::default();
-    let notes = Arc::clone(&asked);
-    tokio::spawn(async move {
-        for (status, answer) in answers {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = Vec::new();
-            let mut buffer = [0; 4096];
-            while !whole(&request) {
-                let read = stream.read(&mut buffer).await.unwrap();
-                assert_ne!(read, 0, "the request ends early");
-                request.extend_from_slice(&buffer[..read]);
-            }
-            notes
-                .lock()
-                .unwrap()
-                .push(String::from_utf8(request).unwrap());
-            let body = answer.to_string();
-            let length = body.len();
-            let head = format!(
-                "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
-            );
-            stream.write_all((head + &body).as_bytes()).await.unwrap();
-        }
-    });
-    (Arc::clone(client.unwrap()), asked)
-}
-
-fn whole(request: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(request).to_ascii_lowercase();
-    let Some((head, body)) = text.split_once("\r\n\r\n") else {
-        return false;
-    };
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "));
-    length.is_none_or(|length| body.len() >= length.parse().unwrap())
+    (Arc::clone(client.unwrap()), serve(listener, answers))
 }
 
 fn booking() -> BookingId {

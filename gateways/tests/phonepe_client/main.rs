@@ -5,22 +5,21 @@
 
 mod orders;
 mod refunds;
+#[path = "../scripted/mod.rs"]
+mod scripted;
 mod tokens;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use boxoffice_gateways::{
     AccountConfig, Attempt, CallError, GatewayAccount, GatewayClient, Gateways, RefundOrder, SaidBy,
 };
 use boxoffice_saga::identity::{BookingId, PaymentId, RefundId, ShowId};
 use boxoffice_saga::money::Money;
+use scripted::{Asked, Scripted, serve};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use uuid::Uuid;
-
-type Asked = Arc<Mutex<Vec<String>>>;
-type Scripted = (u16, Value);
 
 const TOKEN_PATH: &str = "POST /apis/pg-sandbox/v1/oauth/token HTTP/1.1";
 
@@ -45,49 +44,10 @@ fn configured(listener: &TcpListener) -> AccountConfig {
     .unwrap()
 }
 
-fn serve(listener: TcpListener, answers: Vec<Scripted>) -> Asked {
-    let asked = Asked::default();
-    let notes = Arc::clone(&asked);
-    tokio::spawn(async move {
-        for (status, answer) in answers {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = Vec::new();
-            let mut buffer = [0; 4096];
-            while !whole(&request) {
-                let read = stream.read(&mut buffer).await.unwrap();
-                assert_ne!(read, 0, "the request ends early");
-                request.extend_from_slice(&buffer[..read]);
-            }
-            notes
-                .lock()
-                .unwrap()
-                .push(String::from_utf8(request).unwrap());
-            let body = answer.to_string();
-            let length = body.len();
-            let head = format!(
-                "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
-            );
-            stream.write_all((head + &body).as_bytes()).await.unwrap();
-        }
-    });
-    asked
-}
-
 /// The same, with a token first that is good for an hour.
 async fn with_token(mut answers: Vec<Scripted>) -> (Arc<dyn GatewayClient>, Asked) {
     answers.insert(0, token("first", 3_600));
     phonepe(answers).await
-}
-
-fn whole(request: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(request).to_ascii_lowercase();
-    let Some((head, body)) = text.split_once("\r\n\r\n") else {
-        return false;
-    };
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "));
-    length.is_none_or(|length| body.len() >= length.parse().unwrap())
 }
 
 fn token(text: &str, lives: i64) -> Scripted {
