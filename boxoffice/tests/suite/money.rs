@@ -6,6 +6,7 @@ use std::sync::Arc;
 use boxoffice::demo::Stage;
 use serde_json::{Value, json};
 
+use crate::order_pages::comes_to;
 use crate::replay;
 use crate::servers;
 use crate::system::{Setup, System, shared};
@@ -21,18 +22,6 @@ async fn at_the_gateway(stage: &Stage, payment: &str, what: &str, told: Value) {
     let url = format!("{}/_sim/payments/{payment}/{what}", stage.target.simulator);
     let answer = stage.http.post(url).json(&told).send().await;
     assert!(answer.is_ok_and(|answer| answer.status().is_success()));
-}
-
-async fn comes_to(stage: &Stage, booking: &str, ledger: &[(&str, i64)], system: &System) {
-    let wanted: Vec<_> = ledger
-        .iter()
-        .map(|(account, balance)| ((*account).to_owned(), *balance))
-        .collect();
-    let found = stage
-        .until(&wanted, async || stage.ledger(booking).await)
-        .await
-        .expect("a ledger");
-    assert_eq!(found, wanted, "{}", system.log());
 }
 
 /// What the simulator has of a booking's payment: its status, what was captured and refunded.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use boxoffice::demo::Stage;
-use serde_json::{Value, json};
-use sqlx::Row;
+use serde_json::json;
 
+use crate::order_pages::{Page, comes_to, lost_webhook_is_found, payments, refund_calls};
 use crate::reconciliation::worker;
 use crate::servers;
 use crate::system::{Setup, System, shared};
@@ -52,44 +52,6 @@ async fn advance(stage: &Stage, hours: i64) {
             .await
             .is_ok_and(|answer| answer.status().is_success())
     );
-}
-
-/// The payments of a booking: the gateway's id, the standing, the verdict.
-async fn payments(stage: &Stage, booking: &str) -> Vec<(String, String, Option<String>)> {
-    let rows = sqlx::query(
-        "select gateway_payment_id, standing, verdict from payments where booking_id = $1::uuid
-         order by opened_at, payment_id",
-    )
-    .bind(booking)
-    .fetch_all(&stage.database)
-    .await
-    .expect("payments");
-    rows.iter()
-        .map(|row| {
-            let id: Option<String> = row.get(0);
-            (id.unwrap_or_default(), row.get(1), row.get(2))
-        })
-        .collect()
-}
-
-/// Waits until the ledger's accounts of a booking stand so.
-async fn comes_to(stage: &Stage, booking: &str, wanted: &[(&str, i64)], system: &System) {
-    let wanted: Vec<_> = wanted
-        .iter()
-        .map(|(account, balance)| ((*account).to_owned(), *balance))
-        .collect();
-    let found = stage
-        .until(&wanted, async || stage.ledger(booking).await)
-        .await;
-    assert_eq!(found.expect("a ledger"), wanted, "{}", system.log());
-}
-
-fn refund_calls(books: &Value) -> usize {
-    let payments = books["payments"].as_array().expect("payments");
-    let calls = payments
-        .iter()
-        .flat_map(|payment| payment["calls"].as_array().expect("calls"));
-    calls.filter(|call| call["call"] == "refund").count()
 }
 
 /// The attempt bears the order's id until a payment of it is captured, and that payment's from then on.
@@ -181,39 +143,9 @@ async fn an_order_that_is_paid_twice_is_one_booking_and_one_refund() {
     );
 }
 
-/// No webhook comes at all. The verify task asks after 20 seconds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_webhook_is_found_by_asking() {
-    let system = shared().await;
-    let stage = stage(system).await;
-    let show = stage.show("Lost webhook", 600_000).await.expect("a show");
-    let ann = stage.customer("ann").await.expect("a customer");
-    let booking = ann.hold(show, &["A-1"]).await.expect("a hold");
-    stage
-        .tell_gateway(&booking, json!({ "webhook": { "lose": true } }))
-        .await
-        .expect("the simulator listens");
-    let attempt = ann
-        .open_payment_at(&booking, GATEWAY)
-        .await
-        .expect("an attempt");
-    let paid = ann.pay_order(&attempt, "card").await.expect("a try");
-    let id = paid["id"].as_str().expect("an id");
-    // Two of the customer's waits: the task's 20 seconds are no part of this test's.
-    if ann.wait_for(&booking, "CONFIRMED").await.is_err() {
-        ann.wait_for(&booking, "CONFIRMED")
-            .await
-            .expect("confirmed");
-    }
-    assert_eq!(stage.deliveries_taken(id).await.expect("deliveries"), 0);
-    assert_eq!(payments(&stage, &booking).await[0].0, id);
-    comes_to(
-        &stage,
-        &booking,
-        &[("APPLIED", PRICE), ("GATEWAY", -PRICE)],
-        system,
-    )
-    .await;
+    lost_webhook_is_found(Page { gateway: GATEWAY }).await;
 }
 
 /// Orders never expire: money that comes after the hold, for seats that are free, is the customer's booking after all.
