@@ -1,5 +1,6 @@
 //! `boxoffice dev`: everything on one machine, on real servers, with one booking driven from hold to ticket.
 
+mod ground;
 mod place;
 mod story;
 mod system;
@@ -20,8 +21,9 @@ use crate::failure::Failure;
 use crate::logging::{self, Destination};
 use crate::{roles, terminal};
 
+pub use ground::{Ground, Servers, Tuned};
 pub use place::Place;
-pub use system::{Servers, System};
+pub use system::System;
 
 /// Where `dev` keeps its state, in the current directory.
 const STATE: &str = ".boxoffice";
@@ -115,7 +117,7 @@ pub fn left_settings() -> Option<Dict> {
 
 /// The system that `boxoffice dev` runs in this directory, if it does.
 pub async fn running(config: &Config) -> Option<Target> {
-    let target = system::target(config, None)?;
+    let target = ground::target(config, None)?;
     let http = reqwest::Client::builder()
         .timeout(Duration::from_secs(2))
         .build()

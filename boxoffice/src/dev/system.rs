@@ -3,47 +3,29 @@
 use std::time::{Duration, Instant};
 
 use boxoffice_booking_api::shows::{NewShow, ShowError, create_show, put_on_sale};
-use boxoffice_dev_servers::{Kafka, KafkaOptions, Postgres, PostgresOptions, Progress, fetch};
+use boxoffice_dev_servers::Progress;
 use boxoffice_saga::identity::ShowId;
-use secrecy::ExposeSecret;
 use sqlx::postgres::PgPoolOptions;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-use super::place::{Place, dict};
-use crate::config::{self, Config, Layers};
+use super::ground::{Ground, Servers, Tuned};
+use super::place::Place;
+use crate::config::Config;
 use crate::demo::Target;
 use crate::failure::Failure;
 use crate::roles::{self, Role};
 use crate::supervisor::Supervisor;
-use crate::{schema, terminal};
+use crate::terminal;
 
 /// How long everything may take to become ready.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Servers that run already. What is not given is started as a child, with its data in the place.
-#[derive(Clone, Debug, Default)]
-pub struct Servers {
-    /// `host:port` of a broker.
-    pub kafka: Option<String>,
-    /// The database's URL.
-    pub database: Option<String>,
-}
-
-/// Servers that we have started.
-struct Children {
-    kafka: Option<Kafka>,
-    postgres: Option<Postgres>,
-}
 
 /// A running system.
 pub struct System {
     // In the order in which they go.
     supervisor: Supervisor,
-    children: Children,
-    config: Config,
-    target: Target,
-    place: Place,
+    ground: Ground,
 }
 
 impl System {
@@ -58,63 +40,30 @@ impl System {
         progress: &dyn Progress,
         usual_ports: bool,
     ) -> Result<Self, Failure> {
-        let ports = place.ports(usual_ports)?;
-        let children = own_servers(&place, &servers, progress).await?;
-        let kafka = children
-            .kafka
-            .as_ref()
-            .map(Kafka::bootstrap)
-            .or(servers.kafka)
-            .unwrap_or_default();
-        let database = children
-            .postgres
-            .as_ref()
-            .map(Postgres::url)
-            .or(servers.database)
-            .unwrap_or_default();
-        let text = settings(&place, &kafka, &database, ports, children.kafka.is_some())?;
-        place.leave_settings(&text)?;
-        let layers = Layers {
-            development: dict(&text),
-            ..Layers::default()
-        };
-        let config = config::load(&layers, &Role::ALL)?.config;
-        let applied = schema::migrate(&config.database)
-            .await
-            .map_err(schema::SchemaError::into_failure)?;
-        progress.line(&format!("schema up to date ({applied} migrations applied)"));
-        schema::create_topics(&config).await?;
-        demo_shows(&database).await?;
+        let ground = Ground::lay(place, servers, &Tuned::default(), progress, usual_ports).await?;
+        demo_shows(&ground.target.database).await?;
         progress.line("topics and demo shows are there");
         let supervisor = Supervisor::default();
-        roles::simulator(&config, &supervisor).await?;
-        roles::start(&config, &Role::ALL, &supervisor).await?;
-        let target = target(&config, Some(&database))
-            .ok_or_else(|| Failure::new("the settings of the development system are not whole"))?;
-        let system = Self {
-            supervisor,
-            children,
-            config,
-            target,
-            place,
-        };
+        roles::simulator(&ground.config, &supervisor).await?;
+        roles::start(&ground.config, &Role::ALL, &supervisor).await?;
+        let system = Self { supervisor, ground };
         system.ready(progress).await?;
         Ok(system)
     }
 
     /// Where everything is.
     pub const fn target(&self) -> &Target {
-        &self.target
+        &self.ground.target
     }
 
     /// The configuration in effect.
     pub const fn config(&self) -> &Config {
-        &self.config
+        &self.ground.config
     }
 
     /// Where its state is.
     pub const fn place(&self) -> &Place {
-        &self.place
+        &self.ground.place
     }
 
     /// Returns when a part has ended that cannot be started again.
@@ -125,7 +74,7 @@ impl System {
     /// Returns when a server that we have started has ended by itself.
     pub async fn server_ended(&self) -> String {
         let kafka = async {
-            match &self.children.kafka {
+            match &self.ground.children.kafka {
                 Some(kafka) => {
                     let _ = kafka.exited().await;
                     format!(
@@ -137,7 +86,7 @@ impl System {
             }
         };
         let postgres = async {
-            match &self.children.postgres {
+            match &self.ground.children.postgres {
                 Some(postgres) => {
                     let _ = postgres.exited().await;
                     format!(
@@ -156,10 +105,10 @@ impl System {
 
     async fn ready(&self, progress: &dyn Progress) -> Result<(), Failure> {
         let http = reqwest::Client::new();
-        let health = format!("http://{}", self.config.health.listen);
+        let health = format!("http://{}", self.ground.config.health.listen);
         let parts = [
-            ("booking API", &self.target.api),
-            ("webhook ingress", &self.target.ingress),
+            ("booking API", &self.ground.target.api),
+            ("webhook ingress", &self.ground.target.ingress),
             ("workers", &health),
         ];
         let until = Instant::now() + PATIENCE;
@@ -173,8 +122,9 @@ impl System {
                 };
                 if Instant::now() > until {
                     return Err(
-                        Failure::new(format!("the {name} did not become ready: {why}"))
-                            .advise(format!("the log is {}", self.place.log_file().display())),
+                        Failure::new(format!("the {name} did not become ready: {why}")).advise(
+                            format!("the log is {}", self.ground.place.log_file().display()),
+                        ),
                     );
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -188,177 +138,19 @@ impl System {
     ///
     /// # Errors
     /// When a server does not stop in time.
-    pub async fn stop(mut self) -> Result<(), Failure> {
-        let dropped = self.supervisor.drain(self.config.shutdown.deadline()).await;
+    pub async fn stop(self) -> Result<(), Failure> {
+        let dropped = self
+            .supervisor
+            .drain(self.ground.config.shutdown.deadline())
+            .await;
         if !dropped.is_empty() {
             terminal::line(format!(
                 "not finished in time, and coming back at the next start: {}",
                 dropped.join(", ")
             ));
         }
-        if let Some(mut kafka) = self.children.kafka.take() {
-            kafka
-                .stop()
-                .await
-                .map_err(|error| Failure::because("Kafka did not stop", &error))?;
-        }
-        if let Some(mut postgres) = self.children.postgres.take() {
-            postgres
-                .stop()
-                .await
-                .map_err(|error| Failure::because("PostgreSQL did not stop", &error))?;
-        }
-        Ok(())
+        self.ground.stop().await
     }
-}
-
-async fn own_servers(
-    place: &Place,
-    given: &Servers,
-    progress: &dyn Progress,
-) -> Result<Children, Failure> {
-    if given.kafka.is_some() && given.database.is_some() {
-        return Ok(Children {
-            kafka: None,
-            postgres: None,
-        });
-    }
-    let fetched = fetch(progress)
-        .await
-        .map_err(|error| Failure::because("Kafka and PostgreSQL cannot be fetched", &error))?;
-    let kafka = async {
-        let options = KafkaOptions::new(place.dir().join("kafka"));
-        match given.kafka {
-            Some(_) => Ok(None),
-            None => Kafka::start(&fetched, &options).await.map(Some),
-        }
-    };
-    let postgres = async {
-        let options = PostgresOptions::new(place.dir().join("postgres"));
-        match given.database {
-            Some(_) => Ok(None),
-            None => Postgres::start(&fetched, &options).await.map(Some),
-        }
-    };
-    let (kafka, postgres) = tokio::join!(kafka, postgres);
-    let kafka = kafka.map_err(|error| Failure::because("Kafka cannot be started", &error))?;
-    let postgres =
-        postgres.map_err(|error| Failure::because("PostgreSQL cannot be started", &error))?;
-    progress.line("Kafka and PostgreSQL run");
-    Ok(Children { kafka, postgres })
-}
-
-/// The settings of a development system, as a configuration file.
-fn settings(
-    place: &Place,
-    kafka: &str,
-    database: &str,
-    ports: [u16; 5],
-    own: bool,
-) -> Result<String, Failure> {
-    let secrets = dict(&place.secrets()?).unwrap_or_default();
-    let secret = |name: &str| {
-        secrets
-            .get(name)
-            .and_then(|value| value.as_str())
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let [api, ingress, simulator, health, mail] = ports;
-    let dir = place.dir().display();
-    // Our own broker allows short sessions: what a killed run left in its groups is forgotten sooner.
-    let session = if own {
-        "session_timeout_ms = 1500\n"
-    } else {
-        ""
-    };
-    // Nobody but the command that started it calls such a system, and that comes from one address.
-    let limits = if place.is_temporary() {
-        "address_per_second = 0\n"
-    } else {
-        ""
-    };
-    Ok(format!(
-        r#"# Written by `boxoffice dev` at each start; commands in this directory use it.
-[kafka]
-brokers = "{kafka}"
-partitions = 2
-replication = 1
-{session}[database]
-url = "{database}"
-[ingress]
-listen = "127.0.0.1:{ingress}"
-[api]
-listen = "127.0.0.1:{api}"
-public_base_url = "http://127.0.0.1:{api}"
-{limits}jwt_secret = "{jwt}"
-status_secret = "{status}"
-[tickets]
-key_id = "{key_id}"
-signing_key = "{key}"
-[[gateways]]
-gateway = "stripe"
-secrets = ["{stripe}"]
-api = {{ base_url = "http://127.0.0.1:{simulator}", api_key = "{stripe_api}", timeout_ms = 5000 }}
-line = {{ calls_per_second = 1000, burst = 1000, open_seconds = 2 }}
-[[gateways]]
-gateway = "razorpay"
-secrets = ["{razorpay}"]
-api = {{ base_url = "http://127.0.0.1:{simulator}/razorpay", user = "rzp_test_boxoffice", api_key = "{razorpay_api}", timeout_ms = 5000 }}
-line = {{ calls_per_second = 1000, burst = 1000, open_seconds = 2 }}
-[[gateways]]
-gateway = "generic"
-secrets = ["{generic}"]
-[facts]
-secrets = ["{facts}"]
-[mail]
-smtp_url = "smtp://127.0.0.1:{mail}"
-[simulator]
-listen = "127.0.0.1:{simulator}"
-webhook_url = "http://127.0.0.1:{ingress}/webhooks/stripe"
-webhook_secret = "{stripe}"
-api_key = "{stripe_api}"
-razorpay_key_id = "rzp_test_boxoffice"
-razorpay_key_secret = "{razorpay_api}"
-razorpay_webhook_url = "http://127.0.0.1:{ingress}/webhooks/razorpay"
-razorpay_webhook_secret = "{razorpay}"
-state_file = "{dir}/gateway.json"
-mail_listen = "127.0.0.1:{mail}"
-mail_files = "{dir}/mail"
-[health]
-listen = "127.0.0.1:{health}"
-"#,
-        jwt = secret("jwt"),
-        status = secret("status"),
-        key_id = secret("ticket_key_id"),
-        key = secret("ticket_key"),
-        stripe = secret("stripe_webhook"),
-        stripe_api = secret("stripe_api"),
-        razorpay = secret("razorpay_webhook"),
-        razorpay_api = secret("razorpay_api"),
-        generic = secret("generic_webhook"),
-        facts = secret("facts"),
-    ))
-}
-
-/// Where the system of a development configuration is. `None`: it is none.
-pub fn target(config: &Config, database: Option<&str>) -> Option<Target> {
-    let stripe = config
-        .gateways
-        .iter()
-        .find(|account| account.gateway == "stripe")?;
-    Some(Target {
-        api: format!("http://{}", config.api.listen),
-        ingress: format!("http://{}", config.ingress.listen),
-        simulator: format!("http://{}", config.simulator.listen),
-        database: database.map_or_else(
-            || config.database.url.expose_secret().to_owned(),
-            str::to_owned,
-        ),
-        kafka: config.kafka.brokers.clone(),
-        jwt_secret: config.api.jwt_secret.expose_secret().to_owned(),
-        webhook_secret: stripe.secrets.first()?.secret.expose_secret().to_owned(),
-    })
 }
 
 /// The shows that a newcomer finds. Far enough away to last.
