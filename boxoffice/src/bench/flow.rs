@@ -1,13 +1,14 @@
 //! `flow`: hold two seats over HTTP, post the signed webhook, see `CONFIRMED` over HTTP.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use tokio::task::JoinSet;
 
-use super::load::{Client, Halls, Times};
+use super::floor::Stands;
+use super::load::{Client, Halls, Times, fresh_id};
 use super::report::{Level, Report};
 use super::rig::{Rig, Wanted, says};
 use crate::failure::Failure;
@@ -31,6 +32,9 @@ pub struct Flow {
     /// Shows which statements took most of PostgreSQL's time.
     #[arg(long)]
     statements: bool,
+    /// So often, one after the other, each with the machine's own floor before it.
+    #[arg(long, default_value_t = 1)]
+    rounds: usize,
     /// One JSON document on standard output.
     #[arg(long)]
     pub json: bool,
@@ -38,6 +42,25 @@ pub struct Flow {
 
 /// The most bookings a second that seats are made ready for.
 const MOST_PER_SECOND: usize = 9_000;
+/// Connections of an open loop: as many bookings may be under way before the next one waits, and that counts.
+const CONNECTIONS: usize = 512;
+
+#[derive(Clone, Copy)]
+enum Load {
+    /// So many customers, one booking after the other.
+    AtOnce(usize),
+    /// So many bookings a second.
+    Rate(u32),
+}
+
+impl Load {
+    const fn most_per_second(self) -> usize {
+        match self {
+            Self::AtOnce(_) => MOST_PER_SECOND,
+            Self::Rate(rate) => rate as usize,
+        }
+    }
+}
 
 /// Measures.
 ///
@@ -46,6 +69,8 @@ const MOST_PER_SECOND: usize = 9_000;
 pub async fn run(flow: &Flow) -> Result<Report, Failure> {
     let wanted = Wanted {
         progress: !flow.json,
+        // An open loop goes through the end of a segment.
+        properties: &[("log.segment.bytes", "67108864")],
         ..Wanted::default()
     };
     let rig = Rig::start(&wanted).await?;
@@ -59,23 +84,27 @@ pub async fn run(flow: &Flow) -> Result<Report, Failure> {
 }
 
 async fn measure(flow: &Flow, rig: &Rig) -> anyhow::Result<Report> {
-    let mut report = Report::new("flow");
+    let mut report = Report::new("flow", Stands::OnAll);
     let halls = Arc::new(Halls::new()?);
     let mut warm_up = Duration::from_secs(flow.warm_up);
-    for at_once in &flow.at_once {
+    let loads: Vec<Load> = match flow.rate {
+        Some(rate) => vec![Load::Rate(rate)],
+        None => flow.at_once.iter().copied().map(Load::AtOnce).collect(),
+    };
+    for load in std::iter::repeat_n(&loads, flow.rounds).flatten() {
         let seconds = Duration::from_secs(flow.seconds);
-        let most = (warm_up + seconds).as_secs() as usize * MOST_PER_SECOND;
-        let since = Instant::now();
+        let most = load.most_per_second() * (warm_up + seconds).as_secs() as usize;
         halls.make(&rig.stage, most).await?;
-        says(
-            !flow.json,
-            &format!(
-                "seats are there after {:.1} s",
-                since.elapsed().as_secs_f32()
-            ),
-        );
-        let level = closed(rig, &halls, *at_once, warm_up, seconds, flow.statements).await?;
-        says(!flow.json, &level.in_words());
+        let floor = rig.floor().await?;
+        says(!flow.json, &floor.in_words());
+        let mut level = match *load {
+            Load::AtOnce(count) => {
+                closed(rig, &halls, count, warm_up, seconds, flow.statements).await?
+            }
+            Load::Rate(rate) => open(rig, &halls, rate, warm_up, seconds).await?,
+        };
+        level.floor = floor;
+        says(!flow.json, &level.in_words(report.stands));
         report.levels.push(level);
         warm_up = Duration::from_secs(flow.warm_up / 5);
     }
@@ -152,7 +181,58 @@ async fn closed(
     ))
 }
 
-/// Unlike any other client's, of this run or an earlier one on the same servers.
-fn fresh_id(nth: usize) -> u64 {
-    u64::from(rand::random::<u16>()) * 1_000 + nth as u64 % 1_000
+/// So many bookings a second, whatever becomes of them. Each counts from when it was to be begun, so that whoever had to
+/// wait for a connection is not left out. Half-way a checkpoint is made.
+async fn open(
+    rig: &Rig,
+    halls: &Arc<Halls>,
+    rate: u32,
+    warm_up: Duration,
+    seconds: Duration,
+) -> anyhow::Result<Level> {
+    let start = Instant::now() + Duration::from_millis(500);
+    let (counted, until) = (start + warm_up, start + warm_up + seconds);
+    let next = Arc::new(AtomicU64::new(0));
+    let mut customers = JoinSet::new();
+    for nth in 0..CONNECTIONS {
+        let mut client = Client::connect(&rig.stage, fresh_id(nth)).await?;
+        let (halls, next) = (halls.clone(), next.clone());
+        customers.spawn(async move {
+            let mut times = Times::new()?;
+            loop {
+                let nth = next.fetch_add(1, Ordering::Relaxed);
+                let due = start + Duration::from_secs_f64(nth as f64 / f64::from(rate));
+                if due >= until {
+                    return anyhow::Ok(times);
+                }
+                tokio::time::sleep_until(due.into()).await;
+                let late = due.elapsed();
+                let took = client.book(&halls).await?;
+                if due >= counted {
+                    took.record(&mut times, late);
+                }
+            }
+        });
+    }
+    tokio::time::sleep_until(counted.into()).await;
+    let before = rig.reading().await?;
+    tokio::time::sleep(seconds / 2).await;
+    sqlx::query("checkpoint")
+        .execute(&rig.stage.database)
+        .await?;
+    let mut times = Times::new()?;
+    while let Some(ended) = customers.join_next().await {
+        times.add(&ended??)?;
+    }
+    let after = rig.reading().await?;
+    let bookings = times.confirmed.len() as usize;
+    let cost = before.until(&after, bookings);
+    Ok(Level::of(
+        &format!("{rate} a second"),
+        bookings,
+        seconds,
+        &times,
+        cost,
+        rig,
+    ))
 }

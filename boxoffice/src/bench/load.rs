@@ -9,7 +9,6 @@ use boxoffice_booking_api::shows::{NewShow, create_show, put_on_sale};
 use boxoffice_saga::identity::ShowId;
 use futures::{StreamExt, TryStreamExt};
 use hdrhistogram::Histogram;
-use serde_json::json;
 use tokio::sync::RwLock;
 
 use super::connection::Connection;
@@ -32,20 +31,30 @@ pub struct Halls {
     shows: RwLock<Vec<ShowId>>,
     /// Every show's, row by row.
     names: Vec<String>,
+    hold_ms: i64,
     given: AtomicUsize,
 }
 
 impl Halls {
-    /// No seats yet.
+    /// No seats yet. Holds last longer than any measurement.
     ///
     /// # Errors
     /// Never.
     pub fn new() -> anyhow::Result<Self> {
-        let names = evening("", time::OffsetDateTime::UNIX_EPOCH)?.seats;
+        Self::of_holds(HOLD_MS)
+    }
+
+    /// The same, with holds that last so long and not a moment longer.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn of_holds(hold_ms: i64) -> anyhow::Result<Self> {
+        let names = evening("", time::OffsetDateTime::UNIX_EPOCH, hold_ms)?.seats;
         Ok(Self {
             shows: RwLock::default(),
             names: names.into_iter().map(|seat| seat.seat).collect(),
             given: AtomicUsize::new(0),
+            hold_ms,
         })
     }
 
@@ -61,7 +70,8 @@ impl Halls {
         for hundred in 0..missing.div_ceil(SHOWS * PAIRS) {
             let shows = (0..SHOWS).map(|nth| async move {
                 let title = format!("Evening {hundred}-{nth}");
-                let id = create_show(&stage.database, &evening(&title, starts_at)?).await?;
+                let id = create_show(&stage.database, &evening(&title, starts_at, self.hold_ms)?)
+                    .await?;
                 put_on_sale(&stage.database, id).await?;
                 anyhow::Ok(id)
             });
@@ -94,9 +104,15 @@ impl Halls {
     }
 }
 
-fn evening(title: &str, starts_at: time::OffsetDateTime) -> anyhow::Result<NewShow> {
+fn evening(title: &str, starts_at: time::OffsetDateTime, hold_ms: i64) -> anyhow::Result<NewShow> {
     let mut show = NewShow::hall(title, starts_at, "INR".parse()?, ROWS, SEATS, PRICE);
-    show.terms.hold_ms = HOLD_MS;
+    show.terms.hold_ms = hold_ms;
+    if hold_ms < HOLD_MS {
+        show.terms.grace_ms = 0;
+        show.terms.extension_ms = 0;
+        show.terms.extension_limit_ms = 0;
+        show.terms.warning_ms = 0;
+    }
     Ok(show)
 }
 
@@ -112,12 +128,12 @@ pub struct Times {
 }
 
 impl Times {
-    /// Nothing yet. Two significant digits and more, up to a minute.
+    /// Nothing yet.
     ///
     /// # Errors
     /// Never.
     pub fn new() -> anyhow::Result<Self> {
-        let empty = Histogram::new_with_bounds(1, 60_000_000, 3)?;
+        let empty = empty()?;
         Ok(Self {
             hold: empty.clone(),
             ack: empty.clone(),
@@ -137,6 +153,24 @@ impl Times {
     }
 }
 
+/// Nothing yet: microseconds, in three digits, up to a minute.
+///
+/// # Errors
+/// Never.
+pub fn empty() -> anyhow::Result<Histogram<u64>> {
+    Ok(Histogram::new_with_bounds(1, 60_000_000, 3)?)
+}
+
+/// In microseconds, and at least one.
+pub fn us(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1)
+}
+
+/// Unlike any other client's, of this run or an earlier one on the same servers.
+pub fn fresh_id(nth: usize) -> u64 {
+    u64::from(rand::random::<u16>()) * 1_000 + nth as u64 % 1_000
+}
+
 /// One booking's times.
 #[derive(Clone, Copy, Debug)]
 pub struct Took {
@@ -148,14 +182,9 @@ pub struct Took {
 impl Took {
     /// Writes them down, each `late` longer: so late was it begun.
     pub fn record(&self, times: &mut Times, late: Duration) {
-        let us = |time: Duration| {
-            u64::try_from((time + late).as_micros())
-                .unwrap_or(u64::MAX)
-                .max(1)
-        };
-        times.hold.saturating_record(us(self.hold));
-        times.ack.saturating_record(us(self.ack));
-        times.confirmed.saturating_record(us(self.confirmed));
+        times.hold.saturating_record(us(self.hold + late));
+        times.ack.saturating_record(us(self.ack + late));
+        times.confirmed.saturating_record(us(self.confirmed + late));
     }
 }
 
@@ -168,8 +197,6 @@ pub struct Client {
     held: Option<String>,
     nth: u64,
     id: u64,
-    key: jsonwebtoken::EncodingKey,
-    expires: i64,
 }
 
 /// A booking that is held.
@@ -196,8 +223,6 @@ impl Client {
             held: None,
             nth: 0,
             id,
-            key: jsonwebtoken::EncodingKey::from_secret(stage.target.jwt_secret.as_bytes()),
-            expires: time::OffsetDateTime::now_utc().unix_timestamp() + 86_400,
             stage: stage.clone(),
         })
     }
@@ -208,8 +233,7 @@ impl Client {
     /// When that is refused.
     pub async fn hold(&mut self, show: ShowId, seats: &[String; 2]) -> anyhow::Result<Held> {
         self.nth += 1;
-        let claims = json!({ "sub": format!("u{}-{}", self.id, self.nth), "exp": self.expires });
-        let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &self.key)?;
+        let token = self.stage.token(&format!("u{}-{}", self.id, self.nth))?;
         let headers = format!("authorization: Bearer {token}\r\n");
         let [one, other] = seats;
         let body =
@@ -289,8 +313,16 @@ impl Client {
     /// When anything on the way is refused.
     pub async fn book(&mut self, halls: &Halls) -> anyhow::Result<Took> {
         let (show, seats) = halls.next().await?;
+        self.book_these(show, &seats).await
+    }
+
+    /// One booking of these seats.
+    ///
+    /// # Errors
+    /// When anything on the way is refused.
+    pub async fn book_these(&mut self, show: ShowId, seats: &[String; 2]) -> anyhow::Result<Took> {
         let begun = Instant::now();
-        let held = self.hold(show, &seats).await?;
+        let held = self.hold(show, seats).await?;
         let sent = Instant::now();
         self.webhook(&held, 2 * PRICE).await?;
         let acked = Instant::now();
@@ -304,7 +336,7 @@ impl Client {
 }
 
 /// A `payment_intent.succeeded` with the fields that Stripe sends, about a kilobyte.
-fn paid(booking: &str, client: u64, nth: u64, minor: i64) -> String {
+pub fn paid(booking: &str, client: u64, nth: u64, minor: i64) -> String {
     format!(
         r#"{{"id":"evt_{client:08}{nth:010}","object":"event","api_version":"2024-06-20","created":1732147200,"data":{{"object":{{"id":"pi_{client:08}{nth:010}","object":"payment_intent","amount":{minor},"amount_capturable":0,"amount_details":{{"tip":{{}}}},"amount_received":{minor},"application":null,"application_fee_amount":null,"automatic_payment_methods":{{"enabled":true}},"canceled_at":null,"cancellation_reason":null,"capture_method":"automatic","client_secret":"pi_{client:08}{nth:010}_secret","confirmation_method":"automatic","created":1732147190,"currency":"inr","customer":null,"description":null,"invoice":null,"last_payment_error":null,"latest_charge":"ch_{client:08}{nth:010}","livemode":false,"metadata":{{"booking_id":"{booking}"}},"next_action":null,"payment_method":"pm_{client:08}{nth:010}","payment_method_types":["card"],"processing":null,"receipt_email":null,"review":null,"setup_future_usage":null,"shipping":null,"statement_descriptor":null,"status":"succeeded","transfer_group":null}}}},"livemode":false,"pending_webhooks":1,"request":{{"id":null,"idempotency_key":null}},"type":"payment_intent.succeeded"}}"#
     )

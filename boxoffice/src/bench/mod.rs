@@ -3,8 +3,14 @@
 //! Each measurement starts a system of its own on real servers in a temporary place, says what it set aside to
 //! measure at all (limits per address: all load comes from one), and prints the seed of anything random.
 
+mod bare;
+mod compare;
 mod connection;
+mod floor;
 mod flow;
+mod hot_show;
+mod ingest;
+mod late;
 mod load;
 mod meter;
 mod report;
@@ -22,6 +28,17 @@ use crate::failure::Failure;
 pub enum BenchCommand {
     /// Bookings, from the hold to `CONFIRMED`
     Flow(flow::Flow),
+    /// Signed webhooks only, beside a bare producer
+    Ingest(ingest::Ingest),
+    /// Ten thousand people want two hundred seats
+    HotShow(hot_show::HotShow),
+    /// Money that comes late, for seats that are sold, and its way back
+    Late(late::Late),
+    /// Two reports side by side
+    Compare(compare::Compare),
+    /// What `ingest` compares with
+    #[command(hide = true)]
+    Bare(bare::Bare),
     /// Clients that wait for their bookings: memory per client, and how fast they are woken
     Status(status::Waiting),
 }
@@ -33,6 +50,17 @@ pub enum BenchCommand {
 pub async fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
     match command {
         BenchCommand::Flow(flow) => Ok(flow::run(&flow).await?.print(flow.json)),
+        BenchCommand::Ingest(ingest) => Ok(ingest::run(&ingest).await?.print(ingest.json)),
+        BenchCommand::HotShow(hot) => Ok(hot_show::run(&hot).await?.print(hot.json)),
+        BenchCommand::Late(late) => Ok(late::run(&late).await?.print(late.json)),
+        BenchCommand::Compare(compare) => {
+            compare::run(&compare)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        BenchCommand::Bare(bare) => {
+            bare::run(&bare).await?;
+            Ok(ExitCode::SUCCESS)
+        }
         BenchCommand::Status(waiting) => status::run(&waiting).await,
     }
 }

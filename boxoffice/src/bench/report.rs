@@ -6,6 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use super::floor::{Floor, Stands};
 use super::load::Times;
 use super::meter::{Cost, resident_kib};
 use super::rig::Rig;
@@ -18,7 +19,9 @@ pub struct Report {
     pub benchmark: String,
     /// The processors that everything shared.
     pub cores: usize,
-    /// At each load.
+    /// What the results stand on.
+    pub stands: Stands,
+    /// At each load, in the order in which they were measured.
     pub levels: Vec<Level>,
     /// What the evaluation of every promise said at the end. A broken one is no report, but a failure.
     pub audit: String,
@@ -29,6 +32,8 @@ pub struct Report {
 pub struct Level {
     /// Which.
     pub load: String,
+    /// What the machine did right before.
+    pub floor: Floor,
     /// Bookings, webhooks or polls that were measured.
     pub units: usize,
     /// Of these in a second.
@@ -65,8 +70,9 @@ impl Spread {
 
 impl Report {
     /// Nothing yet.
-    pub fn new(benchmark: &str) -> Self {
+    pub fn new(benchmark: &str, stands: Stands) -> Self {
         Self {
+            stands,
             benchmark: benchmark.to_owned(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             ..Self::default()
@@ -97,6 +103,7 @@ impl Level {
         let pid = rig.all.as_ref().map_or(0, |part| part.pid());
         Self {
             load: load.to_owned(),
+            floor: Floor::default(),
             units,
             per_second: units as f64 / took.as_secs_f64(),
             times_ms: vec![
@@ -110,12 +117,30 @@ impl Level {
     }
 
     /// As a person reads it.
-    pub fn in_words(&self) -> String {
-        let mut text = format!("{}: {:.0}/s\n", self.load, self.per_second);
+    pub fn in_words(&self, stands: Stands) -> String {
+        let scale = self.floor.of_reference(stands);
+        let scaled = |value: f64| {
+            if scale > 0.0 {
+                format!(" ({value:.1} scaled)")
+            } else {
+                String::new()
+            }
+        };
+        let mut text = format!(
+            "{}: {:.0}/s{}\n",
+            self.load,
+            self.per_second,
+            scaled(self.per_second / scale)
+        );
         for (name, spread) in &self.times_ms {
             text += &format!(
-                "  {name}: p50 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms, longest {:.1} ms\n",
-                spread.p50, spread.p99, spread.p999, spread.max
+                "  {name}: p50 {:.1} ms{}, p99 {:.1} ms{}, p99.9 {:.1} ms, longest {:.1} ms\n",
+                spread.p50,
+                scaled(spread.p50 * scale),
+                spread.p99,
+                scaled(spread.p99 * scale),
+                spread.p999,
+                spread.max
             );
         }
         let by_process: Vec<String> = self

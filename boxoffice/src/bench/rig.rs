@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use boxoffice_dev_servers::{Bar, Progress, Silent};
 use boxoffice_producers::topics;
 
+use super::floor::{self, Floor};
 use super::meter::{Processes, Reading};
 use crate::demo::Stage;
 use crate::dev::{Ground, Place, Servers, Tuned};
@@ -72,6 +73,8 @@ pub struct Rig {
 pub struct Wanted<'a> {
     /// Settings of ours besides, as variables of the environment.
     pub settings: &'a [(&'a str, &'a str)],
+    /// The roles that begin, and their doors; none named: all.
+    pub roles: &'a [&'a str],
     /// The broker's properties besides.
     pub properties: &'a [(&'a str, &'a str)],
     /// Whether a person watches.
@@ -124,8 +127,17 @@ impl Rig {
             settings,
         };
         rig.simulator = Some(rig.part(&["gateway-sim"], &[]).map_err(failed)?);
-        rig.start_all().map_err(failed)?;
-        rig.ready().await.map_err(failed)?;
+        match wanted.roles {
+            [] => {
+                rig.start_all().map_err(failed)?;
+                rig.ready().await.map_err(failed)?;
+            }
+            roles => {
+                rig.all = Some(rig.part(roles, &[]).map_err(failed)?);
+                let door = format!("{}/readyz", rig.stage.target.ingress);
+                rig.answers(&door).await.map_err(failed)?;
+            }
+        }
         Ok(rig)
     }
 
@@ -143,15 +155,33 @@ impl Rig {
     /// # Errors
     /// When there is no process to be had.
     pub fn part(&self, arguments: &[&str], settings: &[(&str, &str)]) -> anyhow::Result<Part> {
-        let log = self.log(arguments.first().copied().unwrap_or_default());
+        let config = self.ground.place.dir().join("boxoffice.toml");
+        let config = config.to_string_lossy();
+        let name = arguments.first().copied().unwrap_or_default();
+        self.process(
+            name,
+            &[arguments, &["--config", &config]].concat(),
+            settings,
+        )
+    }
+
+    /// Starts this program as another process, its log under `name`.
+    ///
+    /// # Errors
+    /// When there is no process to be had.
+    pub fn process(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Part> {
+        let log = self.log(name);
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(log)?;
         let child = Command::new(std::env::current_exe()?)
             .args(arguments)
-            .arg("--config")
-            .arg(self.ground.place.dir().join("boxoffice.toml"))
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
@@ -211,16 +241,26 @@ impl Rig {
     /// # Errors
     /// When a process is gone, or a server does not answer.
     pub async fn reading(&self) -> anyhow::Result<Reading> {
+        self.reading_with(None).await
+    }
+
+    /// The same, with another process of ours in the place of every role.
+    ///
+    /// # Errors
+    /// As [`Rig::reading`].
+    pub async fn reading_with(&self, other: Option<u32>) -> anyhow::Result<Reading> {
         let mut processes = Processes {
             segments: self.ground.place.dir().join("kafka"),
             ..Processes::default()
         };
-        let ours = [("boxoffice", &self.all), ("simulator", &self.simulator)];
-        for (name, part) in ours {
-            processes
-                .single
-                .extend(part.as_ref().map(|part| (name, part.pid())));
-        }
+        let boxoffice = other.or(self.all.as_ref().map(Part::pid));
+        processes
+            .single
+            .extend(boxoffice.map(|pid| ("boxoffice", pid)));
+        let simulator = self.simulator.as_ref().map(Part::pid);
+        processes
+            .single
+            .extend(simulator.map(|pid| ("simulator", pid)));
         let children = &self.ground.children;
         let kafka = children.kafka.as_ref().and_then(|kafka| kafka.pid());
         processes.single.extend(kafka.map(|pid| ("kafka", pid)));
@@ -237,6 +277,23 @@ impl Rig {
             records += extent.values().map(|range| range.end).sum::<i64>();
         }
         Reading::take(&processes, &self.stage.database, records).await
+    }
+
+    /// What this machine does now with nothing of ours in the way.
+    ///
+    /// # Errors
+    /// When a server does not answer.
+    pub async fn floor(&self) -> anyhow::Result<Floor> {
+        let target = &self.stage.target;
+        Floor::measure(&target.kafka, &target.database).await
+    }
+
+    /// A fresh topic, whose name begins so.
+    ///
+    /// # Errors
+    /// When Kafka does not make it.
+    pub async fn topic(&self, name: &str) -> anyhow::Result<String> {
+        floor::topic(&self.stage.target.kafka, name).await
     }
 
     /// Waits until nothing is left to publish or to decide, and evaluates every promise.

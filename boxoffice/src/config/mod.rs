@@ -152,6 +152,7 @@ pub struct MailConfig {
     pub name: String,
     pub help: String,
     pub timeout_seconds: u16,
+    pub per_second: u32,
     pub utc_offset: String,
 }
 

@@ -32,10 +32,7 @@ pub struct Attempt {
 impl Customer {
     /// A customer called `name`, unlike all others of that name.
     pub(super) async fn new(stage: Arc<Stage>, name: &str) -> anyhow::Result<Self> {
-        let expires = stage.now().await? + time::Duration::hours(1);
-        let claims = json!({ "sub": format!("{name}-{}", Uuid::new_v4().simple()), "exp": expires.unix_timestamp() });
-        let key = jsonwebtoken::EncodingKey::from_secret(stage.target.jwt_secret.as_bytes());
-        let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?;
+        let token = stage.token(&format!("{name}-{}", Uuid::new_v4().simple()))?;
         Ok(Self { stage, token })
     }
 

@@ -9,6 +9,7 @@ use boxoffice_notifications::mail::{MailDomain, Postman};
 use boxoffice_notifications::provider::Provider;
 use boxoffice_relay::RelayOptions;
 use boxoffice_stream::StreamOptions;
+use boxoffice_tasks::ExecutorOptions;
 use secrecy::ExposeSecret;
 use time::Duration;
 
@@ -119,6 +120,7 @@ pub fn refunds(shared: &Shared<'_>) {
         boxoffice_consumer_turns::events::stream_options(
             &shared.config.kafka.brokers,
             boxoffice_refunds::CONSUMER,
+            boxoffice_refunds::GATHER,
         ),
     );
     let tasks = executor(shared.config, "refunds");
@@ -147,9 +149,13 @@ pub fn notifications(shared: &Shared<'_>) -> Result<(), Failure> {
         boxoffice_consumer_turns::events::stream_options(
             &shared.config.kafka.brokers,
             boxoffice_notifications::CONSUMER,
+            boxoffice_notifications::GATHER,
         ),
     );
-    let tasks = executor(shared.config, "notifications");
+    let tasks = ExecutorOptions {
+        per_second: shared.config.mail.per_second,
+        ..executor(shared.config, "notifications")
+    };
     let store = shared.store.clone();
     shared.supervisor.spawn(
         "notifications",

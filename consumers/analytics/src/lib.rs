@@ -17,6 +17,8 @@ pub mod report;
 mod rows;
 mod tally;
 
+use std::time::Duration;
+
 use boxoffice_consumer_turns::PgPositions;
 use boxoffice_stream::{StreamError, StreamOptions};
 use boxoffice_turn::outgoing::BOOKING_EVENTS;
@@ -36,8 +38,14 @@ pub const TOPIC: &str = BOOKING_EVENTS;
 
 /// The stream's options for the role.
 pub fn stream_options(brokers: &str) -> StreamOptions {
-    StreamOptions::new(brokers, NAME, [TOPIC])
+    StreamOptions {
+        gather: GATHER,
+        ..StreamOptions::new(brokers, NAME, [TOPIC])
+    }
 }
+
+/// How long an event may wait for others: totals are read by people.
+const GATHER: Duration = Duration::from_millis(200);
 
 /// Counts until `shutdown`. The turn under way is finished on the way out.
 ///

@@ -23,6 +23,7 @@ mod template;
 mod work;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use boxoffice_consumer_turns::{Consumer, events};
 use boxoffice_failpoints::Role;
@@ -47,6 +48,9 @@ pub const CONSUMER: Consumer = Consumer {
     dead_letters: "notifications.dlq.v1",
     role: Role::NotificationsConsumer,
 };
+
+/// How long an event may wait for others: nobody notices a letter that comes so much later.
+pub const GATHER: Duration = Duration::from_millis(100);
 
 /// Runs the notification worker until `shutdown`: one executor for letters, and one for each other channel that
 /// the office has.

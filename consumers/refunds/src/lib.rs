@@ -10,6 +10,7 @@ mod intake;
 mod lane;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use boxoffice_consumer_turns::{Consumer, events};
 use boxoffice_failpoints::Role;
@@ -29,6 +30,9 @@ pub const CONSUMER: Consumer = Consumer {
     dead_letters: "refunds.dlq.v1",
     role: Role::RefundsConsumer,
 };
+
+/// How long an event may wait for others, of which most are none of this worker's business.
+pub const GATHER: Duration = Duration::from_millis(10);
 
 /// Runs the refund worker until `shutdown`: one executor for the refunds of cancelled shows, with at most
 /// `mass_in_flight` calls under way, and one for all others.

@@ -25,6 +25,9 @@ pub struct StreamOptions {
     pub batch_max: usize,
     /// A turn takes no further record beyond so many bytes. 8 MiB.
     pub batch_bytes: usize,
+    /// How long the first record of a batch waits for others before a turn begins, where nobody waits for its effect:
+    /// fewer, larger turns. A full batch waits no longer. 0: a turn begins as soon as the last one has ended.
+    pub gather: Duration,
     /// At most so many records wait per partition; beyond it the partition is paused. 4,000.
     pub queue: usize,
     /// The longest pause between two attempts of a turn or a claim. 5 s.
@@ -65,6 +68,7 @@ impl StreamOptions {
             session_timeout: Duration::from_secs(6),
             batch_max: 500,
             batch_bytes: 8 << 20,
+            gather: Duration::ZERO,
             queue: 4_000,
             backoff_max: Duration::from_secs(5),
             lag_interval: Duration::from_secs(10),

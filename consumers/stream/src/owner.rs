@@ -92,12 +92,18 @@ impl<'a, P: Positions> Owner<'a, P> {
         let arrived = Arc::clone(&self.intake.arrived);
         let mut turn: Option<Pin<Box<_>>> = None;
         let mut started = Instant::now();
+        let mut waiting: Option<Instant> = None;
         loop {
             if turn.is_none() {
                 if shutdown.is_cancelled() {
                     return Ok(());
                 }
-                if let Some(batch) = self.gather() {
+                waiting = self.waiting_since(waiting);
+                let ready = waiting.is_some_and(|since| since.elapsed() >= self.options.gather);
+                if (ready || self.is_full())
+                    && let Some(batch) = self.gather()
+                {
+                    waiting = None;
                     self.histogram(metric::BATCH, batch.len());
                     started = Instant::now();
                     turn = Some(Box::pin(turns.decide(batch)));
@@ -117,6 +123,7 @@ impl<'a, P: Positions> Owner<'a, P> {
                 }
                 Some(answer) = self.asking.next(), if !self.asking.is_empty() => self.answered(answer),
                 () = arrived.notified(), if turn.is_none() => {}
+                () = gathered(waiting, self.options.gather), if turn.is_none() => {}
                 _ = lag_due.tick() => {
                     self.ask_ends();
                     if turn.is_none() {
@@ -300,6 +307,18 @@ impl<'a, P: Positions> Owner<'a, P> {
         }
     }
 
+    /// Since when something waits for its turn: `since`, if that is known.
+    fn waiting_since(&self, since: Option<Instant>) -> Option<Instant> {
+        let any = self.queues.values().any(|(_, queue)| !queue.is_empty());
+        any.then(|| since.unwrap_or_else(Instant::now))
+    }
+
+    /// Whether what waits is as much as a turn takes.
+    fn is_full(&self) -> bool {
+        let waiting: usize = self.queues.values().map(|(_, queue)| queue.len()).sum();
+        waiting >= self.options.batch_max
+    }
+
     /// What has arrived, as one batch: first a fair share of each partition, then more of whoever has more.
     fn gather(&mut self) -> Option<Batch> {
         let StreamOptions {
@@ -410,5 +429,13 @@ impl<'a, P: Positions> Owner<'a, P> {
     #[expect(clippy::cast_precision_loss, reason = "a histogram takes floats")]
     fn histogram(&self, name: &'static str, value: usize) {
         metrics::histogram!(name, "group" => self.options.group.clone()).record(value as f64);
+    }
+}
+
+/// Returns when what waits `since` has waited long enough; never, if nothing does.
+async fn gathered(since: Option<Instant>, gather: std::time::Duration) {
+    match since {
+        Some(since) => tokio::time::sleep_until((since + gather).into()).await,
+        None => std::future::pending().await,
     }
 }

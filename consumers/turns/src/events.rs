@@ -1,6 +1,7 @@
 //! Consuming booking events: what the refund worker and the notification worker have in common.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use boxoffice_failpoints::Role;
 use boxoffice_saga::attention::AttentionKind;
@@ -28,9 +29,12 @@ pub trait TakesOn: Send + Sync + 'static {
     fn take_on(&self, event: &Event, world: &mut World);
 }
 
-/// The stream's options for a consumer of booking events.
-pub fn stream_options(brokers: &str, consumer: Consumer) -> StreamOptions {
-    StreamOptions::new(brokers, consumer.name, [BOOKING_EVENTS])
+/// The stream's options for a consumer of booking events, which may wait `gather` for others.
+pub fn stream_options(brokers: &str, consumer: Consumer, gather: Duration) -> StreamOptions {
+    StreamOptions {
+        gather,
+        ..StreamOptions::new(brokers, consumer.name, [BOOKING_EVENTS])
+    }
 }
 
 /// Runs a worker until `shutdown`: reads booking events, and works on the tasks that they lead to. On the way

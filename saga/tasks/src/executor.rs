@@ -72,6 +72,8 @@ pub struct ExecutorOptions {
     pub lease: Duration,
     /// How long a call may take; under half of `lease`.
     pub call: Duration,
+    /// At most so many tasks are taken a second, in the long run; 0: as many as can be worked on.
+    pub per_second: u32,
     /// The longest pause between two looks at the table. In the same process, news come at once.
     pub look_every: Duration,
 }
@@ -84,9 +86,26 @@ impl ExecutorOptions {
             in_flight: 32,
             lease: Duration::from_secs(30),
             call: Duration::from_secs(12),
+            per_second: 0,
             look_every: Duration::from_millis(500),
         }
     }
+
+    /// How long the next tasks wait after `taken` others.
+    fn pace(&self, taken: usize) -> Duration {
+        if self.per_second == 0 {
+            return Duration::ZERO;
+        }
+        let taken = u32::try_from(taken).unwrap_or(u32::MAX);
+        Duration::from_secs(1) * taken / self.per_second
+    }
+}
+
+/// Returns when `pace` is over and a place is free.
+async fn after(places: &Semaphore, pace: Duration) {
+    tokio::time::sleep(pace).await;
+    // It is never closed.
+    let _ = places.acquire().await;
 }
 
 /// After a place is free again, so long for others to follow it: they are filled together.
@@ -117,6 +136,7 @@ pub async fn run<W: Work>(
         let leased = take(&store, W::KINDS, &held, free, &options).await;
         let full = leased.len() == free;
         let worked = !leased.is_empty();
+        let pace = options.pace(leased.len());
         for task in leased {
             failpoints::hit(Failpoint::TaskAfterLease);
             let (work, answers) = (work.clone(), answers.clone());
@@ -142,9 +162,9 @@ pub async fn run<W: Work>(
                 drop(place);
             });
         }
-        if full {
+        if full || (worked && !pace.is_zero()) {
             tokio::select! {
-                _ = places.acquire() => tokio::time::sleep(GATHER).await,
+                () = after(&places, pace) => tokio::time::sleep(GATHER).await,
                 () = shutdown.cancelled() => {}
             }
             continue;

@@ -79,6 +79,8 @@ async fn at_two_gateways_with_every_fault_everything_is_decided_and_balances() {
     let seed = setting("TWO_GATEWAYS_SEED", rand::random());
     eprintln!("{bookings} bookings, seed {seed}");
     let mut rng = StdRng::seed_from_u64(seed);
+    // Whoever does not pay keeps the seats, and the attempt, until the hold's end. Nobody takes longer for all they do.
+    let hold = Duration::from_secs(60 + 2 * outage);
     let fates: Vec<Fate> = (0..bookings).map(|_| Fate::draw(&mut rng)).collect();
 
     let dir = servers::fresh_dir("two-gateways");
@@ -137,7 +139,8 @@ line = {line}
             system.target.simulator.clone(),
             format!("http://127.0.0.1:{second}"),
         ],
-        patience: Duration::from_secs(120 + outage + bookings / 10),
+        patience: hold + Duration::from_secs(120 + bookings / 10),
+        pause: Duration::from_millis(200 + bookings / 5),
         system,
         stage: stage.clone(),
     };
@@ -149,8 +152,6 @@ line = {line}
         })
         .await;
 
-    // Whoever does not pay keeps the seats, and the attempt, until the hold's end.
-    let hold = Duration::from_secs(45 + 2 * outage + bookings / 10);
     let (show, seats) = short_show(&stage, fates.len(), hold).await;
     let through = AtomicUsize::new(0);
     let everybody = futures::stream::iter(fates.iter().zip(&seats))

@@ -22,6 +22,8 @@ pub struct World {
     /// Stripe's, Razorpay's.
     pub simulators: [String; 2],
     pub patience: Duration,
+    /// Between two looks: the simulators' books grow with the bookings.
+    pub pause: Duration,
 }
 
 /// An attempt as the gateway knows it: its id, and what Stripe's page must know besides.
@@ -44,7 +46,7 @@ impl World {
                     self.system.log()
                 ),
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(self.pause).await;
         }
     }
 

@@ -1,0 +1,208 @@
+//! `ingest`: signed webhooks only. They name no booking of ours, and the coordinator stands still meanwhile; then it is
+//! started, and takes note of all of them before the promises are evaluated.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use hdrhistogram::Histogram;
+use tokio::task::JoinSet;
+
+use super::bare;
+use super::connection::Connection;
+use super::floor::Stands;
+use super::load::{empty, fresh_id, host, us};
+use super::meter::Cost;
+use super::report::{Level, Report, Spread};
+use super::rig::{Rig, Wanted, says};
+use crate::demo::Stage;
+use crate::failure::Failure;
+
+/// What is measured.
+#[derive(Debug, Args)]
+pub struct Ingest {
+    /// Connections, each with one webhook after the other.
+    #[arg(long, default_value_t = 64)]
+    at_once: usize,
+    /// Measured for so many seconds, and before that for a quarter of them unmeasured.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// So often, in alternation with a bare producer behind the same HTTP library.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// One JSON document on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Measures.
+///
+/// # Errors
+/// When the system cannot be started, a webhook is refused, or a promise is broken.
+pub async fn run(ingest: &Ingest) -> Result<Report, Failure> {
+    let wanted = Wanted {
+        progress: !ingest.json,
+        roles: &["ingress"],
+        ..Wanted::default()
+    };
+    let mut rig = Rig::start(&wanted).await?;
+    let measured = measure(ingest, &mut rig).await;
+    let report = measured.map_err(|error| Failure::because("nothing was measured", error.as_ref()));
+    rig.stop().await?;
+    report
+}
+
+async fn measure(ingest: &Ingest, rig: &mut Rig) -> anyhow::Result<Report> {
+    let mut report = Report::new("ingest", Stands::OnIngress);
+    let ours = host(&rig.stage.target.ingress).to_owned();
+    for _ in 0..ingest.rounds {
+        let floor = rig.floor().await?;
+        says(!ingest.json, &floor.in_words());
+        let bare = {
+            let (part, listen) = bare::start(rig).await?;
+            let level = closed(ingest, rig, &listen, "bare producer", Some(part.pid())).await?;
+            drop(part);
+            level
+        };
+        let full = closed(ingest, rig, &ours, "as fast as can be", None).await?;
+        let third = paced(ingest, rig, &ours, full.per_second / 3.0).await?;
+        for mut level in [bare, full, third] {
+            level.floor = floor;
+            says(!ingest.json, &level.in_words(report.stands));
+            report.levels.push(level);
+        }
+    }
+    rig.all = None;
+    rig.start_all()?;
+    rig.ready().await?;
+    report.audit = rig.audit().await?;
+    Ok(report)
+}
+
+async fn closed(
+    ingest: &Ingest,
+    rig: &Rig,
+    door: &str,
+    load: &str,
+    other: Option<u32>,
+) -> anyhow::Result<Level> {
+    let (measuring, over) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let mut senders = JoinSet::new();
+    for nth in 0..ingest.at_once {
+        let mut sender = Sender::connect(&rig.stage, door, fresh_id(nth)).await?;
+        let (measuring, over) = (measuring.clone(), over.clone());
+        senders.spawn(async move {
+            let mut times = empty()?;
+            while !over.load(Ordering::Relaxed) {
+                let since = Instant::now();
+                sender.send().await?;
+                if measuring.load(Ordering::Relaxed) && !over.load(Ordering::Relaxed) {
+                    times.saturating_record(us(since.elapsed()));
+                }
+            }
+            anyhow::Ok(times)
+        });
+    }
+    tokio::time::sleep(Duration::from_secs(ingest.seconds) / 4).await;
+    let before = rig.reading_with(other).await?;
+    let since = Instant::now();
+    measuring.store(true, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_secs(ingest.seconds)).await;
+    over.store(true, Ordering::Relaxed);
+    let took = since.elapsed();
+    let after = rig.reading_with(other).await?;
+    let times = together(senders).await?;
+    let cost = before.until(&after, times.len() as usize);
+    Ok(level(load, took, &times, cost))
+}
+
+/// As many a second as asked for, whatever becomes of them: each counts from when it was to be sent.
+async fn paced(ingest: &Ingest, rig: &Rig, door: &str, rate: f64) -> anyhow::Result<Level> {
+    let start = Instant::now() + Duration::from_millis(200);
+    let until = start + Duration::from_secs(ingest.seconds);
+    let next = Arc::new(AtomicU64::new(0));
+    let mut senders = JoinSet::new();
+    for nth in 0..4 * ingest.at_once {
+        let mut sender = Sender::connect(&rig.stage, door, fresh_id(nth)).await?;
+        let next = next.clone();
+        senders.spawn(async move {
+            let mut times = empty()?;
+            loop {
+                let nth = next.fetch_add(1, Ordering::Relaxed);
+                let due = start + Duration::from_secs_f64(nth as f64 / rate);
+                if due >= until {
+                    return anyhow::Ok(times);
+                }
+                tokio::time::sleep_until(due.into()).await;
+                sender.send().await?;
+                times.saturating_record(us(due.elapsed()));
+            }
+        });
+    }
+    let before = rig.reading().await?;
+    let times = together(senders).await?;
+    let took = start.elapsed();
+    let after = rig.reading().await?;
+    let cost = before.until(&after, times.len() as usize);
+    Ok(level("a third of that", took, &times, cost))
+}
+
+async fn together(
+    mut senders: JoinSet<anyhow::Result<Histogram<u64>>>,
+) -> anyhow::Result<Histogram<u64>> {
+    let mut times = empty()?;
+    while let Some(ended) = senders.join_next().await {
+        times.add(ended??)?;
+    }
+    Ok(times)
+}
+
+fn level(load: &str, took: Duration, times: &Histogram<u64>, cost: Cost) -> Level {
+    Level {
+        load: load.to_owned(),
+        units: times.len() as usize,
+        per_second: times.len() as f64 / took.as_secs_f64(),
+        times_ms: vec![("acknowledged".to_owned(), Spread::of(times))],
+        cost,
+        ..Level::default()
+    }
+}
+
+/// A gateway's connection.
+struct Sender {
+    stage: Arc<Stage>,
+    connection: Connection,
+    id: u64,
+    nth: u64,
+}
+
+impl Sender {
+    async fn connect(stage: &Arc<Stage>, door: &str, id: u64) -> anyhow::Result<Self> {
+        Ok(Self {
+            stage: stage.clone(),
+            connection: Connection::open(door).await?,
+            id,
+            nth: 0,
+        })
+    }
+
+    /// One webhook that nobody has seen, about a payment that is not ours.
+    async fn send(&mut self) -> anyhow::Result<()> {
+        self.nth += 1;
+        let body = super::load::paid("", self.id, self.nth, 45_000);
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        let headers = format!(
+            "stripe-signature: {}\r\ncontent-type: application/json\r\n",
+            self.stage.sign(now, body.as_bytes())
+        );
+        self.connection
+            .ask("POST", "/webhooks/stripe", &headers, body.as_bytes())
+            .await?
+            .expect(200)?;
+        Ok(())
+    }
+}
