@@ -120,6 +120,7 @@ impl Api {
     ) -> Result<(), StreamError> {
         if self.health.follower().is_none() {
             self.health.follows(status::follow(self, brokers, extra)?);
+            tokio::spawn(status::listen(Arc::downgrade(self), self.store.changed()));
         }
         Ok(())
     }

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// See `docs/performance.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     boxoffice::cli::main()
 }

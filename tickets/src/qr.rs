@@ -58,7 +58,7 @@ pub fn qr_png(code: &TicketCode) -> Result<Vec<u8>, QrError> {
     let mut encoder = Encoder::new(&mut picture, side, side);
     encoder.set_color(ColorType::Grayscale);
     encoder.set_depth(BitDepth::One);
-    encoder.set_compression(Compression::High);
+    encoder.set_compression(Compression::Fast);
     let mut writer = encoder.write_header()?;
     writer.write_image_data(&pixels)?;
     writer.finish()?;

@@ -6,8 +6,25 @@ use boxoffice_producers::envelope::SUBJECT;
 use boxoffice_saga::identity::BookingId;
 use boxoffice_stream::{Follower, StreamError};
 use boxoffice_turn::outgoing::BOOKING_EVENTS;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 
 use crate::api::Api;
+
+/// Wakes who waits for a booking as soon as a turn of this process has changed it: Kafka only tells what others do.
+pub(crate) async fn listen(api: Weak<Api>, mut changed: broadcast::Receiver<BookingId>) {
+    loop {
+        match changed.recv().await {
+            Ok(booking) => match api.upgrade() {
+                Some(api) => api.wake(booking),
+                None => return,
+            },
+            // These are woken a little later.
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
 
 /// Wakes who waits for a booking whenever an event tells of it.
 pub(crate) fn follow(

@@ -228,35 +228,54 @@ async fn session(database: &str) -> anyhow::Result<PgConnection> {
     Ok(session)
 }
 
+/// What a confirmation cannot do without: the booking, its two seats, its payment, and what is told of it.
 async fn confirm(database: &str) -> anyhow::Result<f64> {
     let mut session = session(database).await?;
     for statement in [
-        "drop table if exists floor_bookings",
+        "drop table if exists floor_bookings, floor_booked_seats, floor_payments, floor_outbox",
         "create table floor_bookings (id uuid primary key, state text not null, version int not null)
              with (fillfactor = 50)",
+        "create table floor_booked_seats (booking uuid, nth int, state text not null, primary key (booking, nth))
+             with (fillfactor = 50)",
+        "create table floor_payments (id uuid primary key, booking uuid not null, minor bigint not null)",
+        "create table floor_outbox (position bigint generated always as identity primary key, booking uuid not null,
+             payload bytea not null)",
     ] {
         sqlx::query(statement).execute(&mut session).await?;
     }
     let ids: Vec<Uuid> = (0..ROWS).map(|_| Uuid::now_v7()).collect();
-    sqlx::query(
+    for statement in [
         "insert into floor_bookings select id, 'HELD', 1 from unnest($1::uuid[]) as b (id)",
-    )
-    .bind(&ids)
-    .execute(&mut session)
-    .await?;
+        "insert into floor_booked_seats select id, nth, 'HELD' from unnest($1::uuid[]) as b (id), generate_series(1, 2) as nth",
+    ] {
+        sqlx::query(statement)
+            .bind(&ids)
+            .execute(&mut session)
+            .await?;
+    }
+    let payload = vec![b'x'; 400];
     let since = Instant::now();
     let mut rows = 0;
     let mut portions = ids.chunks(AT_A_TIME).cycle();
     while since.elapsed() < FOR {
         let portion = portions.next().context("rows")?;
-        let done = sqlx::query(
-            "update floor_bookings b set state = 'CONFIRMED', version = b.version + 1
-             from unnest($1::uuid[]) as c (id) where b.id = c.id",
+        sqlx::query(
+            "with booking as (
+                 update floor_bookings b set state = 'CONFIRMED', version = b.version + 1
+                 from unnest($1::uuid[]) as c (id) where b.id = c.id
+             ), seats as (
+                 update floor_booked_seats s set state = 'BOOKED'
+                 from unnest($1::uuid[]) as c (id) where s.booking = c.id
+             ), payment as (
+                 insert into floor_payments select gen_random_uuid(), id, 90000 from unnest($1::uuid[]) as c (id)
+             )
+             insert into floor_outbox (booking, payload) select id, $2 from unnest($1::uuid[]) as c (id)",
         )
         .bind(portion)
+        .bind(&payload)
         .execute(&mut session)
         .await?;
-        rows += done.rows_affected();
+        rows += portion.len();
     }
     Ok(rows as f64 / since.elapsed().as_secs_f64())
 }

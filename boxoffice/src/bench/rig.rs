@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use boxoffice_dev_servers::{Bar, Progress, Silent};
 use boxoffice_producers::topics;
+use boxoffice_turn::postgres::PgStore;
 
 use super::floor::{self, Floor};
 use super::meter::{Processes, Reading};
@@ -301,7 +302,8 @@ impl Rig {
     /// # Errors
     /// When a promise is broken, with what is wrong, or when something is left after ten minutes.
     pub async fn audit(&self) -> anyhow::Result<String> {
-        let store = self.stage.store();
+        let url = &self.stage.target.database;
+        let store = &PgStore::reading(url.parse()?, 2);
         let kafka = self.ground.config.kafka.connection();
         let until = Instant::now() + LEFT_OVER;
         loop {

@@ -77,11 +77,6 @@ impl Stage {
         }))
     }
 
-    /// The database as the store that the roles write.
-    pub const fn store(&self) -> &PgStore {
-        &self.store
-    }
-
     /// A show on sale with two rows of five seats, whose holds live `hold_ms` and not a moment longer.
     ///
     /// # Errors

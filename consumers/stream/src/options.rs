@@ -39,6 +39,9 @@ pub struct StreamOptions {
     pub extra: Vec<(String, String)>,
 }
 
+/// How long a broker waits for records before it answers.
+const FETCH_WAIT: Duration = Duration::from_millis(100);
+
 /// Settings that are not the operator's to change: offsets come from the database, and rebalances are
 /// incremental.
 const OURS: [&str; 8] = [
@@ -126,8 +129,12 @@ impl StreamOptions {
             .set("queued.max.messages.kbytes", "32768")
             .set("fetch.queue.backoff.ms", "10")
             // A seek takes effect when the fetch under way is answered: this is how long a take-over waits.
-            .set("fetch.wait.max.ms", "100")
+            .set("fetch.wait.max.ms", FETCH_WAIT.as_millis().to_string())
             .set("fetch.error.backoff.ms", "100");
+        if self.gather >= FETCH_WAIT {
+            // Whoever gathers that long is not told of every record by itself.
+            config.set("fetch.min.bytes", "1048576");
+        }
         for (name, value) in &self.extra {
             config.set(name, value);
         }

@@ -17,7 +17,7 @@ pub struct RelayOptions {
     /// At most so many records are read and under way at a time. 1,000.
     pub page: u16,
     /// The least time between the openings of two windows, so that small ones gather; an idle relay that is
-    /// woken does not wait. 5 ms.
+    /// woken does not wait. 20 ms.
     pub gather: Duration,
     /// The first pause when there is nothing to publish; it doubles each time. 5 ms.
     pub shortest_pause: Duration,
@@ -40,7 +40,7 @@ impl RelayOptions {
             kafka,
             lease: Duration::from_secs(10),
             page: 1_000,
-            gather: Duration::from_millis(5),
+            gather: Duration::from_millis(20),
             shortest_pause: Duration::from_millis(5),
             longest_pause: Duration::from_millis(100),
             drain: Duration::from_secs(3),

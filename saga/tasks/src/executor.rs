@@ -128,7 +128,7 @@ pub async fn run<W: Work>(
     let places = Arc::new(Semaphore::new(options.in_flight));
     let mut news = store.tasks_added();
     while !shutdown.is_cancelled() {
-        news.mark_unchanged();
+        let heard = news.borrow_and_update().only(W::KINDS);
         let free = places.available_permits();
         let held = work.held();
         // From before the attempts are written down, so that it is over here no later than there.
@@ -175,7 +175,7 @@ pub async fn run<W: Work>(
         let pause = pause(&store, W::KINDS, &held, &options).await;
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            _ = news.changed() => {}
+            _ = news.wait_for(|now| now.only(W::KINDS) != heard) => {}
             () = shutdown.cancelled() => {}
         }
     }

@@ -103,7 +103,7 @@ pub async fn take(
              set lease_until = clock_timestamp() + make_interval(secs => $3), lease_token = $4,
                  attempts = t.attempts + 1
              from due
-             where t.kind = due.kind and t.subject = due.subject and t.generation = due.generation
+             where t.subject = due.subject and t.generation = due.generation and t.kind || '' = due.kind
              returning t.kind, t.subject, t.generation, t.booking_id, t.attempts, t.detail
            ),
            written as (
@@ -221,7 +221,7 @@ pub async fn give_back(pool: &PgPool, tasks: &[(&Leased, Duration)]) -> Result<(
            from given g
            cross join lateral (
              select t.kind, t.subject, t.generation from tasks t
-             where t.kind = g.kind and t.subject = g.subject and t.generation = g.generation
+             where t.subject = g.subject and t.generation = g.generation and t.kind || '' = g.kind
                and t.lease_token = g.lease
              for update
            ) as task
@@ -231,7 +231,7 @@ pub async fn give_back(pool: &PgPool, tasks: &[(&Leased, Duration)]) -> Result<(
            set due_at = clock_timestamp() + make_interval(secs => ours.after),
                lease_until = null, lease_token = null, attempts = t.attempts - 1
            from ours
-           where t.kind = ours.kind and t.subject = ours.subject and t.generation = ours.generation
+           where t.subject = ours.subject and t.generation = ours.generation and t.kind || '' = ours.kind
          )
          delete from attempts a using given g
          where a.kind = g.kind and a.subject = g.subject and a.generation = g.generation

@@ -41,7 +41,7 @@ async fn removed(db: &mut PgConnection, world: &World) -> Result<(), TurnError> 
     sqlx::query!(
         "delete from tasks t
          using unnest($1::text[], $2::uuid[], $3::int[]) as c (kind, subject, generation)
-         where t.kind = c.kind and t.subject = c.subject and t.generation = c.generation",
+         where t.subject = c.subject and t.generation = c.generation and t.kind || '' = c.kind",
         &kinds,
         &subjects,
         &generations,
@@ -60,7 +60,7 @@ async fn postponed(db: &mut PgConnection, world: &World) -> Result<(), TurnError
     sqlx::query!(
         "update tasks t set due_at = c.due_at, lease_until = null, lease_token = null
          from unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) as c (kind, subject, generation, due_at)
-         where t.kind = c.kind and t.subject = c.subject and t.generation = c.generation",
+         where t.subject = c.subject and t.generation = c.generation and t.kind || '' = c.kind",
         &kinds,
         &subjects,
         &generations,

@@ -199,7 +199,8 @@ async fn tasks(db: &mut PgConnection, wanted: &BTreeMap<TaskKey, Uuid>) -> Resul
            from unnest($1::text[], $2::uuid[], $3::int[]) as wanted (kind, subject, generation)
            cross join lateral (
                select kind, subject, generation, lease_token from tasks
-               where kind = wanted.kind and subject = wanted.subject and generation = wanted.generation for update
+               where subject = wanted.subject and generation = wanted.generation and kind || '' = wanted.kind
+               for update
            ) t"#,
         &kinds,
         &subjects,

@@ -22,9 +22,10 @@ mod rows;
 use std::sync::Arc;
 
 use boxoffice_saga::identity::{BookingId, ShowId, UserId};
+use boxoffice_saga::task::TaskKind;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Postgres, Transaction};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::claim::{Appends, Claim, Claimed, Held, Wanted};
 use crate::error::TurnError;
@@ -59,12 +60,36 @@ const READING: [(&str, &str); 5] = [
     ("client_connection_check_interval", "2000"),
 ];
 
+/// Tasks that are due later are found by looking: executors look more often than this.
+pub const SOON: time::Duration = time::Duration::seconds(5);
+/// How many changes a listener may lag behind.
+const CHANGED: usize = 4_096;
+
+/// How often tasks of each kind were added.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct News(std::collections::BTreeMap<TaskKind, u64>);
+
+impl News {
+    fn of(&mut self, kind: TaskKind) {
+        let count = self.0.entry(kind).or_default();
+        *count = count.wrapping_add(1);
+    }
+
+    /// Of these kinds.
+    #[must_use]
+    pub fn only(&self, kinds: &[TaskKind]) -> Self {
+        let ours = self.0.iter().filter(|(kind, _)| kinds.contains(kind));
+        Self(ours.map(|(kind, count)| (*kind, *count)).collect())
+    }
+}
+
 /// The store on PostgreSQL. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct PgStore {
     pool: PgPool,
     outbox: Arc<Notify>,
-    tasks: watch::Sender<u64>,
+    tasks: watch::Sender<News>,
+    changed: broadcast::Sender<BookingId>,
 }
 
 impl PgStore {
@@ -79,7 +104,8 @@ impl PgStore {
         Self {
             pool,
             outbox,
-            tasks: watch::Sender::new(0),
+            tasks: watch::Sender::default(),
+            changed: broadcast::Sender::new(CHANGED),
         }
     }
 
@@ -92,14 +118,21 @@ impl PgStore {
         Self {
             pool,
             outbox: Arc::default(),
-            tasks: watch::Sender::new(0),
+            tasks: watch::Sender::default(),
+            changed: broadcast::Sender::new(1),
         }
     }
 
-    /// Changes whenever a turn of this process has added tasks, so that an executor in the same process need
-    /// not wait for its next look.
-    pub fn tasks_added(&self) -> watch::Receiver<u64> {
+    /// Changes whenever a turn of this process has added tasks that are due within [`SOON`], so that an executor in the
+    /// same process need not wait for its next look.
+    pub fn tasks_added(&self) -> watch::Receiver<News> {
         self.tasks.subscribe()
+    }
+
+    /// The bookings of which turns of this process tell, right after their commits. Whoever lags behind loses some, and
+    /// hears of them by way of Kafka as everybody else does.
+    pub fn changed(&self) -> broadcast::Receiver<BookingId> {
+        self.changed.subscribe()
     }
 
     /// The pool, for reads that are no turns.
@@ -113,7 +146,8 @@ impl PgStore {
 pub struct PgTurn {
     transaction: Transaction<'static, Postgres>,
     outbox: Arc<Notify>,
-    tasks: watch::Sender<u64>,
+    tasks: watch::Sender<News>,
+    changed: broadcast::Sender<BookingId>,
     /// Slots that this turn created, with the booking that they name.
     fresh_slots: std::collections::BTreeMap<(ShowId, UserId), BookingId>,
     /// Keys that this turn created and that nobody else can see yet.
@@ -130,6 +164,7 @@ impl Store for PgStore {
             transaction,
             outbox: self.outbox.clone(),
             tasks: self.tasks.clone(),
+            changed: self.changed.clone(),
             fresh_slots: std::collections::BTreeMap::new(),
             fresh_keys: Vec::new(),
         })
@@ -161,9 +196,18 @@ impl OpenTurn for PgTurn {
         if news {
             self.outbox.notify_one();
         }
-        if !world.changes.tasks_added.is_empty() {
+        for event in &world.changes.events {
+            // Nobody may listen.
+            let _ = self.changed.send(event.booking_id);
+        }
+        let soon = world.now + SOON;
+        let due = || {
+            let added = world.changes.tasks_added.iter();
+            added.filter(|task| task.due_at <= soon)
+        };
+        if due().next().is_some() {
             self.tasks
-                .send_modify(|count| *count = count.wrapping_add(1));
+                .send_modify(|news| due().for_each(|task| news.of(task.key.kind)));
         }
         Ok(news)
     }

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::rows::{BookingRow, PaymentRow, RefundRow};
+use super::rows::{BookingRow, CaseRow, PaymentRow, RefundRow};
 use crate::error::TurnError;
 pub use crate::reads::Case;
 
@@ -23,19 +23,61 @@ impl super::PgStore {
     ///
     /// # Errors
     /// [`TurnError::Unavailable`]; reading again is safe.
-    pub async fn cases(
-        &self,
-        ids: &[BookingId],
-    ) -> Result<(OffsetDateTime, BTreeMap<BookingId, Case>), TurnError> {
+    pub async fn cases(&self, ids: &[BookingId]) -> Result<Read, TurnError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
-        // JSON aggregates in one statement would save nothing here: most bookings have one payment and no
-        // refund.
+        // Most bookings have no refund: these are read with one statement, which is a snapshot by itself.
+        if let Some(read) = self.cases_without_refunds(&ids).await? {
+            return Ok(read);
+        }
         let mut snapshot = self.pool.begin_with(SNAPSHOT).await?;
         let read = read_cases(&mut snapshot, &ids).await?;
         snapshot.commit().await?;
         Ok(read)
     }
+
+    /// `None`: a booking has refunds, or none of them is there.
+    async fn cases_without_refunds(&self, ids: &[Uuid]) -> Result<Option<Read>, TurnError> {
+        let rows = sqlx::query_as!(
+            CaseRow,
+            r#"select clock_timestamp() as "now!",
+                      exists (select from refunds r where r.booking_id = b.booking_id) as "refunds!",
+                      b.booking_id, b.user_id, b.seats, b.amount_minor, b.currency, b.state, b.email, b.phone,
+                      b.language, b.held_at, b.expires_at, b.reclaim_at, b.waiting_since, b.cancel_until_ms,
+                      b.cancel_fee_bp, b.confirmed_at, b.sequence, b.version, b.updated_at,
+                      p.payment_id as "payment_id?", p.gateway as "gateway?", p.account as "account?",
+                      p.gateway_payment_id as "gateway_payment_id?", p.standing as "standing?",
+                      p.expected_minor as "expected_minor?", p.expected_currency as "expected_currency?",
+                      p.captured_minor as "captured_minor?", p.captured_currency as "captured_currency?",
+                      p.verdict as "verdict?", p.capture as "capture?", p.retained_minor as "retained_minor?",
+                      p.disputes as "disputes?", p.opened_at as "opened_at?", p.decided_at as "decided_at?"
+               from bookings b left join payments p on p.booking_id = b.booking_id
+               where b.booking_id = any($1)
+               order by p.opened_at, p.payment_id"#,
+            ids,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let Some(now) = rows.first().map(|row| row.now) else {
+            return Ok(None);
+        };
+        if rows.iter().any(|row| row.refunds) {
+            return Ok(None);
+        }
+        let mut cases = BTreeMap::new();
+        for row in rows {
+            let (booking, payment) = row.split()?;
+            let case = cases.entry(booking.id).or_insert_with(|| Case {
+                booking,
+                payments: Vec::new(),
+                refunds: Vec::new(),
+            });
+            case.payments.extend(payment);
+        }
+        Ok(Some((now, cases)))
+    }
 }
+
+type Read = (OffsetDateTime, BTreeMap<BookingId, Case>);
 
 async fn read_cases(
     db: &mut PgConnection,

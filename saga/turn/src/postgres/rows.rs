@@ -238,3 +238,104 @@ impl TryFrom<EntryRow> for Entry {
         })
     }
 }
+
+/// A booking, and one of its payments beside it if there is any.
+#[derive(Debug)]
+pub struct CaseRow {
+    pub now: OffsetDateTime,
+    pub refunds: bool,
+    pub booking_id: Uuid,
+    pub user_id: String,
+    pub seats: Vec<String>,
+    pub amount_minor: i64,
+    pub currency: String,
+    pub state: String,
+    pub email: String,
+    pub phone: Option<String>,
+    pub language: Option<String>,
+    pub held_at: OffsetDateTime,
+    pub expires_at: OffsetDateTime,
+    pub reclaim_at: OffsetDateTime,
+    pub waiting_since: Option<OffsetDateTime>,
+    pub cancel_until_ms: i64,
+    pub cancel_fee_bp: i32,
+    pub confirmed_at: Option<OffsetDateTime>,
+    pub sequence: i32,
+    pub version: i64,
+    pub updated_at: OffsetDateTime,
+    pub payment_id: Option<Uuid>,
+    pub gateway: Option<String>,
+    pub account: Option<String>,
+    pub gateway_payment_id: Option<String>,
+    pub standing: Option<String>,
+    pub expected_minor: Option<i64>,
+    pub expected_currency: Option<String>,
+    pub captured_minor: Option<i64>,
+    pub captured_currency: Option<String>,
+    pub verdict: Option<String>,
+    pub capture: Option<String>,
+    pub retained_minor: Option<i64>,
+    pub disputes: Option<String>,
+    pub opened_at: Option<OffsetDateTime>,
+    pub decided_at: Option<OffsetDateTime>,
+}
+
+impl CaseRow {
+    /// The two.
+    ///
+    /// # Errors
+    /// [`TurnError::Corrupt`], as for each of them.
+    pub fn split(self) -> Result<(Booking, Option<Payment>), TurnError> {
+        let payment = self.payment()?;
+        let booking = BookingRow {
+            booking_id: self.booking_id,
+            user_id: self.user_id,
+            seats: self.seats,
+            amount_minor: self.amount_minor,
+            currency: self.currency,
+            state: self.state,
+            email: self.email,
+            phone: self.phone,
+            language: self.language,
+            held_at: self.held_at,
+            expires_at: self.expires_at,
+            reclaim_at: self.reclaim_at,
+            waiting_since: self.waiting_since,
+            cancel_until_ms: self.cancel_until_ms,
+            cancel_fee_bp: self.cancel_fee_bp,
+            confirmed_at: self.confirmed_at,
+            sequence: self.sequence,
+            version: self.version,
+            updated_at: self.updated_at,
+        };
+        Ok((booking.try_into()?, payment))
+    }
+
+    fn payment(&self) -> Result<Option<Payment>, TurnError> {
+        let Some(payment_id) = self.payment_id else {
+            return Ok(None);
+        };
+        // They are not null where there is a payment.
+        let missing = || TurnError::Corrupt(format!("payment {payment_id} lacks a column"));
+        let text = |text: &Option<String>| text.clone().ok_or_else(missing);
+        let row = PaymentRow {
+            payment_id,
+            booking_id: self.booking_id,
+            gateway: text(&self.gateway)?,
+            account: text(&self.account)?,
+            gateway_payment_id: self.gateway_payment_id.clone(),
+            standing: text(&self.standing)?,
+            expected_minor: self.expected_minor.ok_or_else(missing)?,
+            expected_currency: text(&self.expected_currency)?,
+            captured_minor: self.captured_minor,
+            captured_currency: self.captured_currency.clone(),
+            verdict: self.verdict.clone(),
+            capture: text(&self.capture)?,
+            retained_minor: self.retained_minor.ok_or_else(missing)?,
+            disputes: self.disputes.clone(),
+            opened_at: self.opened_at.ok_or_else(missing)?,
+            decided_at: self.decided_at,
+        };
+        row.try_into().map(Some)
+    }
+}
