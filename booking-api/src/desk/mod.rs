@@ -11,6 +11,7 @@ mod route;
 mod turn;
 mod worker;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -77,6 +78,8 @@ struct Shared {
     arrived: Notify,
     batch: usize,
     glance_from: usize,
+    /// Whether somebody has lost a seat in the last batch.
+    lost: AtomicBool,
 }
 
 struct Queue {
@@ -105,6 +108,7 @@ impl HoldDesk {
             arrived: Notify::new(),
             batch: options.desk_batch.max(1),
             glance_from: options.desk_glance_from,
+            lost: AtomicBool::new(false),
         };
         Self {
             shared: Arc::new(shared),

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use boxoffice_saga::identity::{SeatName, ShowId};
@@ -73,6 +74,16 @@ impl Shared {
         batch
     }
 
+    /// Whether a glance is worth its while: somebody has just lost a seat, or will in this batch.
+    fn is_contested(&self, batch: &[Waiting]) -> bool {
+        let mut wanted = HashSet::new();
+        self.lost.load(Ordering::Relaxed)
+            || !batch
+                .iter()
+                .flat_map(seats_of)
+                .all(|seat| wanted.insert(seat))
+    }
+
     /// Ends the worker, unless somebody has come after all.
     fn close(&self) -> bool {
         let mut queue = self.queue();
@@ -122,10 +133,15 @@ fn seats_of(waiting: &Waiting) -> impl Iterator<Item = (ShowId, SeatName)> {
 /// Serves a batch. Gives back those who come next.
 async fn serve(desk: Arc<Shared>, mut batch: Vec<Waiting>) -> Vec<Waiting> {
     let mut later = Vec::new();
-    if batch.len() >= desk.glance_from {
+    let everybody = batch.len();
+    if batch.len() >= desk.glance_from && desk.is_contested(&batch) {
         let requests: Vec<&HoldRequest> = batch.iter().map(|waiting| &waiting.request).collect();
         match deadline::read(glance::losers(desk.store.pool(), &requests)).await {
-            Ok(lost) => (batch, later) = one_per_seat(refuse(batch, lost), desk.batch),
+            Ok(lost) => {
+                let rest = refuse(batch, lost);
+                desk.lost.store(rest.len() < everybody, Ordering::Relaxed);
+                (batch, later) = one_per_seat(rest, desk.batch);
+            }
             Err(TurnError::Unavailable(_)) => {
                 answer(
                     batch
@@ -191,6 +207,12 @@ async fn hold(desk: &Shared, batch: Vec<Waiting>) {
             Ok(answers) => {
                 let mut again = Vec::new();
                 let mut answered = Vec::with_capacity(part.len());
+                let lost = |told: &HoldAnswer| {
+                    matches!(told, HoldAnswer::Refused(Refusal::SeatsTaken { .. }))
+                };
+                if answers.iter().any(lost) {
+                    desk.lost.store(true, Ordering::Relaxed);
+                }
                 for (waiting, told) in part.into_iter().zip(answers) {
                     match told {
                         HoldAnswer::Refused(Refusal::IdTaken) => again.push(waiting),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use clap::Args;
 use rdkafka::ClientConfig;
 use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -19,6 +20,9 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::connection::Connection;
+use super::report::{Level, Report};
+use super::rig::{Rig, Wanted, says};
+use crate::failure::Failure;
 
 /// How long each is measured.
 const FOR: Duration = Duration::from_secs(3);
@@ -63,6 +67,43 @@ pub enum Stands {
     OnHolds,
     /// On HTTP.
     OnHttp,
+}
+
+/// What is measured.
+#[derive(Debug, Args)]
+pub struct Alone {
+    /// So often.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// One JSON document on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Measures, on servers of its own.
+///
+/// # Errors
+/// When a server cannot be started.
+pub async fn run(alone: &Alone) -> Result<Report, Failure> {
+    let wanted = Wanted {
+        progress: !alone.json,
+        ..Wanted::default()
+    };
+    let rig = Rig::start(&wanted).await?;
+    let mut report = Report::new("floor", Stands::OnAll);
+    for _ in 0..alone.rounds {
+        let floor = rig.floor().await;
+        let floor =
+            floor.map_err(|error| Failure::because("nothing was measured", error.as_ref()))?;
+        says(!alone.json, &floor.in_words());
+        report.levels.push(Level {
+            load: "alone".to_owned(),
+            floor,
+            ..Level::default()
+        });
+    }
+    rig.stop().await?;
+    Ok(report)
 }
 
 impl Floor {

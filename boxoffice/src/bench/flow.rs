@@ -73,14 +73,7 @@ pub async fn run(flow: &Flow) -> Result<Report, Failure> {
         properties: &[("log.segment.bytes", "67108864")],
         ..Wanted::default()
     };
-    let rig = Rig::start(&wanted).await?;
-    let measured = measure(flow, &rig).await;
-    let report = match measured {
-        Ok(report) => Ok(report),
-        Err(error) => Err(Failure::because("nothing was measured", error.as_ref())),
-    };
-    rig.stop().await?;
-    report
+    Rig::measured(&wanted, async |rig| measure(flow, rig).await).await
 }
 
 async fn measure(flow: &Flow, rig: &Rig) -> anyhow::Result<Report> {

@@ -57,11 +57,7 @@ pub async fn run(hot: &HotShow) -> Result<Report, Failure> {
         settings: &[("BOXOFFICE_API__REQUESTS_UNDER_WAY", "20000")],
         ..Wanted::default()
     };
-    let rig = Rig::start(&wanted).await?;
-    let measured = measure(hot, &rig).await;
-    let report = measured.map_err(|error| Failure::because("nothing was measured", error.as_ref()));
-    rig.stop().await?;
-    report
+    Rig::measured(&wanted, async |rig| measure(hot, rig).await).await
 }
 
 async fn measure(hot: &HotShow, rig: &Rig) -> anyhow::Result<Report> {

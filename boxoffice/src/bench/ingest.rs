@@ -46,11 +46,7 @@ pub async fn run(ingest: &Ingest) -> Result<Report, Failure> {
         roles: &["ingress"],
         ..Wanted::default()
     };
-    let mut rig = Rig::start(&wanted).await?;
-    let measured = measure(ingest, &mut rig).await;
-    let report = measured.map_err(|error| Failure::because("nothing was measured", error.as_ref()));
-    rig.stop().await?;
-    report
+    Rig::measured(&wanted, async |rig| measure(ingest, rig).await).await
 }
 
 async fn measure(ingest: &Ingest, rig: &mut Rig) -> anyhow::Result<Report> {
@@ -193,7 +189,7 @@ impl Sender {
     /// One webhook that nobody has seen, about a payment that is not ours.
     async fn send(&mut self) -> anyhow::Result<()> {
         self.nth += 1;
-        let body = super::load::paid("", self.id, self.nth, 45_000);
+        let body = super::load::paid("", &format!("{:08}{:010}", self.id, self.nth), 45_000);
         let now = time::OffsetDateTime::now_utc().unix_timestamp();
         let headers = format!(
             "stripe-signature: {}\r\ncontent-type: application/json\r\n",

@@ -62,11 +62,7 @@ pub async fn run(late: &Late) -> Result<Report, Failure> {
         settings: &[("BOXOFFICE_TASKS__IN_FLIGHT", "256")],
         ..Wanted::default()
     };
-    let rig = Rig::start(&wanted).await?;
-    let measured = measure(late, &rig).await;
-    let report = measured.map_err(|error| Failure::because("nothing was measured", error.as_ref()));
-    rig.stop().await?;
-    report
+    Rig::measured(&wanted, async |rig| measure(late, rig).await).await
 }
 
 async fn measure(late: &Late, rig: &Rig) -> anyhow::Result<Report> {

@@ -204,6 +204,8 @@ pub struct Held {
     pub booking: String,
     /// The path of its status, with the token that opens it.
     pub status: String,
+    /// The end of the gateway's ids of its payment: a webhook that is sent again is about the same one.
+    payment: String,
 }
 
 /// `host:port` of a base address.
@@ -251,10 +253,12 @@ impl Client {
                 .context("no such field")
         };
         let (booking, address) = (text("booking_id")?, text("status_url")?);
+        let payment = format!("{:08}{:010}", self.id, self.nth);
         let status = address.find("/v1/").map(|at| address[at..].to_owned());
         Ok(Held {
             booking,
             status: status.context("no status address")?,
+            payment,
         })
     }
 
@@ -263,8 +267,7 @@ impl Client {
     /// # Errors
     /// When the webhook is not taken.
     pub async fn webhook(&mut self, held: &Held, minor: i64) -> anyhow::Result<()> {
-        self.nth += 1;
-        let body = paid(&held.booking, self.id, self.nth, minor);
+        let body = paid(&held.booking, &held.payment, minor);
         let now = time::OffsetDateTime::now_utc().unix_timestamp();
         let signature = self.stage.sign(now, body.as_bytes());
         let headers =
@@ -336,8 +339,8 @@ impl Client {
 }
 
 /// A `payment_intent.succeeded` with the fields that Stripe sends, about a kilobyte.
-pub fn paid(booking: &str, client: u64, nth: u64, minor: i64) -> String {
+pub fn paid(booking: &str, payment: &str, minor: i64) -> String {
     format!(
-        r#"{{"id":"evt_{client:08}{nth:010}","object":"event","api_version":"2024-06-20","created":1732147200,"data":{{"object":{{"id":"pi_{client:08}{nth:010}","object":"payment_intent","amount":{minor},"amount_capturable":0,"amount_details":{{"tip":{{}}}},"amount_received":{minor},"application":null,"application_fee_amount":null,"automatic_payment_methods":{{"enabled":true}},"canceled_at":null,"cancellation_reason":null,"capture_method":"automatic","client_secret":"pi_{client:08}{nth:010}_secret","confirmation_method":"automatic","created":1732147190,"currency":"inr","customer":null,"description":null,"invoice":null,"last_payment_error":null,"latest_charge":"ch_{client:08}{nth:010}","livemode":false,"metadata":{{"booking_id":"{booking}"}},"next_action":null,"payment_method":"pm_{client:08}{nth:010}","payment_method_types":["card"],"processing":null,"receipt_email":null,"review":null,"setup_future_usage":null,"shipping":null,"statement_descriptor":null,"status":"succeeded","transfer_group":null}}}},"livemode":false,"pending_webhooks":1,"request":{{"id":null,"idempotency_key":null}},"type":"payment_intent.succeeded"}}"#
+        r#"{{"id":"evt_{payment}","object":"event","api_version":"2024-06-20","created":1732147200,"data":{{"object":{{"id":"pi_{payment}","object":"payment_intent","amount":{minor},"amount_capturable":0,"amount_details":{{"tip":{{}}}},"amount_received":{minor},"application":null,"application_fee_amount":null,"automatic_payment_methods":{{"enabled":true}},"canceled_at":null,"cancellation_reason":null,"capture_method":"automatic","client_secret":"pi_{payment}_secret","confirmation_method":"automatic","created":1732147190,"currency":"inr","customer":null,"description":null,"invoice":null,"last_payment_error":null,"latest_charge":"ch_{payment}","livemode":false,"metadata":{{"booking_id":"{booking}"}},"next_action":null,"payment_method":"pm_{payment}","payment_method_types":["card"],"processing":null,"receipt_email":null,"review":null,"setup_future_usage":null,"shipping":null,"statement_descriptor":null,"status":"succeeded","transfer_group":null}}}},"livemode":false,"pending_webhooks":1,"request":{{"id":null,"idempotency_key":null}},"type":"payment_intent.succeeded"}}"#
     )
 }

@@ -3,6 +3,7 @@
 //! Each measurement starts a system of its own on real servers in a temporary place, says what it set aside to
 //! measure at all (limits per address: all load comes from one), and prints the seed of anything random.
 
+mod backlog;
 mod bare;
 mod compare;
 mod connection;
@@ -13,6 +14,7 @@ mod ingest;
 mod late;
 mod load;
 mod meter;
+mod recovery;
 mod report;
 mod rig;
 mod status;
@@ -26,6 +28,8 @@ use crate::failure::Failure;
 /// What can be measured.
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
+    /// What this machine does with nothing of ours in the way
+    Floor(floor::Alone),
     /// Bookings, from the hold to `CONFIRMED`
     Flow(flow::Flow),
     /// Signed webhooks only, beside a bare producer
@@ -34,6 +38,10 @@ pub enum BenchCommand {
     HotShow(hot_show::HotShow),
     /// Money that comes late, for seats that are sold, and its way back
     Late(late::Late),
+    /// The coordinator away for a minute, and how fast it catches up
+    Backlog(backlog::Backlog),
+    /// A part killed and started again at once
+    Recovery(recovery::Recovery),
     /// Two reports side by side
     Compare(compare::Compare),
     /// What `ingest` compares with
@@ -49,10 +57,15 @@ pub enum BenchCommand {
 /// When the system cannot be started, or something that is measured does not work.
 pub async fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
     match command {
+        BenchCommand::Floor(alone) => Ok(floor::run(&alone).await?.print(alone.json)),
         BenchCommand::Flow(flow) => Ok(flow::run(&flow).await?.print(flow.json)),
         BenchCommand::Ingest(ingest) => Ok(ingest::run(&ingest).await?.print(ingest.json)),
         BenchCommand::HotShow(hot) => Ok(hot_show::run(&hot).await?.print(hot.json)),
         BenchCommand::Late(late) => Ok(late::run(&late).await?.print(late.json)),
+        BenchCommand::Backlog(backlog) => Ok(backlog::run(&backlog).await?.print(backlog.json)),
+        BenchCommand::Recovery(recovery) => {
+            Ok(recovery::run(&recovery).await?.print(recovery.json))
+        }
         BenchCommand::Compare(compare) => {
             compare::run(&compare)?;
             Ok(ExitCode::SUCCESS)

@@ -12,6 +12,7 @@ use boxoffice_turn::postgres::PgStore;
 
 use super::floor::{self, Floor};
 use super::meter::{Processes, Reading};
+use super::report::Report;
 use crate::demo::Stage;
 use crate::dev::{Ground, Place, Servers, Tuned};
 use crate::failure::Failure;
@@ -140,6 +141,20 @@ impl Rig {
             }
         }
         Ok(rig)
+    }
+
+    /// Starts a system, measures on it, and ends it, whatever came of it.
+    ///
+    /// # Errors
+    /// When it cannot be started or ended; when `measure` fails.
+    pub async fn measured(
+        wanted: &Wanted<'_>,
+        measure: impl AsyncFnOnce(&mut Self) -> anyhow::Result<Report>,
+    ) -> Result<Report, Failure> {
+        let mut rig = Self::start(wanted).await?;
+        let measured = measure(&mut rig).await;
+        rig.stop().await?;
+        measured.map_err(|error| Failure::because("nothing was measured", error.as_ref()))
     }
 
     /// Starts every role in one process.

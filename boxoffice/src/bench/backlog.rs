@@ -1,0 +1,183 @@
+//! `backlog`: the coordinator is stopped for a minute while payments go on coming, and then started. How fast does it
+//! catch up?
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use boxoffice_producers::topics::PAYMENTS_WEBHOOKS;
+use clap::Args;
+use tokio::task::JoinSet;
+
+use super::floor::Stands;
+use super::load::{Client, Halls, PRICE, Times, empty, fresh_id, us};
+use super::report::{Level, Report, Spread};
+use super::rig::{Rig, Wanted, says};
+use crate::extent;
+use crate::failure::Failure;
+
+/// What is measured.
+#[derive(Debug, Args)]
+pub struct Backlog {
+    /// So many payments a second arrive, before, during and after.
+    #[arg(long, default_value_t = 1_000)]
+    rate: u32,
+    /// The coordinator is away for so many seconds.
+    #[arg(long, default_value_t = 60)]
+    away: u64,
+    /// One JSON document on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Everything but the coordinator, in one process.
+const OTHERS: [&str; 3] = [
+    "ingress",
+    "--with",
+    "api,relay,refunds,notifications,analytics",
+];
+/// How long catching up may take before this is given up.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// What is under way at any moment is no backlog: so many milliseconds' worth.
+const UNDER_WAY_MS: u32 = 500;
+
+/// Measures.
+///
+/// # Errors
+/// When the system cannot be started, something is refused, or a promise is broken.
+pub async fn run(backlog: &Backlog) -> Result<Report, Failure> {
+    let wanted = Wanted {
+        progress: !backlog.json,
+        roles: &OTHERS,
+        ..Wanted::default()
+    };
+    Rig::measured(&wanted, async |rig| measure(backlog, rig).await).await
+}
+
+async fn measure(backlog: &Backlog, rig: &Rig) -> anyhow::Result<Report> {
+    let mut report = Report::new("backlog", Stands::OnAll);
+    let floor = rig.floor().await?;
+    says(!backlog.json, &floor.in_words());
+    let halls = Arc::new(Halls::new()?);
+    halls
+        .make(
+            &rig.stage,
+            backlog.rate as usize * (backlog.away as usize * 4 + 60),
+        )
+        .await?;
+    // Somebody has read the topic before; nobody does now.
+    drop(rig.part(&["coordinator"], &[])?);
+    let over = Arc::new(AtomicBool::new(false));
+    let customers = customers(backlog, rig, &halls, &over).await?;
+    tokio::time::sleep(Duration::from_secs(backlog.away)).await;
+    let waiting = behind(rig).await?;
+    let before = rig.reading().await?;
+    let since = Instant::now();
+    let mut coordinator = rig.part(&["coordinator"], &[])?;
+    let under_way = i64::from(backlog.rate * UNDER_WAY_MS / 1_000);
+    let mut most = waiting;
+    while {
+        let behind = behind(rig).await?;
+        most = most.max(behind);
+        behind > under_way
+    } {
+        ensure!(
+            since.elapsed() < PATIENCE,
+            "it did not catch up within ten minutes"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let took = since.elapsed();
+    let after = rig.reading().await?;
+    over.store(true, Ordering::Relaxed);
+    let (times, sent) = together(customers).await?;
+    // What has come meanwhile was decided too.
+    let decided = waiting as f64 + f64::from(backlog.rate) * took.as_secs_f64();
+    let per_second = decided / took.as_secs_f64();
+    let mut level = Level {
+        load: format!("{} a second, away for {} s", backlog.rate, backlog.away),
+        floor,
+        units: decided as usize,
+        per_second,
+        times_ms: vec![("webhook acknowledged".to_owned(), Spread::of(&times.ack))],
+        cost: before.until(&after, decided as usize),
+        ..Level::default()
+    };
+    let mut caught_up = empty()?;
+    caught_up.saturating_record(us(took));
+    level
+        .times_ms
+        .push(("caught up after".to_owned(), Spread::of(&caught_up)));
+    says(!backlog.json, &level.in_words(report.stands));
+    says(
+        !backlog.json,
+        &format!(
+            "{sent} payments; at most {most} waited; decided at {:.1} times the rate at which they came",
+            per_second / f64::from(backlog.rate)
+        ),
+    );
+    report.levels.push(level);
+    report.audit = rig.audit().await?;
+    coordinator.kill();
+    Ok(report)
+}
+
+type Customers = JoinSet<anyhow::Result<(Times, u64)>>;
+
+/// Holds and payments, whatever becomes of them.
+async fn customers(
+    backlog: &Backlog,
+    rig: &Rig,
+    halls: &Arc<Halls>,
+    over: &Arc<AtomicBool>,
+) -> anyhow::Result<Customers> {
+    let start = Instant::now() + Duration::from_millis(500);
+    let rate = f64::from(backlog.rate);
+    let next = Arc::new(AtomicU64::new(0));
+    let mut customers = JoinSet::new();
+    for nth in 0..256 {
+        let mut client = Client::connect(&rig.stage, fresh_id(nth)).await?;
+        let (halls, next, over) = (halls.clone(), next.clone(), over.clone());
+        customers.spawn(async move {
+            let (mut times, mut sent) = (Times::new()?, 0);
+            while !over.load(Ordering::Relaxed) {
+                let nth = next.fetch_add(1, Ordering::Relaxed);
+                let due = start + Duration::from_secs_f64(nth as f64 / rate);
+                tokio::time::sleep_until(due.into()).await;
+                let (show, seats) = halls.next().await?;
+                let held = client.hold(show, &seats).await?;
+                let since = Instant::now();
+                client.webhook(&held, 2 * PRICE).await?;
+                times.ack.saturating_record(us(since.elapsed()));
+                sent += 1;
+            }
+            anyhow::Ok((times, sent))
+        });
+    }
+    Ok(customers)
+}
+
+async fn together(mut customers: Customers) -> anyhow::Result<(Times, u64)> {
+    let (mut times, mut sent) = (Times::new()?, 0);
+    while let Some(ended) = customers.join_next().await {
+        let (theirs, count) = ended??;
+        times.add(&theirs)?;
+        sent += count;
+    }
+    Ok((times, sent))
+}
+
+/// How many webhooks the coordinator has not come to.
+async fn behind(rig: &Rig) -> anyhow::Result<i64> {
+    let read: i64 = sqlx::query_scalar(
+        "select coalesce(sum(next_offset), 0)::bigint from consumer_positions
+         where consumer = 'coordinator' and topic = $1",
+    )
+    .bind(PAYMENTS_WEBHOOKS)
+    .fetch_one(&rig.stage.database)
+    .await?;
+    let extent = extent::of(PAYMENTS_WEBHOOKS, &rig.ground.config.kafka.connection()).await;
+    let extent = extent.map_err(|failure| anyhow::anyhow!(failure.in_one_line()))?;
+    Ok(extent.values().map(|range| range.end).sum::<i64>() - read)
+}
