@@ -68,7 +68,9 @@ pub async fn shared() -> &'static System {
     SHARED
         .get_or_init(|| async {
             let servers = servers::shared();
-            System::start(&servers.kafka(), &servers.empty_database().await).await
+            let system = System::start(&servers.kafka(), &servers.empty_database().await).await;
+            system.end_with_us();
+            system
         })
         .await
 }
@@ -77,6 +79,25 @@ impl System {
     /// Migrates, and starts the simulator and every role, on free ports.
     pub async fn start(kafka: &str, database: &str) -> Self {
         Self::start_with(kafka, database, Setup::default()).await
+    }
+
+    /// What is kept in a static is never dropped: somebody else ends its processes after this one.
+    fn end_with_us(&self) {
+        let children = [self.roles.as_ref(), Some(&self.simulator)];
+        let ended = "while kill -0 $0 2>/dev/null; do sleep 1; done; kill -9 $@ 2>/dev/null";
+        Command::new("sh")
+            .args(["-c", ended, &std::process::id().to_string()])
+            .args(
+                children
+                    .into_iter()
+                    .flatten()
+                    .map(|child| child.id().to_string()),
+            )
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a shell");
     }
 
     /// The same with another setup.
