@@ -1,7 +1,10 @@
 //! The QR code of a ticket as a picture.
 
 use png::{BitDepth, ColorType, Compression, Encoder};
-use qrcode::{Color, EcLevel, QrCode};
+use qrcode::bits::encode_auto;
+use qrcode::canvas::{Canvas, MaskPattern};
+use qrcode::ec::construct_codewords;
+use qrcode::{Color, EcLevel};
 
 use crate::code::TicketCode;
 
@@ -30,18 +33,17 @@ pub enum QrError {
 /// zone included, every module a square of whole pixels, 480 pixels wide or more. The same code gives the
 /// same bytes.
 pub fn qr_png(code: &TicketCode) -> Result<Vec<u8>, QrError> {
-    let qr =
-        QrCode::with_error_correction_level(code.as_str(), EcLevel::M).map_err(QrError::Code)?;
-    let modules = qr.width() + 2 * QUIET_ZONE_MODULES;
+    let (side, colours) = draw(code).map_err(QrError::Code)?;
+    let modules = side + 2 * QUIET_ZONE_MODULES;
     let scale = MIN_WIDTH_PIXELS.div_ceil(modules).max(MIN_MODULE_PIXELS);
     let width = modules * scale;
     let row_bytes = width.div_ceil(8);
 
     let mut pixels = vec![0xff_u8; row_bytes * width];
-    for y in 0..qr.width() {
+    for y in 0..side {
         let top = (y + QUIET_ZONE_MODULES) * scale;
         let mut row = vec![0xff_u8; row_bytes];
-        for x in (0..qr.width()).filter(|&x| qr[(x, y)] == Color::Dark) {
+        for x in (0..side).filter(|&x| colours[y * side + x] == Color::Dark) {
             let left = (x + QUIET_ZONE_MODULES) * scale;
             for pixel in left..left + scale {
                 row[pixel / 8] &= !(0x80 >> (pixel % 8));
@@ -54,8 +56,8 @@ pub fn qr_png(code: &TicketCode) -> Result<Vec<u8>, QrError> {
 
     let mut picture = Vec::new();
     // At most (177 + 8) × 4 pixels: far below what would not fit.
-    let side = width as u32;
-    let mut encoder = Encoder::new(&mut picture, side, side);
+    let pixels_wide = width as u32;
+    let mut encoder = Encoder::new(&mut picture, pixels_wide, pixels_wide);
     encoder.set_color(ColorType::Grayscale);
     encoder.set_depth(BitDepth::One);
     encoder.set_compression(Compression::Fast);
@@ -63,6 +65,22 @@ pub fn qr_png(code: &TicketCode) -> Result<Vec<u8>, QrError> {
     writer.write_image_data(&pixels)?;
     writer.finish()?;
     Ok(picture)
+}
+
+/// The modules of `code`'s QR code, row by row, and how many make a side.
+///
+/// A mask keeps patterns of the data from looking like those of the code itself. Readers take any of the eight; choosing by
+/// their penalties takes nine tenths of the time, and a ticket's text, most of which is a signature, has no patterns.
+fn draw(code: &TicketCode) -> Result<(usize, Vec<Color>), qrcode::types::QrError> {
+    let bits = encode_auto(code.as_str().as_bytes(), EcLevel::M)?;
+    let version = bits.version();
+    let (data, correction) = construct_codewords(&bits.into_bytes(), version, EcLevel::M)?;
+    let mut canvas = Canvas::new(version, EcLevel::M);
+    canvas.draw_all_functional_patterns();
+    canvas.draw_data(&data, &correction);
+    canvas.apply_mask(MaskPattern::Checkerboard);
+    let side = usize::try_from(version.width()).unwrap_or_default();
+    Ok((side, canvas.into_colors()))
 }
 
 #[cfg(test)]
