@@ -56,7 +56,7 @@ pub async fn run(backlog: &Backlog) -> Result<Report, Failure> {
 }
 
 async fn measure(backlog: &Backlog, rig: &Rig) -> anyhow::Result<Report> {
-    let mut report = Report::new("backlog", Stands::OnAll);
+    let mut report = Report::new("backlog", Stands::Everything);
     let floor = rig.floor().await?;
     says(!backlog.json, &floor.in_words());
     let halls = Arc::new(Halls::new()?);
@@ -66,15 +66,16 @@ async fn measure(backlog: &Backlog, rig: &Rig) -> anyhow::Result<Report> {
             backlog.rate as usize * (backlog.away as usize * 4 + 60),
         )
         .await?;
-    // Somebody has read the topic before; nobody does now.
-    drop(rig.part(&["coordinator"], &[])?);
     let over = Arc::new(AtomicBool::new(false));
     let customers = customers(backlog, rig, &halls, &over).await?;
     tokio::time::sleep(Duration::from_secs(backlog.away)).await;
     let waiting = behind(rig).await?;
     let before = rig.reading().await?;
     let since = Instant::now();
-    let mut coordinator = rig.part(&["coordinator"], &[])?;
+    let _coordinator = rig.part(
+        &["coordinator"],
+        &[("BOXOFFICE_HEALTH__LISTEN", "127.0.0.1:0")],
+    )?;
     let under_way = i64::from(backlog.rate * UNDER_WAY_MS / 1_000);
     let mut most = waiting;
     while {
@@ -119,7 +120,6 @@ async fn measure(backlog: &Backlog, rig: &Rig) -> anyhow::Result<Report> {
     );
     report.levels.push(level);
     report.audit = rig.audit().await?;
-    coordinator.kill();
     Ok(report)
 }
 

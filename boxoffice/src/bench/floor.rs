@@ -60,13 +60,13 @@ pub const REFERENCE: Floor = Floor {
 pub enum Stands {
     /// On everything.
     #[default]
-    OnAll,
+    Everything,
     /// On HTTP and Kafka.
-    OnIngress,
+    HttpAndKafka,
     /// On HTTP and single holds.
-    OnHolds,
+    HttpAndHolds,
     /// On HTTP.
-    OnHttp,
+    Http,
 }
 
 /// What is measured.
@@ -90,7 +90,7 @@ pub async fn run(alone: &Alone) -> Result<Report, Failure> {
         ..Wanted::default()
     };
     let rig = Rig::start(&wanted).await?;
-    let mut report = Report::new("floor", Stands::OnAll);
+    let mut report = Report::new("floor", Stands::Everything);
     for _ in 0..alone.rounds {
         let floor = rig.floor().await;
         let floor =
@@ -114,10 +114,10 @@ impl Floor {
         let confirm = self.confirm / REFERENCE.confirm;
         let hold = self.hold / REFERENCE.hold;
         match stands {
-            Stands::OnAll => (http * produce * confirm * hold).powf(0.25),
-            Stands::OnIngress => (http * produce).sqrt(),
-            Stands::OnHolds => (http * hold).sqrt(),
-            Stands::OnHttp => http,
+            Stands::Everything => (http * produce * confirm * hold).powf(0.25),
+            Stands::HttpAndKafka => (http * produce).sqrt(),
+            Stands::HttpAndHolds => (http * hold).sqrt(),
+            Stands::Http => http,
         }
     }
 
@@ -129,7 +129,7 @@ impl Floor {
             self.produce,
             self.confirm,
             self.hold,
-            self.of_reference(Stands::OnAll)
+            self.of_reference(Stands::Everything)
         )
     }
 
@@ -225,9 +225,12 @@ async fn produce(brokers: &str) -> anyhow::Result<f64> {
             .set("linger.ms", "5")
             .create_with_context(counting.clone())?;
         let payload = [b'x'; 1_024];
-        let send = || producer.send(BaseRecord::<(), [u8]>::to(&name).payload(&payload));
+        let send = || {
+            let record = BaseRecord::<(), [u8]>::to(&name).payload(&payload);
+            producer.send(record).map_err(|(error, _)| error)
+        };
         // The first waits for the producer's id.
-        send().map_err(|(error, _)| error)?;
+        send()?;
         producer.flush(Duration::from_secs(10))?;
         let (since, before) = (
             Instant::now(),
@@ -236,10 +239,11 @@ async fn produce(brokers: &str) -> anyhow::Result<f64> {
         while since.elapsed() < FOR {
             match send() {
                 Ok(()) => {}
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
-                    std::thread::sleep(Duration::from_millis(1));
+                Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => {
+                    // It is full for longer than that: waits for some room.
+                    let _ = producer.flush(Duration::from_millis(1));
                 }
-                Err((error, _)) => return Err(error.into()),
+                Err(error) => return Err(error.into()),
             }
         }
         let count = counting.acknowledged.load(Ordering::Relaxed) - before;

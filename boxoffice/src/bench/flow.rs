@@ -77,7 +77,7 @@ pub async fn run(flow: &Flow) -> Result<Report, Failure> {
 }
 
 async fn measure(flow: &Flow, rig: &Rig) -> anyhow::Result<Report> {
-    let mut report = Report::new("flow", Stands::OnAll);
+    let mut report = Report::new("flow", Stands::Everything);
     let halls = Arc::new(Halls::new()?);
     let mut warm_up = Duration::from_secs(flow.warm_up);
     let loads: Vec<Load> = match flow.rate {

@@ -20,7 +20,7 @@ use super::floor::Stands;
 use super::load::{Client, Halls, empty, fresh_id, host, us};
 use super::report::{Level, Report, Spread};
 use super::rig::{Part, Rig, Wanted, says};
-use crate::demo::Stage;
+use crate::demo::{Stage, clock};
 use crate::failure::Failure;
 
 /// What is measured.
@@ -61,7 +61,7 @@ pub async fn run(hot: &HotShow) -> Result<Report, Failure> {
 }
 
 async fn measure(hot: &HotShow, rig: &Rig) -> anyhow::Result<Report> {
-    let mut report = Report::new("hot-show", Stands::OnHolds);
+    let mut report = Report::new("hot-show", Stands::HttpAndHolds);
     let (one, first) = api(rig).await?;
     let (other, second) = api(rig).await?;
     let doors = [host(&rig.stage.target.api).to_owned(), first, second];
@@ -134,7 +134,7 @@ async fn rush(
             serde_json::json!({ "seats": seats, "contact": { "email": "anna@example.com" } });
         let headers = format!(
             "authorization: Bearer {}\r\n",
-            rig.stage.token(&format!("hot-{show}-{nth}"))?
+            rig.stage.token(&format!("hot-{show}-{nth}"), clock())?
         );
         let path = format!("/v1/shows/{show}/holds");
         let mut connection = Connection::open(&doors[nth % doors.len()]).await?;

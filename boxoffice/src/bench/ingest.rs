@@ -16,7 +16,7 @@ use super::load::{empty, fresh_id, host, us};
 use super::meter::Cost;
 use super::report::{Level, Report, Spread};
 use super::rig::{Rig, Wanted, says};
-use crate::demo::Stage;
+use crate::demo::{Stage, clock};
 use crate::failure::Failure;
 
 /// What is measured.
@@ -50,7 +50,7 @@ pub async fn run(ingest: &Ingest) -> Result<Report, Failure> {
 }
 
 async fn measure(ingest: &Ingest, rig: &mut Rig) -> anyhow::Result<Report> {
-    let mut report = Report::new("ingest", Stands::OnIngress);
+    let mut report = Report::new("ingest", Stands::HttpAndKafka);
     let ours = host(&rig.stage.target.ingress).to_owned();
     for _ in 0..ingest.rounds {
         let floor = rig.floor().await?;
@@ -190,7 +190,7 @@ impl Sender {
     async fn send(&mut self) -> anyhow::Result<()> {
         self.nth += 1;
         let body = super::load::paid("", &format!("{:08}{:010}", self.id, self.nth), 45_000);
-        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        let now = clock().unix_timestamp();
         let headers = format!(
             "stripe-signature: {}\r\ncontent-type: application/json\r\n",
             self.stage.sign(now, body.as_bytes())

@@ -66,7 +66,7 @@ pub async fn run(late: &Late) -> Result<Report, Failure> {
 }
 
 async fn measure(late: &Late, rig: &Rig) -> anyhow::Result<Report> {
-    let mut report = Report::new("late", Stands::OnAll);
+    let mut report = Report::new("late", Stands::Everything);
     let halls = Arc::new(Halls::of_holds(HOLD_MS)?);
     let defaults = format!("{}/_sim/defaults", rig.stage.target.simulator);
     for at_once in std::iter::repeat_n(&late.at_once, late.rounds).flatten() {

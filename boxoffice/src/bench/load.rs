@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 use tokio::sync::RwLock;
 
 use super::connection::Connection;
-use crate::demo::Stage;
+use crate::demo::{Stage, clock};
 
 /// Shows on sale at the same time.
 const SHOWS: usize = 100;
@@ -235,7 +235,9 @@ impl Client {
     /// When that is refused.
     pub async fn hold(&mut self, show: ShowId, seats: &[String; 2]) -> anyhow::Result<Held> {
         self.nth += 1;
-        let token = self.stage.token(&format!("u{}-{}", self.id, self.nth))?;
+        let token = self
+            .stage
+            .token(&format!("u{}-{}", self.id, self.nth), clock())?;
         let headers = format!("authorization: Bearer {token}\r\n");
         let [one, other] = seats;
         let body =
@@ -268,7 +270,7 @@ impl Client {
     /// When the webhook is not taken.
     pub async fn webhook(&mut self, held: &Held, minor: i64) -> anyhow::Result<()> {
         let body = paid(&held.booking, &held.payment, minor);
-        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        let now = clock().unix_timestamp();
         let signature = self.stage.sign(now, body.as_bytes());
         let headers =
             format!("stripe-signature: {signature}\r\ncontent-type: application/json\r\n");

@@ -71,7 +71,7 @@ pub async fn run(recovery: &Recovery) -> Result<Report, Failure> {
 }
 
 async fn measure(recovery: &Recovery, rig: &mut Rig) -> anyhow::Result<Report> {
-    let mut report = Report::new("recovery", Stands::OnAll);
+    let mut report = Report::new("recovery", Stands::Everything);
     let halls = Arc::new(Halls::new()?);
     for victim in &recovery.kill {
         let seconds = Duration::from_secs(recovery.seconds);

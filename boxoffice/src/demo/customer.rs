@@ -32,7 +32,8 @@ pub struct Attempt {
 impl Customer {
     /// A customer called `name`, unlike all others of that name.
     pub(super) async fn new(stage: Arc<Stage>, name: &str) -> anyhow::Result<Self> {
-        let token = stage.token(&format!("{name}-{}", Uuid::new_v4().simple()))?;
+        let now = stage.now().await?;
+        let token = stage.token(&format!("{name}-{}", Uuid::new_v4().simple()), now)?;
         Ok(Self { stage, token })
     }
 

@@ -19,7 +19,7 @@ use crate::terminal;
 pub use act::{Act, Check, Moment};
 pub use customer::{Attempt, Customer};
 pub use evidence::KafkaWatch;
-pub use stage::{Stage, Target};
+pub use stage::{Stage, Target, clock};
 
 /// A scene that was played.
 #[derive(Clone, Debug, Serialize)]

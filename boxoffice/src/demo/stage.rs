@@ -51,6 +51,15 @@ pub struct Stage {
     pub http: reqwest::Client,
 }
 
+/// The machine's clock: that of whoever issues tokens, and of gateways.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "of tokens and signatures, which other machines make"
+)]
+pub fn clock() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
+}
+
 impl Stage {
     /// Reaches the system.
     ///
@@ -202,12 +211,12 @@ impl Stage {
             .await
     }
 
-    /// What lets the user of this name in for an hour, by the machine's clock.
+    /// What lets the user of this name in for an hour from `now`.
     ///
     /// # Errors
     /// When it cannot be signed.
-    pub fn token(&self, user: &str) -> anyhow::Result<String> {
-        let expires = OffsetDateTime::now_utc() + time::Duration::hours(1);
+    pub fn token(&self, user: &str, now: OffsetDateTime) -> anyhow::Result<String> {
+        let expires = now + time::Duration::hours(1);
         let claims = json!({ "sub": user, "exp": expires.unix_timestamp() });
         let key = jsonwebtoken::EncodingKey::from_secret(self.target.jwt_secret.as_bytes());
         Ok(jsonwebtoken::encode(

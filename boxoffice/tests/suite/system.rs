@@ -82,6 +82,7 @@ impl System {
     }
 
     /// What is kept in a static is never dropped: somebody else ends its processes after this one.
+    #[expect(clippy::zombie_processes, reason = "it outlives us")]
     fn end_with_us(&self) {
         let children = [self.roles.as_ref(), Some(&self.simulator)];
         let ended = "while kill -0 $0 2>/dev/null; do sleep 1; done; kill -9 $@ 2>/dev/null";
