@@ -10,7 +10,7 @@ use tokio::time::timeout;
 /// How long an answer may take. Whoever waits longer has lost something.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Room for an answer's head and a small body.
-const ROOM: usize = 4_096;
+const ROOM: usize = 2_048;
 
 /// One connection to one server, kept open: HTTP/1.1, one request at a time.
 pub struct Connection {

@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::task::JoinSet;
 
 use super::floor::Stands;
-use super::load::{Client, Halls, Times, fresh_id};
+use super::load::{self, Client, Halls, Times, fresh_id};
 use super::report::{Level, Report};
 use super::rig::{Rig, Wanted, says};
 use crate::failure::Failure;
@@ -29,6 +29,9 @@ pub struct Flow {
     /// that.
     #[arg(long, default_value_t = 40)]
     warm_up: u64,
+    /// So many shows of 10,000 seats are on sale at a time.
+    #[arg(long, default_value_t = load::SHOWS)]
+    shows: usize,
     /// Shows which statements took most of PostgreSQL's time.
     #[arg(long)]
     statements: bool,
@@ -78,7 +81,7 @@ pub async fn run(flow: &Flow) -> Result<Report, Failure> {
 
 async fn measure(flow: &Flow, rig: &Rig) -> anyhow::Result<Report> {
     let mut report = Report::new("flow", Stands::Everything);
-    let halls = Arc::new(Halls::new()?);
+    let halls = Arc::new(Halls::of_holds(load::HOLD_MS, flow.shows)?);
     let mut warm_up = Duration::from_secs(flow.warm_up);
     let loads: Vec<Load> = match flow.rate {
         Some(rate) => vec![Load::Rate(rate)],

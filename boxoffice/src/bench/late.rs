@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use super::connection::Connection;
 use super::floor::Stands;
-use super::load::{Client, Halls, Held, PRICE, Times, empty, fresh_id, host};
+use super::load::{Client, Halls, Held, PRICE, SHOWS, Times, empty, fresh_id, host};
 use super::report::{Level, Report, Spread};
 use super::rig::{Rig, Wanted, says};
 use crate::failure::Failure;
@@ -67,7 +67,7 @@ pub async fn run(late: &Late) -> Result<Report, Failure> {
 
 async fn measure(late: &Late, rig: &Rig) -> anyhow::Result<Report> {
     let mut report = Report::new("late", Stands::Everything);
-    let halls = Arc::new(Halls::of_holds(HOLD_MS)?);
+    let halls = Arc::new(Halls::of_holds(HOLD_MS, SHOWS)?);
     let defaults = format!("{}/_sim/defaults", rig.stage.target.simulator);
     for at_once in std::iter::repeat_n(&late.at_once, late.rounds).flatten() {
         let all = Duration::from_secs(late.seconds + late.warm_up);

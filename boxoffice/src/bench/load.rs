@@ -15,7 +15,7 @@ use super::connection::Connection;
 use crate::demo::{Stage, clock};
 
 /// Shows on sale at the same time.
-const SHOWS: usize = 100;
+pub const SHOWS: usize = 100;
 /// Rows of a show, and seats in each.
 const ROWS: u16 = 100;
 const SEATS: u16 = 100;
@@ -24,7 +24,7 @@ const PAIRS: usize = ROWS as usize * SEATS as usize / 2;
 /// What a seat costs, in paise.
 pub const PRICE: i64 = 45_000;
 /// Holds last longer than any measurement.
-const HOLD_MS: i64 = 3_600_000;
+pub const HOLD_MS: i64 = 3_600_000;
 
 /// Seats for sale: a hundred shows at a time, and another hundred when these are full.
 pub struct Halls {
@@ -32,6 +32,7 @@ pub struct Halls {
     /// Every show's, row by row.
     names: Vec<String>,
     hold_ms: i64,
+    at_a_time: usize,
     given: AtomicUsize,
 }
 
@@ -41,20 +42,21 @@ impl Halls {
     /// # Errors
     /// Never.
     pub fn new() -> anyhow::Result<Self> {
-        Self::of_holds(HOLD_MS)
+        Self::of_holds(HOLD_MS, SHOWS)
     }
 
-    /// The same, with holds that last so long and not a moment longer.
+    /// The same, with holds that last so many milliseconds and not a moment longer, and so many shows at a time.
     ///
     /// # Errors
     /// Never.
-    pub fn of_holds(hold_ms: i64) -> anyhow::Result<Self> {
+    pub fn of_holds(hold_ms: i64, at_a_time: usize) -> anyhow::Result<Self> {
         let names = evening("", time::OffsetDateTime::UNIX_EPOCH, hold_ms)?.seats;
         Ok(Self {
             shows: RwLock::default(),
             names: names.into_iter().map(|seat| seat.seat).collect(),
             given: AtomicUsize::new(0),
             hold_ms,
+            at_a_time: at_a_time.max(1),
         })
     }
 
@@ -67,8 +69,8 @@ impl Halls {
         let have = self.shows.read().await.len() * PAIRS;
         let missing = (given + pairs).saturating_sub(have);
         let starts_at = stage.now().await? + time::Duration::days(7);
-        for hundred in 0..missing.div_ceil(SHOWS * PAIRS) {
-            let shows = (0..SHOWS).map(|nth| async move {
+        for hundred in 0..missing.div_ceil(self.at_a_time * PAIRS) {
+            let shows = (0..self.at_a_time).map(|nth| async move {
                 let title = format!("Evening {hundred}-{nth}");
                 let id = create_show(&stage.database, &evening(&title, starts_at, self.hold_ms)?)
                     .await?;
@@ -90,9 +92,9 @@ impl Halls {
     /// When all seats are gone.
     pub async fn next(&self) -> anyhow::Result<(ShowId, [String; 2])> {
         let nth = self.given.fetch_add(1, Ordering::Relaxed);
-        let hundred = nth / (SHOWS * PAIRS);
-        let show = hundred * SHOWS + nth % SHOWS;
-        let pair = nth % (SHOWS * PAIRS) / SHOWS;
+        let hundred = nth / (self.at_a_time * PAIRS);
+        let show = hundred * self.at_a_time + nth % self.at_a_time;
+        let pair = nth % (self.at_a_time * PAIRS) / self.at_a_time;
         let shows = self.shows.read().await;
         let show = *shows.get(show).context("all seats are sold")?;
         // Neighbours, as people sit: each row has an even number of seats.

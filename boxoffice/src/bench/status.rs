@@ -13,10 +13,10 @@ use futures::StreamExt;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
+use super::connection::Connection;
+use super::meter::resident_kib;
 use crate::demo::{Customer, Stage};
 use crate::dev;
 use crate::failure::Failure;
@@ -145,16 +145,6 @@ impl Instance {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
-
-    /// Resident memory, in KiB.
-    fn resident(&self) -> anyhow::Result<u64> {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = std::fs::read_to_string(path)?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        kib.and_then(|kib| kib.trim().parse().ok())
-            .context("the kernel does not say how much memory the instance has")
-    }
 }
 
 /// A booking to wait for.
@@ -172,7 +162,7 @@ async fn measure(
 ) -> anyhow::Result<Report> {
     let instance = Instance::start(config, &stage).await?;
     let booked = book(waiting.waiting, &stage).await?;
-    let idle_kib = instance.resident()?;
+    let idle_kib = resident_kib(instance.child.id())?;
 
     let asked = Arc::new(Semaphore::new(0));
     let mut clients = Vec::with_capacity(booked.len());
@@ -190,7 +180,7 @@ async fn measure(
     }
     // The last question was sent; that it was read shows in nothing but time.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let waiting_kib = instance.resident()?;
+    let waiting_kib = resident_kib(instance.child.id())?;
 
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / waiting.changes_per_second);
     let mut changes = Vec::with_capacity(booked.len());
@@ -271,64 +261,28 @@ async fn release(stage: &Stage, booked: &Booked) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A client with as little of its own as possible: asks, and asks again while nothing has changed. Returns when
-/// it was told of the change.
+/// A client that asks, and asks again while nothing has changed. Returns when it was told of the change.
 async fn wait(host: &str, path: &str, asked: &Semaphore) -> anyhow::Result<Instant> {
-    let mut connection = BufReader::with_capacity(2_048, TcpStream::connect(host).await?);
-    let (_, mut tag) = ask(&mut connection, host, path, None, || ()).await?;
+    let mut connection = Connection::open(host).await?;
+    let answer = connection.ask("GET", path, "", b"").await?.expect(200)?;
+    let mut tag = answer.tag.context("a status without a tag")?.to_owned();
     let path = format!("{path}&wait=25");
     let mut announced = false;
     loop {
-        let (status, now) = ask(&mut connection, host, &path, Some(&tag), || {
-            if !std::mem::replace(&mut announced, true) {
-                asked.add_permits(1);
-            }
-        })
-        .await?;
-        if status == 200 {
-            return Ok(Instant::now());
+        let known = format!("if-none-match: {tag}\r\n");
+        connection.send("GET", &path, &known, b"").await?;
+        if !std::mem::replace(&mut announced, true) {
+            asked.add_permits(1);
         }
-        tag = now;
-    }
-}
-
-/// Sends one question, says so, and reads the answer: its status and its tag.
-async fn ask(
-    connection: &mut BufReader<TcpStream>,
-    host: &str,
-    path: &str,
-    tag: Option<&str>,
-    sent: impl FnOnce(),
-) -> anyhow::Result<(u16, String)> {
-    let condition = tag.map_or_else(String::new, |tag| format!("if-none-match: {tag}\r\n"));
-    let question = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n{condition}\r\n");
-    connection.get_mut().write_all(question.as_bytes()).await?;
-    sent();
-    let (mut status, mut tag, mut length) = (0, String::new(), 0);
-    let mut line = String::new();
-    loop {
-        line.clear();
-        if connection.read_line(&mut line).await? == 0 {
-            bail!("the connection was closed");
+        let answer = connection.receive().await?;
+        match (answer.status, answer.tag) {
+            (200, _) => return Ok(Instant::now()),
+            (304, Some(now)) => now.clone_into(&mut tag),
+            _ => bail!(
+                "answered {}: {}",
+                answer.status,
+                String::from_utf8_lossy(answer.body)
+            ),
         }
-        let text = line.trim_end();
-        if text.is_empty() {
-            break;
-        }
-        if let Some(rest) = text.strip_prefix("HTTP/1.1 ") {
-            status = rest.get(..3).unwrap_or_default().parse()?;
-        } else if let Some((name, value)) = text.split_once(": ") {
-            match name {
-                "etag" => tag = value.to_owned(),
-                "content-length" => length = value.parse()?,
-                _ => {}
-            }
-        }
-    }
-    let mut body = vec![0; length];
-    connection.read_exact(&mut body).await?;
-    match status {
-        200 | 304 => Ok((status, tag)),
-        _ => bail!("answered {status}: {}", String::from_utf8_lossy(&body)),
     }
 }

@@ -5,6 +5,7 @@ mod analytics;
 mod audience;
 mod audit;
 mod audit_live;
+mod bench;
 mod cashfree;
 mod conformance;
 mod dead_letters;

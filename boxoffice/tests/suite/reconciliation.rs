@@ -59,6 +59,16 @@ impl Place {
 
     /// Somebody who holds a seat and opens an attempt, of which no webhook ever tells and after which nobody asks.
     async fn unheard(&self, who: &str, seat: &str) -> (Customer, String, Attempt) {
+        self.unheard_at("stripe", who, seat).await
+    }
+
+    /// The same at another gateway.
+    async fn unheard_at(
+        &self,
+        gateway: &str,
+        who: &str,
+        seat: &str,
+    ) -> (Customer, String, Attempt) {
         let show = self.stage.show(who, 600_000).await.expect("a show");
         let customer = self.stage.customer(who).await.expect("a customer");
         let booking = customer.hold(show, &[seat]).await.expect("a hold");
@@ -67,7 +77,8 @@ impl Place {
             .tell_gateway(&booking, silent)
             .await
             .expect("the simulator listens");
-        let attempt = customer.open_payment(&booking).await.expect("an attempt");
+        let attempt = customer.open_payment_at(&booking, gateway).await;
+        let attempt = attempt.expect("an attempt");
         self.nobody_asks().await;
         (customer, booking, attempt)
     }
@@ -312,4 +323,24 @@ async fn killed_in_the_middle_of_a_window_nothing_is_lost_and_nothing_is_twice()
     assert_eq!(count(&stage, captured).await, 60);
     place.system.audit();
     place.balances();
+}
+
+/// The same at the gateways on whose pages customers pay. Cashfree lists what it has; Adyen lists nothing, so our own
+/// payments of the window are asked after, one by one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_webhook_told_is_found_where_customers_pay_on_a_page() {
+    let setup = Setup {
+        settings: worker(true),
+        ..Setup::default()
+    };
+    let place = Place::new("reconciliation-pages", setup).await;
+    for gateway in ["cashfree", "adyen"] {
+        let (customer, booking, attempt) = place.unheard_at(gateway, gateway, "A-1").await;
+        let card = json!({ "method": "card" });
+        let paid = customer.pay_page(gateway, &attempt, &card).await;
+        paid.expect("a try");
+        place.confirmed(&customer, &booking).await;
+    }
+    place.balances();
+    place.system.audit();
 }
