@@ -52,6 +52,7 @@ impl Hearsay {
         Some(Theirs {
             payment: payment.cloned(),
             refunds: self.refunds.values().cloned().collect(),
+            only_told: false,
         })
     }
 

@@ -37,6 +37,8 @@ pub struct Theirs {
     pub payment: Option<PaymentFact>,
     /// Its refunds, whoever made them.
     pub refunds: Vec<RefundFact>,
+    /// Nobody can be asked for them: what was told of refunds is all that can be known.
+    pub only_told: bool,
 }
 
 /// Whether our rows know all that is `told` of the payment, which may be a part of what there is.
@@ -64,7 +66,10 @@ pub fn compare(payment: &Payment, refunds: &[Refund], theirs: &Theirs) -> Vec<Di
             fact.refund == Some(row.id)
                 || row.gateway_refund_id.as_deref() == Some(&fact.gateway_refund_id)
         });
-        if !known && matches!(row.standing, RefundStanding::Done | RefundStanding::Pending) {
+        if !known
+            && !theirs.only_told
+            && matches!(row.standing, RefundStanding::Done | RefundStanding::Pending)
+        {
             found.push(Differs {
                 what: format!(
                     "refund {} ({}) for {whose} is {} here, and the gateway has no such refund",

@@ -122,7 +122,8 @@ async fn look_at(gateways: &Gateways, ours: Ours) -> Look {
     Look { ours, theirs }
 }
 
-/// Asks for a payment and its refunds: all of them, or, where the gateway lists none, those that are `ours`.
+/// Asks for a payment and its refunds: all of them, or, where the gateway lists none, those that are `ours`, or, where it
+/// only tells of refunds, none.
 ///
 /// # Errors
 /// The last one of a few tries.
@@ -137,13 +138,16 @@ pub async fn ask(
         Err(error) => return Err(error),
     };
     // What was never captured has nothing to return.
+    let mut only_told = false;
     let refunds = if payment.state == PaymentState::Captured {
         match patiently(|| client.refunds_of(id)).await {
-            Err(error)
-                if error.is_cannot_be_asked() && client.refund_news() == RefundNews::Asked =>
-            {
-                one_by_one(client, id, ours).await?
-            }
+            Err(error) if error.is_cannot_be_asked() => match client.refund_news() {
+                RefundNews::Asked => one_by_one(client, id, ours).await?,
+                RefundNews::Told { .. } => {
+                    only_told = true;
+                    Vec::new()
+                }
+            },
             all => all?,
         }
     } else {
@@ -152,6 +156,7 @@ pub async fn ask(
     Ok(Theirs {
         payment: Some(payment),
         refunds,
+        only_told,
     })
 }
 

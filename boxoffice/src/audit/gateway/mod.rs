@@ -167,7 +167,7 @@ impl Comparison {
         }
         for row in refunds {
             // What a person returned elsewhere the gateway does not know of.
-            if row.standing == RefundStanding::Done && row.proof.is_none() {
+            if row.standing == RefundStanding::Done && row.proof.is_none() && !theirs.only_told {
                 add(row.amount.currency.to_string(), &|both| {
                     both.refunded_here += row.amount.minor;
                 });
