@@ -260,17 +260,9 @@ impl Walk<'_> {
             theirs,
         } = look;
         let id = payment.gateway_payment_id.clone().unwrap_or_default();
-        match &theirs {
-            // It has no such call: there is nobody to ask, now or later.
-            Some(Err(error)) if error.is_cannot_be_asked() => {
-                news.settled.push(payment.id);
-                return Ok(());
-            }
-            Some(Err(error)) => {
-                outcome.missing(id, error, Some(payment));
-                return Ok(());
-            }
-            Some(Ok(_)) | None => {}
+        if let Some(Err(error)) = &theirs {
+            outcome.missing(id, error, Some(payment));
+            return Ok(());
         }
         if differences.is_empty() {
             news.settled.push(payment.id);

@@ -88,7 +88,7 @@ pub async fn rows(store: &PgStore, wanted: &BTreeMap<Uuid, Uuid>) -> Result<Vec<
 pub struct Look {
     /// Our rows.
     pub ours: Ours,
-    /// What the gateway says; `None`: nobody to ask.
+    /// What the gateway says; `None`: nobody to ask, or no call to ask with.
     pub theirs: Option<Result<Theirs, CallError>>,
 }
 
@@ -116,7 +116,10 @@ async fn look(
 async fn look_at(gateways: &Gateways, ours: Ours) -> Look {
     let client = gateways.client(&ours.0.account);
     let theirs = match (client, &ours.0.gateway_payment_id) {
-        (Some(client), Some(id)) => Some(ask(client.as_ref(), id, &ours.1).await),
+        (Some(client), Some(id)) => match ask(client.as_ref(), id, &ours.1).await {
+            Err(error) if error.is_cannot_be_asked() => None,
+            answer => Some(answer),
+        },
         _ => None,
     };
     Look { ours, theirs }

@@ -129,7 +129,7 @@ impl Comparison {
         let (payment, refunds) = look.ours;
         let theirs = match look.theirs {
             Some(Ok(theirs)) => theirs,
-            Some(Err(error)) if !error.is_cannot_be_asked() => {
+            Some(Err(error)) => {
                 self.unanswered.push(Unanswered {
                     payment: payment.id,
                     gateway_payment_id: payment.gateway_payment_id.unwrap_or_default(),
@@ -137,8 +137,7 @@ impl Comparison {
                 });
                 return;
             }
-            // We have no client for it, or it has no such call.
-            None | Some(Err(_)) => {
+            None => {
                 let account = payment.account.to_string();
                 *self.cannot_be_asked.entry(account).or_default() += 1;
                 return;
@@ -211,7 +210,7 @@ impl Comparison {
         }
         for (account, count) in &self.cannot_be_asked {
             text.push_str(&format!(
-                "{count} payments of {account} cannot be asked for: no API is configured\n"
+                "{count} payments of {account} cannot be asked for: no API is configured, or the gateway has no such call\n"
             ));
         }
         for unanswered in &self.unanswered {

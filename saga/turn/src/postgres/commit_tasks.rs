@@ -38,6 +38,7 @@ async fn removed(db: &mut PgConnection, world: &World) -> Result<(), TurnError> 
         return Ok(());
     }
     let (kinds, subjects, generations) = kinds(world.changes.tasks_removed.iter());
+    // `kind || ''` leaves only the key's index: migration 20261121180000 says why.
     sqlx::query!(
         "delete from tasks t
          using unnest($1::text[], $2::uuid[], $3::int[]) as c (kind, subject, generation)
@@ -57,6 +58,7 @@ async fn postponed(db: &mut PgConnection, world: &World) -> Result<(), TurnError
         return Ok(());
     }
     let (kinds, subjects, generations) = kinds(rows.iter().map(|(key, _)| key));
+    // `kind || ''` leaves only the key's index: migration 20261121180000 says why.
     sqlx::query!(
         "update tasks t set due_at = c.due_at, lease_until = null, lease_token = null
          from unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) as c (kind, subject, generation, due_at)

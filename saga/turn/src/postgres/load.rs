@@ -194,6 +194,7 @@ async fn tasks(db: &mut PgConnection, wanted: &BTreeMap<TaskKey, Uuid>) -> Resul
         .keys()
         .map(|key| key.generation.cast_signed())
         .collect();
+    // `kind || ''` leaves only the key's index: migration 20261121180000 says why.
     let rows = sqlx::query!(
         r#"select t.kind as "kind!", t.subject as "subject!", t.generation as "generation!", t.lease_token
            from unnest($1::text[], $2::uuid[], $3::int[]) as wanted (kind, subject, generation)
