@@ -78,7 +78,7 @@ struct Shared {
     arrived: Notify,
     batch: usize,
     glance_from: usize,
-    /// Whether somebody has lost a seat in the last batch.
+    /// Whether somebody has lost a seat; until a glance finds that nobody does.
     lost: AtomicBool,
 }
 

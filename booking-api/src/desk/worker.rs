@@ -74,16 +74,6 @@ impl Shared {
         batch
     }
 
-    /// Whether a glance is worth its while: somebody has just lost a seat, or will in this batch.
-    fn is_contested(&self, batch: &[Waiting]) -> bool {
-        let mut wanted = HashSet::new();
-        self.lost.load(Ordering::Relaxed)
-            || !batch
-                .iter()
-                .flat_map(seats_of)
-                .all(|seat| wanted.insert(seat))
-    }
-
     /// Ends the worker, unless somebody has come after all.
     fn close(&self) -> bool {
         let mut queue = self.queue();
@@ -130,11 +120,22 @@ fn seats_of(waiting: &Waiting) -> impl Iterator<Item = (ShowId, SeatName)> {
         .map(|seat| (waiting.request.show, seat.clone()))
 }
 
+/// Whether two in a batch want the same seat.
+fn is_contested(batch: &[Waiting]) -> bool {
+    let mut wanted = HashSet::new();
+    !batch
+        .iter()
+        .flat_map(seats_of)
+        .all(|seat| wanted.insert(seat))
+}
+
 /// Serves a batch. Gives back those who come next.
 async fn serve(desk: Arc<Shared>, mut batch: Vec<Waiting>) -> Vec<Waiting> {
     let mut later = Vec::new();
     let everybody = batch.len();
-    if batch.len() >= desk.glance_from && desk.is_contested(&batch) {
+    if batch.len() >= desk.glance_from
+        && (desk.lost.load(Ordering::Relaxed) || is_contested(&batch))
+    {
         let requests: Vec<&HoldRequest> = batch.iter().map(|waiting| &waiting.request).collect();
         match deadline::read(glance::losers(desk.store.pool(), &requests)).await {
             Ok(lost) => {
@@ -340,6 +341,20 @@ mod tests {
             (users(&now), users(&later)),
             (vec!["a", "c"], vec!["b", "d", "e"])
         );
+    }
+
+    #[test]
+    fn a_seat_that_two_want_is_contested() {
+        let (one, other) = (
+            waiting("a", &["A-1", "A-2"], None),
+            waiting("b", &["A-3"], None),
+        );
+        let third = waiting("c", &["B-1", "A-2"], None);
+        let batch = vec![one, other];
+        assert!(!is_contested(&batch));
+        assert!(is_contested(
+            &batch.into_iter().chain([third]).collect::<Vec<_>>()
+        ));
     }
 
     #[test]

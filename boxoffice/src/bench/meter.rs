@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use boxoffice_producers::topics;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Row};
 
@@ -196,8 +197,12 @@ fn of_family(first: u32) -> anyhow::Result<f64> {
     Ok(seconds)
 }
 
-/// The size of all log segments below a directory, in bytes.
+/// The size of our topics' log segments below a directory, in bytes. Others come and go.
 fn segments(dir: &Path) -> u64 {
+    let ours = |path: &Path| {
+        let name = path.parent().and_then(|topic| topic.file_name()?.to_str());
+        name.is_some_and(|name| topics::ALL.iter().any(|topic| name.starts_with(topic.name)))
+    };
     let Ok(entries) = std::fs::read_dir(dir) else {
         return 0;
     };
@@ -205,10 +210,10 @@ fn segments(dir: &Path) -> u64 {
         .flatten()
         .map(|entry| {
             let path = entry.path();
-            let ours = path.extension().is_some_and(|end| end == "log");
+            let segment = path.extension().is_some_and(|end| end == "log");
             match entry.metadata() {
                 Ok(about) if about.is_dir() => segments(&path),
-                Ok(about) if ours => about.len(),
+                Ok(about) if segment && ours(&path) => about.len(),
                 _ => 0,
             }
         })

@@ -379,3 +379,21 @@ impl<W: Work> Plan for Bring<'_, W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_a_second_and_no_more() {
+        let unlimited = ExecutorOptions::usual("letters");
+        assert_eq!(unlimited.pace(32), Duration::ZERO);
+        let paced = ExecutorOptions {
+            per_second: 100,
+            ..unlimited
+        };
+        assert_eq!(paced.pace(0), Duration::ZERO);
+        assert_eq!(paced.pace(1), Duration::from_millis(10));
+        assert_eq!(paced.pace(32), Duration::from_millis(320));
+    }
+}

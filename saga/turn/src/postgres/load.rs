@@ -19,7 +19,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::rows::{BookingRow, PaymentRow, RefundRow, SeatRow, booking_id};
+use super::rows::{BesidePayment, BookingRow, RefundRow, SeatRow, booking_id};
 use crate::claim::{Held, Wanted};
 use crate::error::TurnError;
 
@@ -238,7 +238,8 @@ async fn clock_and_payments(
             .await?;
         return Ok((now, Vec::new(), false));
     }
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        BesidePayment,
         r#"select clock_timestamp() as "now!", p.payment_id as "payment_id?", p.booking_id as "booking_id?",
                   p.gateway as "gateway?", p.account as "account?", p.gateway_payment_id,
                   p.standing as "standing?", p.expected_minor as "expected_minor?",
@@ -258,41 +259,7 @@ async fn clock_and_payments(
     let any_refunds = rows.iter().any(|row| row.refunds);
     let mut payments = Vec::with_capacity(rows.len());
     for row in rows {
-        let (Some(payment_id), Some(booking_id), Some(gateway), Some(account)) =
-            (row.payment_id, row.booking_id, row.gateway, row.account)
-        else {
-            continue;
-        };
-        let (Some(standing), Some(expected_minor), Some(expected_currency), Some(opened_at)) = (
-            row.standing,
-            row.expected_minor,
-            row.expected_currency,
-            row.opened_at,
-        ) else {
-            continue;
-        };
-        let (Some(capture), Some(retained_minor)) = (row.capture, row.retained_minor) else {
-            continue;
-        };
-        let row = PaymentRow {
-            payment_id,
-            booking_id,
-            gateway,
-            account,
-            gateway_payment_id: row.gateway_payment_id,
-            standing,
-            expected_minor,
-            expected_currency,
-            captured_minor: row.captured_minor,
-            captured_currency: row.captured_currency,
-            verdict: row.verdict,
-            capture,
-            retained_minor,
-            disputes: row.disputes,
-            opened_at,
-            decided_at: row.decided_at,
-        };
-        payments.push(Payment::try_from(row)?);
+        payments.extend(row.read()?);
     }
     Ok((now, payments, any_refunds))
 }

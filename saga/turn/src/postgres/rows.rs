@@ -286,7 +286,26 @@ impl CaseRow {
     /// # Errors
     /// [`TurnError::Corrupt`], as for each of them.
     pub fn split(self) -> Result<(Booking, Option<Payment>), TurnError> {
-        let payment = self.payment()?;
+        let payment = BesidePayment {
+            payment_id: self.payment_id,
+            booking_id: Some(self.booking_id),
+            gateway: self.gateway,
+            account: self.account,
+            gateway_payment_id: self.gateway_payment_id,
+            standing: self.standing,
+            expected_minor: self.expected_minor,
+            expected_currency: self.expected_currency,
+            captured_minor: self.captured_minor,
+            captured_currency: self.captured_currency,
+            verdict: self.verdict,
+            capture: self.capture,
+            retained_minor: self.retained_minor,
+            disputes: self.disputes,
+            opened_at: self.opened_at,
+            decided_at: self.decided_at,
+            now: self.now,
+            refunds: self.refunds,
+        };
         let booking = BookingRow {
             booking_id: self.booking_id,
             user_id: self.user_id,
@@ -308,31 +327,60 @@ impl CaseRow {
             version: self.version,
             updated_at: self.updated_at,
         };
-        Ok((booking.try_into()?, payment))
+        Ok((booking.try_into()?, payment.read()?))
     }
+}
 
-    fn payment(&self) -> Result<Option<Payment>, TurnError> {
+/// A payment beside something that is there without one.
+#[derive(Debug)]
+pub struct BesidePayment {
+    pub now: OffsetDateTime,
+    /// Whether its booking has refunds.
+    pub refunds: bool,
+    pub payment_id: Option<Uuid>,
+    pub booking_id: Option<Uuid>,
+    pub gateway: Option<String>,
+    pub account: Option<String>,
+    pub gateway_payment_id: Option<String>,
+    pub standing: Option<String>,
+    pub expected_minor: Option<i64>,
+    pub expected_currency: Option<String>,
+    pub captured_minor: Option<i64>,
+    pub captured_currency: Option<String>,
+    pub verdict: Option<String>,
+    pub capture: Option<String>,
+    pub retained_minor: Option<i64>,
+    pub disputes: Option<String>,
+    pub opened_at: Option<OffsetDateTime>,
+    pub decided_at: Option<OffsetDateTime>,
+}
+
+impl BesidePayment {
+    /// The payment, if there is one.
+    ///
+    /// # Errors
+    /// [`TurnError::Corrupt`].
+    pub fn read(self) -> Result<Option<Payment>, TurnError> {
         let Some(payment_id) = self.payment_id else {
             return Ok(None);
         };
-        // They are not null where there is a payment.
+        // None of these is null where there is a payment.
         let missing = || TurnError::Corrupt(format!("payment {payment_id} lacks a column"));
-        let text = |text: &Option<String>| text.clone().ok_or_else(missing);
         let row = PaymentRow {
             payment_id,
-            booking_id: self.booking_id,
-            gateway: text(&self.gateway)?,
-            account: text(&self.account)?,
-            gateway_payment_id: self.gateway_payment_id.clone(),
-            standing: text(&self.standing)?,
+            booking_id: self.booking_id.ok_or_else(missing)?,
+            gateway: self.gateway.ok_or_else(missing)?,
+            account: self.account.ok_or_else(missing)?,
+            gateway_payment_id: self.gateway_payment_id,
+            standing: self.standing.ok_or_else(missing)?,
             expected_minor: self.expected_minor.ok_or_else(missing)?,
-            expected_currency: text(&self.expected_currency)?,
+            expected_currency: self.expected_currency.ok_or_else(missing)?,
             captured_minor: self.captured_minor,
-            captured_currency: self.captured_currency.clone(),
-            verdict: self.verdict.clone(),
-            capture: text(&self.capture)?,
+            captured_currency: self.captured_currency,
+            verdict: self.verdict,
+            capture: self.capture.ok_or_else(missing)?,
             retained_minor: self.retained_minor.ok_or_else(missing)?,
-            disputes: self.disputes.clone(),
+            disputes: self.disputes,
             opened_at: self.opened_at.ok_or_else(missing)?,
             decided_at: self.decided_at,
         };
