@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use boxoffice::demo::Stage;
 use serde_json::{Value, json};
 
+use crate::audience::comes_true;
 use crate::system;
 
 /// What the client knows of a document: the tag, and the version that it carries.
@@ -351,4 +352,41 @@ async fn a_hint_has_the_gateway_asked_and_nothing_else() {
     .await
     .expect("the gateway was asked");
     assert_eq!((generation > 1_000, answer.as_str()), (true, "captured"));
+}
+
+/// The only way by which this process can hear of the change before the wait ends is its own commit: no event reaches it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_where_it_is_decided_is_woken_by_the_commit() {
+    let system = system::shared().await;
+    let deaf = system
+        .another_api(&[("BOXOFFICE_KAFKA__BROKERS", "127.0.0.1:1")])
+        .await;
+    let stage = Stage::enter(system.target.clone())
+        .await
+        .expect("the system can be reached");
+    let show = stage.show("Woken", 600_000).await.expect("a show");
+    let ann = stage.customer("ann").await.expect("a customer");
+    let booking = ann.hold(show, &["A-1"]).await.expect("a hold");
+    let url = format!("{}/v1/bookings/{booking}", deaf.url);
+    let ask = |request: reqwest::RequestBuilder| request.bearer_auth(ann.token()).send();
+    let held = ask(stage.http.get(&url)).await.expect("a status");
+    let tag = held.headers()["etag"].clone();
+    let waiting = stage.http.get(format!("{url}?wait=25"));
+    let waiting = tokio::spawn(ask(waiting.header("if-none-match", tag)));
+    comes_true("somebody waits", async || {
+        let page = stage.http.get(format!("{}/metrics", deaf.url)).send().await;
+        let page = page.map_err(|error| error.to_string())?.text().await;
+        let page = page.map_err(|error| error.to_string())?;
+        let waits = page.contains("boxoffice_status_waiting_clients 1");
+        waits.then_some(()).ok_or(page)
+    })
+    .await;
+    let release = stage.http.post(format!("{url}/release")).json(&json!({}));
+    let released = ask(release).await.expect("an answer");
+    assert!(released.status().is_success(), "{}", released.status());
+    // Long before the wait ends by itself.
+    let answer = tokio::time::timeout(Duration::from_secs(12), waiting).await;
+    let answer = answer.expect("nobody was woken").expect("a task");
+    let document: Value = answer.expect("an answer").json().await.expect("a document");
+    assert_eq!(document["status"], "RELEASED");
 }
