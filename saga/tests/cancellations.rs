@@ -1,8 +1,7 @@
 //! Cancelling a booking, moment by moment. That every promise holds whatever else happens is shown by the
 //! random histories.
 
-mod hall;
-
+use crate::hall::Hall;
 use boxoffice_saga::booking::{BookingState, CancelledBy};
 use boxoffice_saga::fact::{PaymentState, RefundState};
 use boxoffice_saga::identity::BookingId;
@@ -10,7 +9,6 @@ use boxoffice_saga::input::{Input, Outcome, Refusal, VoidAnswer};
 use boxoffice_saga::payment::Verdict;
 use boxoffice_saga::refund::RefundCause;
 use boxoffice_saga::status::Status;
-use hall::Hall;
 
 fn cancels(hall: &mut Hall, booking: BookingId, by: CancelledBy) -> Outcome {
     hall.happens(booking, Input::Cancel { by })

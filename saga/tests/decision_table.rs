@@ -1,20 +1,18 @@
 //! The published decision table is what the saga does: random histories meet every cell, and what came of it there is
 //! written beside what the table says.
 //!
-//! After a change of the rules: `BOXOFFICE_WRITE_TABLE=1 cargo test -p boxoffice-saga --test decision_table`, and read
+//! After a change of the rules: `BOXOFFICE_WRITE_TABLE=1 cargo test -p boxoffice-saga decision_table`, and read
 //! the difference.
-
-mod hall;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::hall::Hall;
 use boxoffice_saga::booking::BookingState;
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::input::{Input, Outcome};
 use boxoffice_saga::table::{Cell, Group};
-use hall::Hall;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use time::Duration;

@@ -1,7 +1,6 @@
 //! News that comes before what it is about, or after what took its place.
 
-mod hall;
-
+use crate::hall::Hall;
 use boxoffice_saga::booking::{BookingState, CancelledBy};
 use boxoffice_saga::fact::{PaymentState, Reference, RefundFact, RefundState};
 use boxoffice_saga::identity::{BookingId, GatewayAccount};
@@ -9,7 +8,6 @@ use boxoffice_saga::input::{Input, Outcome};
 use boxoffice_saga::money::Money;
 use boxoffice_saga::refund::RefundStanding;
 use boxoffice_saga::status::Status;
-use hall::Hall;
 
 /// Somebody has returned a part of the payment at the gateway's dashboard.
 fn on_the_dashboard(minor: i64, state: RefundState) -> Input {

@@ -3,17 +3,15 @@
 //! A failing history prints its seed; `BOXOFFICE_SEED=<seed>` replays it alone, `BOXOFFICE_HISTORIES=<n>`
 //! runs more of them.
 
-mod hall;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::hall::Hall;
 use boxoffice_saga::booking::BookingState;
 use boxoffice_saga::event::EventBody;
 use boxoffice_saga::fact::{PaymentState, RefundState};
 use boxoffice_saga::input::{Input, Outcome, RefundAnswer, VoidAnswer};
 use boxoffice_saga::payment::Verdict;
 use boxoffice_saga::status::Status;
-use hall::Hall;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 

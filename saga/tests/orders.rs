@@ -1,16 +1,11 @@
 //! What was opened at the gateway is an order, and may come to several payments there.
 
-#![allow(clippy::unwrap_used, reason = "in tests a panic is the message")]
-#![allow(dead_code, reason = "each test file uses its own part of the hall")]
-
-mod hall;
-
+use crate::hall::Hall;
 use boxoffice_saga::booking::BookingState;
 use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference};
 use boxoffice_saga::identity::{BookingId, PaymentId};
 use boxoffice_saga::input::{Input, Outcome};
 use boxoffice_saga::payment::{PaymentStanding, Verdict};
-use hall::Hall;
 
 const ORDER: &str = "order_1";
 

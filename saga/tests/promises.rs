@@ -1,7 +1,6 @@
 //! Each promise, from both sides: what breaks it is named, and what comes as near as can be is not.
 
-mod hall;
-
+use crate::hall::Hall;
 use boxoffice_saga::booking::{BookingState, CancelledBy};
 use boxoffice_saga::fact::{PaymentState, RefundState};
 use boxoffice_saga::identity::BookingId;
@@ -14,7 +13,6 @@ use boxoffice_saga::promises::Promise::{
 use boxoffice_saga::promises::{Books, Closed, LONGEST_PENDING, LONGEST_UNDECIDED};
 use boxoffice_saga::refund::{Refund, RefundCause, RefundStanding};
 use boxoffice_saga::seat::{Seat, SeatState};
-use hall::Hall;
 use time::Duration;
 
 /// Three customers: one with a ticket, one who paid twice, one who cancelled at a fee; and one who only tried.

@@ -1,13 +1,11 @@
 //! Every event that random histories produce fits the schema that we publish, and all kinds are produced.
 
-mod hall;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::hall::Hall;
 use boxoffice_contracts::Schemas;
 use boxoffice_contracts::schemas::closed;
 use boxoffice_saga::event::Event;
-use hall::Hall;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;

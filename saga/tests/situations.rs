@@ -1,14 +1,12 @@
 //! What the customer is told in each situation: the table that front ends are promised, row by row.
 
-mod hall;
-
+use crate::hall::Hall;
 use boxoffice_saga::booking::CancelledBy;
 use boxoffice_saga::fact::{PaymentState, RefundState};
 use boxoffice_saga::identity::{BookingId, RefundId};
 use boxoffice_saga::input::{Input, Outcome, RefundAnswer, Refusal, VoidAnswer};
 use boxoffice_saga::refund::RefundStanding;
 use boxoffice_saga::status::{self, Phase, Status};
-use hall::Hall;
 use time::Duration;
 
 const PRICE: i64 = 1_000;

@@ -1,7 +1,5 @@
 //! A small hall with two customers: the saga's functions on rows in memory, nothing else.
 
-#![allow(dead_code, reason = "each test binary uses its part of the hall")]
-
 mod draws;
 
 use std::collections::{BTreeMap, BTreeSet};
