@@ -68,7 +68,7 @@ impl Api {
             life,
         ));
         let db = parts.store.pool().clone();
-        Arc::new(Self {
+        let api = Arc::new(Self {
             desk: HoldDesk::new(parts.store.clone(), addresses.clone(), &parts.options),
             catalogue: Catalogue::new(db.clone()),
             seat_maps: SeatMaps::new(db.clone()),
@@ -88,7 +88,14 @@ impl Api {
             options: parts.options,
             watchers: Arc::default(),
             draining: CancellationToken::new(),
-        })
+        });
+        let waiting = Arc::downgrade(&api.watchers);
+        api.store.show_commits(move |world| {
+            if let Some(watchers) = waiting.upgrade() {
+                watchers.show(world);
+            }
+        });
+        api
     }
 
     /// Who acts, by their token, within their own rate.
@@ -101,8 +108,8 @@ impl Api {
         Ok(user)
     }
 
-    /// Tells those who wait for a booking that it has changed. They read it; nothing else is believed. May be
-    /// called for any booking, at any time and from any thread.
+    /// Tells those who wait for a booking that it has changed elsewhere. They read it; nothing else is believed. May be
+    /// called for any booking, at any time and from any thread. What turns of the same store change is known without.
     pub fn wake(&self, booking: BookingId) {
         self.watchers.wake(booking);
     }
@@ -120,7 +127,6 @@ impl Api {
     ) -> Result<(), StreamError> {
         if self.health.follower().is_none() {
             self.health.follows(status::follow(self, brokers, extra)?);
-            tokio::spawn(status::listen(Arc::downgrade(self), self.store.changed()));
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ pub struct MailServerOptions {
     /// one, kept from then on.
     pub listen: SocketAddr,
     /// The directory of its letters, made if it is missing: `<Message-ID>.eml`. A letter that is sent twice
-    /// is one file.
+    /// is one file. Empty: they are kept nowhere.
     pub letters: PathBuf,
 }
 
@@ -250,7 +250,9 @@ async fn letter(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Vec<u8>>
 /// Writes the letter to its file, whole or not at all, and then remembers it.
 async fn keep(desk: &Desk, letter: &[u8], to: &[String]) -> io::Result<()> {
     let message_id = message_id(letter).unwrap_or_else(|| fresh_id("letter"));
-    write(&desk.letters, &message_id, letter).await?;
+    if !desk.letters.as_os_str().is_empty() {
+        write(&desk.letters, &message_id, letter).await?;
+    }
     let taken = Taken {
         message_id,
         to: to.join(", "),

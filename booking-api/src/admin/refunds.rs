@@ -12,8 +12,8 @@ use serde::Deserialize;
 use super::acts::{Asked, NeededReason, Reason, answer, in_time, order_with_reason};
 use crate::api::Api;
 use crate::openapi::{IdempotencyKey, Problems, refuses};
+use crate::operators::Order;
 use crate::operators::refund::{ByHand, Handled, Particulars, by_hand};
-use crate::operators::{Acted, Order};
 use crate::problem::{Code, Problem};
 use crate::request::{self, InPath};
 
@@ -68,7 +68,7 @@ fn particulars(field: &str, text: &str) -> Result<Particulars, Problem> {
         .map_err(|wanted| Problem::new(Code::InvalidRequest, format!("`{field}`: {wanted}.")))
 }
 
-/// Does it, wakes those who wait for the booking, and answers.
+/// Does it, and answers.
 async fn done(
     api: &Api,
     order: &Order,
@@ -77,9 +77,6 @@ async fn done(
     what: &ByHand,
 ) -> Result<Response, Problem> {
     let acted = in_time(by_hand(&api.store, order, asked.key.as_ref(), refund, what)).await?;
-    if let Acted::Now(handled, _) = &acted {
-        api.watchers.wake(handled.booking_id);
-    }
     answer(acted, 200)
 }
 

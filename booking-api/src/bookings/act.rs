@@ -39,7 +39,7 @@ pub(super) trait Act: Sync {
     ) -> Result<Vec<u8>, Problem>;
 }
 
-/// Does it, wakes those who wait for the booking, and answers. A refusal changes nothing and is not kept.
+/// Does it, and answers. A refusal changes nothing and is not kept.
 pub(super) async fn act<A: Act>(
     api: &Api,
     booking: BookingId,
@@ -48,7 +48,6 @@ pub(super) async fn act<A: Act>(
 ) -> Result<Response, Problem> {
     let turn = ActTurn { booking, key, what };
     let reply = super::turn(api, &turn, A::WHAT).await??;
-    api.watchers.wake(booking);
     Ok(reply.into_response())
 }
 

@@ -135,7 +135,6 @@ impl Paying {
                 Opened::Ask(attempt) => attempt,
                 Opened::Over(answer) => return answer,
             };
-            self.api.watchers.wake(self.booking);
             match self.create(&attempt).await {
                 Err(CallError::RetryLater {
                     said_by: SaidBy::Gateway,
@@ -207,9 +206,7 @@ impl Paying {
             key: self.key,
             told,
         };
-        let reply = super::turn(&self.api, &turn, "payment").await?;
-        self.api.watchers.wake(self.booking);
-        reply
+        super::turn(&self.api, &turn, "payment").await?
     }
 }
 

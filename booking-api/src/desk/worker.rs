@@ -8,7 +8,7 @@ use std::time::Duration;
 use boxoffice_saga::identity::{SeatName, ShowId};
 use boxoffice_saga::input::Refusal;
 use boxoffice_turn::{KeyClaim, TurnError};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::turn::HoldTurn;
 use super::{HoldAnswer, HoldRequest, Shared, Waiting, glance};
@@ -16,6 +16,8 @@ use crate::{deadline, metric};
 
 /// How long an idle worker stays before it ends.
 const IDLE: Duration = Duration::from_secs(30);
+/// Between two turns: a turn is a handful of round trips and a commit, whatever the number of holds in it.
+const BREATH: Duration = Duration::from_millis(1);
 /// While those who wait want the same few seats, so many batches are glanced at together.
 const BATCHES_AT_A_GLANCE: usize = 10;
 /// More than so many seats per request of a batch are not the same few.
@@ -25,7 +27,13 @@ const SEATS_PER_REQUEST: usize = 2;
 pub(super) async fn run(desk: Arc<Shared>) {
     // Requests that come next, ahead of the queue.
     let mut ahead = Vec::new();
+    let mut ended: Option<Instant> = None;
     loop {
+        if let Some(ended) = ended
+            && !desk.is_full()
+        {
+            tokio::time::sleep_until(ended + BREATH).await;
+        }
         let batch = desk.next(std::mem::take(&mut ahead));
         if batch.is_empty() {
             // Whoever arrives is noted, even between the look and the wait.
@@ -44,10 +52,16 @@ pub(super) async fn run(desk: Arc<Shared>) {
             ),
         }
         ahead.extend(twins);
+        ended = Some(Instant::now());
     }
 }
 
 impl Shared {
+    /// Whether those who wait are a batch already.
+    fn is_full(&self) -> bool {
+        self.queue().requests.len() >= self.batch
+    }
+
     /// The next batch, `ahead` first; more than a batch if it is about few seats, for then most are refused at
     /// a glance. Whoever has gone away meanwhile is left out.
     fn next(&self, ahead: Vec<Waiting>) -> Vec<Waiting> {

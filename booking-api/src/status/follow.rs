@@ -1,4 +1,4 @@
-//! Following booking events: the wake-up for those who wait.
+//! Following booking events: the wake-up for those who wait for what another process changes.
 
 use std::sync::{Arc, Weak};
 
@@ -6,25 +6,8 @@ use boxoffice_producers::envelope::SUBJECT;
 use boxoffice_saga::identity::BookingId;
 use boxoffice_stream::{Follower, StreamError};
 use boxoffice_turn::outgoing::BOOKING_EVENTS;
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
 
 use crate::api::Api;
-
-/// Wakes who waits for a booking as soon as a turn of this process has changed it: Kafka only tells what others do.
-pub(crate) async fn listen(api: Weak<Api>, mut changed: broadcast::Receiver<BookingId>) {
-    loop {
-        match changed.recv().await {
-            Ok(booking) => match api.upgrade() {
-                Some(api) => api.wake(booking),
-                None => return,
-            },
-            // These are woken a little later.
-            Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return,
-        }
-    }
-}
 
 /// Wakes who waits for a booking whenever an event tells of it.
 pub(crate) fn follow(

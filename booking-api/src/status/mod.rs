@@ -10,7 +10,7 @@ mod wait;
 mod watchers;
 
 pub(crate) use case::Cases;
-pub(crate) use follow::{follow, listen};
+pub(crate) use follow::follow;
 pub(crate) use route::POLL_AFTER;
 pub(crate) use stream::LAST_EVENT_ID;
 pub(crate) use watchers::Watchers;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::status::StatusDocument;
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::case::Seen;
@@ -36,11 +37,16 @@ pub(super) async fn change(
     until: Instant,
 ) -> Result<Change, Problem> {
     let mut behind_for = 0;
+    let mut seen_at: Option<OffsetDateTime> = None;
     loop {
         // Prepared before the read: a change after it rings.
         let mut ring = std::pin::pin!(watcher.bell().notified());
         ring.as_mut().enable();
-        let (seen, document) = look(api, access, watcher.booking()).await?;
+        let (seen, document) = match seen_at.and_then(|moment| watcher.left_after(moment)) {
+            Some(seen) => allowed(access, Some(seen))?,
+            None => look(api, access, watcher.booking()).await?,
+        };
+        seen_at = Some(seen.now);
         let tag = Tag::from(&document);
         let behind = tag.version < known.version;
         if !behind && tag != known {
@@ -72,11 +78,11 @@ pub(super) async fn look(
     access: &Access,
     booking: BookingId,
 ) -> Result<(Seen, StatusDocument), Problem> {
-    let seen = api
-        .cases
-        .read(booking)
-        .await?
-        .filter(|seen| access.allows(&seen.case.booking));
+    allowed(access, api.cases.read(booking).await?)
+}
+
+fn allowed(access: &Access, seen: Option<Seen>) -> Result<(Seen, StatusDocument), Problem> {
+    let seen = seen.filter(|seen| access.allows(&seen.case.booking));
     let seen = seen.ok_or_else(|| Problem::not_found("booking"))?;
     let document = seen.document();
     Ok((seen, document))

@@ -1,11 +1,16 @@
-//! Who waits for which booking. A wake-up is only a hint to read: the row is the truth.
+//! Who waits for which booking. A wake-up is a hint to read, for the row is the truth; or it brings what a turn of this
+//! process has just written into the row.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use boxoffice_saga::identity::BookingId;
+use boxoffice_saga::world::World;
+use boxoffice_turn::postgres::read::Case;
+use time::OffsetDateTime;
 use tokio::sync::Notify;
 
+use super::case::Seen;
 use crate::metric;
 
 /// So many clients may wait for one booking.
@@ -18,8 +23,23 @@ pub(crate) struct Watchers {
 }
 
 struct Watched {
-    bell: Arc<Notify>,
+    bell: Arc<Bell>,
     watchers: usize,
+}
+
+/// What those who wait for one booking hear.
+#[derive(Default)]
+struct Bell {
+    rings: Notify,
+    /// The booking as a turn of this process has left it, unless something happened elsewhere since.
+    left: Mutex<Option<Seen>>,
+}
+
+impl Bell {
+    fn ring(&self, left: Option<Seen>) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
+        self.rings.notify_waiters();
+    }
 }
 
 impl Watchers {
@@ -47,15 +67,26 @@ impl Watchers {
             .is_some_and(|watched| watched.watchers >= MOST_PER_BOOKING)
     }
 
-    /// Wakes those who wait for `booking`.
+    /// Wakes those who wait for `booking`, to read what has become of it.
     pub(crate) fn wake(&self, booking: BookingId) {
-        let bell = self
-            .waiting()
-            .get(&booking)
-            .map(|watched| watched.bell.clone());
-        if let Some(bell) = bell {
-            bell.notify_waiters();
+        if let Some(bell) = self.bell(booking) {
+            bell.ring(None);
         }
+    }
+
+    /// Wakes those who wait for what a turn of this process has just committed, and spares them the reading.
+    pub(crate) fn show(&self, world: &World) {
+        for case in Case::changed_by(world, |id| self.bell(id).is_some()) {
+            if let Some(bell) = self.bell(case.booking.id) {
+                let (case, now) = (Arc::new(case), world.now);
+                bell.ring(Some(Seen { case, now }));
+            }
+        }
+    }
+
+    fn bell(&self, booking: BookingId) -> Option<Arc<Bell>> {
+        let waiting = self.waiting();
+        waiting.get(&booking).map(|watched| watched.bell.clone())
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<BookingId, Watched>> {
@@ -67,7 +98,7 @@ impl Watchers {
 pub(super) struct Watcher {
     all: Arc<Watchers>,
     booking: BookingId,
-    bell: Arc<Notify>,
+    bell: Arc<Bell>,
 }
 
 impl Watcher {
@@ -78,7 +109,18 @@ impl Watcher {
 
     /// What rings. Take `notified()` of it and `enable` that before reading.
     pub(super) fn bell(&self) -> &Notify {
-        &self.bell
+        &self.bell.rings
+    }
+
+    /// The booking as a turn of this process has left it after `moment`, if nothing is known to have happened elsewhere
+    /// since.
+    pub(super) fn left_after(&self, moment: OffsetDateTime) -> Option<Seen> {
+        let left = self
+            .bell
+            .left
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        left.as_ref().filter(|seen| seen.now > moment).cloned()
     }
 }
 

@@ -116,7 +116,9 @@ impl Rig {
                 error.as_ref(),
             )
         };
-        let stage = Stage::enter(ground.target.clone()).await.map_err(failed)?;
+        let stage = Stage::unwatched(ground.target.clone())
+            .await
+            .map_err(failed)?;
         sqlx::query("create extension if not exists pg_stat_statements")
             .execute(&stage.database)
             .await
@@ -128,7 +130,10 @@ impl Rig {
             ground,
             settings,
         };
-        rig.simulator = Some(rig.part(&["gateway-sim"], &[]).map_err(failed)?);
+        rig.simulator = Some(
+            rig.part(&["gateway-sim"], &[("BOXOFFICE_SIMULATOR__MAIL_FILES", "")])
+                .map_err(failed)?,
+        );
         match wanted.roles {
             [] => {
                 rig.start_all().map_err(failed)?;

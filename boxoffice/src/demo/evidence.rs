@@ -77,6 +77,14 @@ impl KafkaWatch {
         Ok(Self { seen, stop })
     }
 
+    /// Sees nothing.
+    pub fn blind() -> Self {
+        Self {
+            seen: Arc::default(),
+            stop: Arc::default(),
+        }
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -66,13 +66,25 @@ impl Stage {
     /// # Errors
     /// When the database, the broker or a door cannot be reached.
     pub async fn enter(target: Target) -> anyhow::Result<Arc<Self>> {
+        let events = KafkaWatch::start(&target.kafka).context("the broker cannot be reached")?;
+        Self::with(target, events).await
+    }
+
+    /// Reaches the system without reading what is published: nothing is seen on Kafka, and nothing is spent on it.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn unwatched(target: Target) -> anyhow::Result<Arc<Self>> {
+        Self::with(target, KafkaWatch::blind()).await
+    }
+
+    async fn with(target: Target, events: KafkaWatch) -> anyhow::Result<Arc<Self>> {
         let database = PgPoolOptions::new()
             .max_connections(4)
             .connect(&target.database)
             .await
             .context("the database cannot be reached")?;
         let store = PgStore::new(target.database.parse()?, 1, Arc::new(Notify::new()));
-        let events = KafkaWatch::start(&target.kafka).context("the broker cannot be reached")?;
         let http = reqwest::Client::builder()
             .timeout(std::time::Duration::from_secs(30))
             .build()

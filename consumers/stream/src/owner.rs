@@ -93,13 +93,19 @@ impl<'a, P: Positions> Owner<'a, P> {
         let mut turn: Option<Pin<Box<_>>> = None;
         let mut started = Instant::now();
         let mut waiting: Option<Instant> = None;
+        let mut due: Option<Instant> = None;
+        let mut ended: Option<Instant> = None;
         loop {
             if turn.is_none() {
                 if shutdown.is_cancelled() {
                     return Ok(());
                 }
                 waiting = self.waiting_since(waiting);
-                let ready = waiting.is_some_and(|since| since.elapsed() >= self.options.gather);
+                due = waiting.map(|since| {
+                    let rested = ended.map_or(since, |ended| ended + self.options.breath);
+                    rested.max(since + self.options.gather)
+                });
+                let ready = due.is_some_and(|due| due <= Instant::now());
                 if (ready || self.is_full())
                     && let Some(batch) = self.gather()
                 {
@@ -117,13 +123,14 @@ impl<'a, P: Positions> Owner<'a, P> {
                 },
                 Some(outcome) = OptionFuture::from(turn.as_mut()) => {
                     turn = None;
+                    ended = Some(Instant::now());
                     metrics::histogram!(metric::TURN_SECONDS, "group" => self.options.group.clone())
                         .record(started.elapsed());
                     self.turned(outcome);
                 }
                 Some(answer) = self.asking.next(), if !self.asking.is_empty() => self.answered(answer),
                 () = arrived.notified(), if turn.is_none() => {}
-                () = gathered(waiting, self.options.gather), if turn.is_none() => {}
+                () = until(due), if turn.is_none() => {}
                 _ = lag_due.tick() => {
                     self.ask_ends();
                     if turn.is_none() {
@@ -432,10 +439,10 @@ impl<'a, P: Positions> Owner<'a, P> {
     }
 }
 
-/// Returns when what waits `since` has waited long enough; never, if nothing does.
-async fn gathered(since: Option<Instant>, gather: std::time::Duration) {
-    match since {
-        Some(since) => tokio::time::sleep_until((since + gather).into()).await,
+/// Returns when a turn is due; never, if nothing waits.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
     }
 }

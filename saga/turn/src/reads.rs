@@ -3,13 +3,14 @@
 //! What is read may be old as soon as it is there. It says whom to ask and where a record belongs; what is
 //! decided is decided in a turn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use boxoffice_saga::booking::Booking;
 use boxoffice_saga::identity::{BookingId, GatewayAccount, ShowId};
 use boxoffice_saga::payment::Payment;
 use boxoffice_saga::refund::Refund;
+use boxoffice_saga::world::World;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -24,6 +25,36 @@ pub struct Case {
     pub payments: Vec<Payment>,
     /// Its refunds.
     pub refunds: Vec<Refund>,
+}
+
+impl Case {
+    /// The bookings that a turn has changed, or whose money it has, of those that `wanted` names: as its commit leaves
+    /// them. A turn reads a booking's money whole, so nothing is missing.
+    pub fn changed_by<'a>(
+        world: &'a World,
+        wanted: impl Fn(BookingId) -> bool + 'a,
+    ) -> impl Iterator<Item = Self> + 'a {
+        let changes = &world.changes;
+        let payments = changes.payments_changed.iter();
+        let refunds = changes.refunds_changed.iter();
+        let mut ids: BTreeSet<BookingId> = changes.bookings_changed.clone();
+        ids.extend(&changes.bookings_created);
+        ids.extend(payments.filter_map(|id| world.payments.get(id).map(|row| row.booking)));
+        ids.extend(refunds.filter_map(|id| world.refunds.get(id).map(|row| row.booking)));
+        ids.into_iter()
+            .filter(move |id| wanted(*id))
+            .filter_map(|id| {
+                let mut payments: Vec<_> = world.payments_of(id).cloned().collect();
+                payments.sort_by_key(|payment| (payment.opened_at, payment.id));
+                let mut refunds: Vec<_> = world.refunds_of(id).cloned().collect();
+                refunds.sort_by_key(|refund| (refund.requested_at, refund.id));
+                Some(Self {
+                    booking: world.bookings.get(&id)?.clone(),
+                    payments,
+                    refunds,
+                })
+            })
+    }
 }
 
 /// A record that was set aside: its headers and its exact bytes.

@@ -4,23 +4,23 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
+use super::commit::column;
 use crate::claim::{EventKey, KeyClaim, KeyState, PositionClaim};
 use crate::error::TurnError;
 
-/// Compares and sets the positions of all partitions in this turn; all or nothing.
-pub async fn positions(db: &mut PgConnection, claims: &[PositionClaim]) -> Result<(), TurnError> {
-    if claims.is_empty() {
-        return Ok(());
+/// Compares and sets the positions of all partitions in this turn, all or nothing, and looks events up in the inbox:
+/// those that are there.
+pub async fn positions_and_events(
+    db: &mut PgConnection,
+    claims: &[PositionClaim],
+    events: &[EventKey],
+) -> Result<BTreeSet<EventKey>, TurnError> {
+    if claims.is_empty() && events.is_empty() {
+        return Ok(BTreeSet::new());
     }
     let mut claims: Vec<_> = claims.iter().collect();
     claims.sort();
-    let consumers: Vec<String> = claims.iter().map(|claim| claim.consumer.clone()).collect();
-    let topics: Vec<String> = claims.iter().map(|claim| claim.topic.clone()).collect();
-    let partitions: Vec<i32> = claims.iter().map(|claim| claim.partition).collect();
-    let epochs: Vec<i64> = claims.iter().map(|claim| claim.epoch).collect();
-    let from: Vec<Option<i64>> = claims.iter().map(|claim| claim.from).collect();
-    let to: Vec<i64> = claims.iter().map(|claim| claim.to).collect();
-    let moved = sqlx::query!(
+    let rows = sqlx::query!(
         r#"with claimed as (
              select cp.consumer, cp.topic, cp.partition, c.epoch, c.was, c.becomes
              from unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[])
@@ -28,35 +28,47 @@ pub async fn positions(db: &mut PgConnection, claims: &[PositionClaim]) -> Resul
              join consumer_positions cp using (consumer, topic, partition)
              order by cp.consumer, cp.topic, cp.partition
              for update of cp
+           ), moved as (
+             update consumer_positions cp
+             set next_offset = claimed.becomes, updated_at = clock_timestamp()
+             from claimed
+             where cp.consumer = claimed.consumer and cp.topic = claimed.topic
+               and cp.partition = claimed.partition and cp.epoch = claimed.epoch
+               and cp.next_offset is not distinct from claimed.was
+             returning cp.topic, cp.partition
            )
-           update consumer_positions cp
-           set next_offset = claimed.becomes, updated_at = clock_timestamp()
-           from claimed
-           where cp.consumer = claimed.consumer and cp.topic = claimed.topic
-             and cp.partition = claimed.partition and cp.epoch = claimed.epoch
-             and cp.next_offset is not distinct from claimed.was
-           returning cp.topic, cp.partition"#,
-        &consumers,
-        &topics,
-        &partitions,
-        &epochs,
-        &from as &[Option<i64>],
-        &to,
+           select topic as "topic?", partition as "partition?", null as source, null as event_id from moved
+           union all
+           select null, null, i.source, i.event_id
+           from unnest($7::text[], $8::text[]) as e (source, event_id) join inbox i using (source, event_id)"#,
+        &column(&claims, |claim| claim.consumer.clone()),
+        &column(&claims, |claim| claim.topic.clone()),
+        &column(&claims, |claim| claim.partition),
+        &column(&claims, |claim| claim.epoch),
+        &column(&claims, |claim| claim.from) as &[Option<i64>],
+        &column(&claims, |claim| claim.to),
+        &column(events, |event| event.source.clone()),
+        &column(events, |event| event.event_id.clone()),
     )
     .fetch_all(db)
     .await?;
     let lost = claims.iter().find(|claim| {
-        !moved
-            .iter()
-            .any(|row| row.topic == claim.topic && row.partition == claim.partition)
+        !rows.iter().any(|row| {
+            row.topic.as_ref() == Some(&claim.topic) && row.partition == Some(claim.partition)
+        })
     });
-    match lost {
-        None => Ok(()),
-        Some(claim) => Err(TurnError::PositionLost {
+    if let Some(claim) = lost {
+        return Err(TurnError::PositionLost {
             topic: claim.topic.clone(),
             partition: claim.partition,
-        }),
+        });
     }
+    let known = rows
+        .into_iter()
+        .filter_map(|row| row.source.zip(row.event_id));
+    Ok(known
+        .map(|(source, event_id)| EventKey { source, event_id })
+        .collect())
 }
 
 /// Takes the idempotency keys. A concurrent twin on another instance waits here until the first is done,
@@ -137,32 +149,4 @@ pub async fn keys(
             }
         })
         .collect()
-}
-
-/// Looks events up in the inbox.
-pub async fn events(
-    db: &mut PgConnection,
-    events: &[EventKey],
-) -> Result<BTreeSet<EventKey>, TurnError> {
-    if events.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let sources: Vec<String> = events.iter().map(|event| event.source.clone()).collect();
-    let ids: Vec<String> = events.iter().map(|event| event.event_id.clone()).collect();
-    let rows = sqlx::query!(
-        r#"select i.source, i.event_id
-           from unnest($1::text[], $2::text[]) as e (source, event_id)
-           join inbox i using (source, event_id)"#,
-        &sources,
-        &ids,
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| EventKey {
-            source: row.source,
-            event_id: row.event_id,
-        })
-        .collect())
 }

@@ -1,4 +1,4 @@
-//! Writes a turn: one statement per table.
+//! Writes a turn: the tables that most turns write by one statement, the others by one each.
 //!
 //! Multi-row updates lock in plan order, so they only follow the sorted locks of `load`.
 
@@ -12,6 +12,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::writes::{Writes, part};
+use super::{commit_tasks as tasks, journal};
 use crate::claim::{Appends, InboxOutcome, KeptAnswer, KeyClaim};
 use crate::error::TurnError;
 use crate::outgoing::{LARGEST_PAYLOAD, Outgoing, encode_headers};
@@ -28,20 +30,30 @@ pub async fn write(
     fresh_slots: &BTreeMap<(ShowId, UserId), BookingId>,
     fresh_keys: &[KeyClaim],
 ) -> Result<bool, TurnError> {
-    slots(db, world, fresh_slots).await?;
-    new_bookings(db, world).await?;
-    bookings(db, world).await?;
-    payments(db, world).await?;
-    refunds(db, world).await?;
-    seats(db, world).await?;
-    super::commit_tasks::write(db, world, appends).await?;
-    keys(db, appends, fresh_keys).await?;
-    ledger(db, world).await?;
+    let mut writes = Writes::default();
+    slots(&mut writes, world, fresh_slots)?;
+    new_bookings(&mut writes, world)?;
+    bookings(&mut writes, world)?;
+    payments(&mut writes, world)?;
+    refunds(&mut writes, world)?;
+    seats(&mut writes, world)?;
+    tasks::removed(&mut writes, world)?;
+    if tasks::are_set_anew(world) {
+        std::mem::take(&mut writes).send(db).await?;
+    }
+    tasks::postponed(&mut writes, world)?;
+    tasks::added(&mut writes, world)?;
+    tasks::answers(&mut writes, appends)?;
+    tasks::deliveries(&mut writes, appends)?;
+    keys(&mut writes, appends, fresh_keys)?;
+    ledger(&mut writes, world)?;
+    inbox(&mut writes, appends)?;
+    super::commit_aside::settled(&mut writes, world)?;
+    let published = outbox(&mut writes, world, appends)?;
+    journal::write(&mut writes, world, appends)?;
+    writes.send(db).await?;
     super::commit_aside::write(db, world, appends).await?;
-    inbox(db, appends).await?;
-    let published = outbox(db, world, appends).await?;
-    super::journal::write(db, world, appends, &published).await?;
-    Ok(!published.is_empty())
+    Ok(published)
 }
 
 fn changed_slots<'a>(
@@ -56,8 +68,8 @@ fn changed_slots<'a>(
         .filter(|(key, booking)| fresh.get(*key) != Some(*booking))
 }
 
-async fn slots(
-    db: &mut PgConnection,
+fn slots(
+    writes: &mut Writes,
     world: &World,
     fresh: &BTreeMap<(ShowId, UserId), BookingId>,
 ) -> Result<(), TurnError> {
@@ -68,21 +80,20 @@ async fn slots(
         ids.push(booking.uuid());
     }
     if !ids.is_empty() {
-        sqlx::query!(
+        part!(
+            writes as slot,
             "update hold_slots s set booking_id = c.booking_id
              from unnest($1::bigint[], $2::text[], $3::uuid[]) as c (show_id, user_id, booking_id)
              where s.show_id = c.show_id and s.user_id = c.user_id",
             &shows,
             &users,
             &ids,
-        )
-        .execute(db)
-        .await?;
+        );
     }
     Ok(())
 }
 
-async fn new_bookings(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
+fn new_bookings(writes: &mut Writes, world: &World) -> Result<(), TurnError> {
     let rows: Vec<&Booking> = world
         .changes
         .bookings_created
@@ -96,8 +107,7 @@ async fn new_bookings(db: &mut PgConnection, world: &World) -> Result<(), TurnEr
         .iter()
         .map(|row| row.seats.join(&UNIT.to_string()))
         .collect();
-    sqlx::query!(
-        "insert into bookings (booking_id, show_id, user_id, seats, amount_minor, currency, state, email,
+    part!(writes as placed, "insert into bookings (booking_id, show_id, user_id, seats, amount_minor, currency, state, email,
              phone, language, held_at, expires_at, reclaim_at, waiting_since, cancel_until_ms,
              cancel_fee_bp, confirmed_at, sequence, version, updated_at)
          select b.booking_id, b.show_id, b.user_id, string_to_array(b.seats, E'\\x1f'), b.amount_minor,
@@ -128,13 +138,11 @@ async fn new_bookings(db: &mut PgConnection, world: &World) -> Result<(), TurnEr
         &column(&rows, |row| row.version.cast_signed()),
         &column(&rows, |row| row.cancel_until_ms),
         &column(&rows, |row| i32::from(row.cancel_fee_bp)),
-    )
-    .execute(db)
-    .await?;
+    );
     Ok(())
 }
 
-async fn bookings(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
+fn bookings(writes: &mut Writes, world: &World) -> Result<(), TurnError> {
     let rows: Vec<&Booking> = world
         .changes
         .bookings_changed
@@ -144,8 +152,7 @@ async fn bookings(db: &mut PgConnection, world: &World) -> Result<(), TurnError>
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query!(
-        "update bookings b
+    part!(writes as changed, "update bookings b
          set state = c.state, reclaim_at = c.reclaim_at, waiting_since = c.waiting_since,
              confirmed_at = c.confirmed_at, sequence = c.sequence, version = c.version,
              updated_at = c.updated_at
@@ -161,13 +168,11 @@ async fn bookings(db: &mut PgConnection, world: &World) -> Result<(), TurnError>
         &column(&rows, |row| row.sequence.cast_signed()),
         &column(&rows, |row| row.version.cast_signed()),
         &column(&rows, |row| row.updated_at),
-    )
-    .execute(db)
-    .await?;
+    );
     Ok(())
 }
 
-async fn payments(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
+fn payments(writes: &mut Writes, world: &World) -> Result<(), TurnError> {
     let rows: Vec<_> = world
         .changes
         .payments_changed
@@ -185,8 +190,7 @@ async fn payments(db: &mut PgConnection, world: &World) -> Result<(), TurnError>
         })
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| TurnError::Data(error.to_string()))?;
-    sqlx::query!(
-        "insert into payments (payment_id, booking_id, show_id, gateway, account, gateway_payment_id, standing,
+    part!(writes as paid, "insert into payments (payment_id, booking_id, show_id, gateway, account, gateway_payment_id, standing,
              expected_minor, expected_currency, captured_minor, captured_currency, verdict, opened_at, decided_at,
              capture, retained_minor, disputes)
          select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[],
@@ -214,13 +218,11 @@ async fn payments(db: &mut PgConnection, world: &World) -> Result<(), TurnError>
         &column(&rows, |row| row.capture.name().to_owned()),
         &column(&rows, |row| row.retained),
         &disputes as &[Option<String>],
-    )
-    .execute(db)
-    .await?;
+    );
     Ok(())
 }
 
-async fn refunds(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
+fn refunds(writes: &mut Writes, world: &World) -> Result<(), TurnError> {
     let rows: Vec<_> = world
         .changes
         .refunds_changed
@@ -230,8 +232,7 @@ async fn refunds(db: &mut PgConnection, world: &World) -> Result<(), TurnError> 
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query!(
-        "insert into refunds (refund_id, payment_id, booking_id, show_id, amount_minor, currency, cause,
+    part!(writes as returned, "insert into refunds (refund_id, payment_id, booking_id, show_id, amount_minor, currency, cause,
              standing, generation, gateway_refund_id, requested_at, done_at, other_way, proof)
          select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[],
              $7::text[], $8::text[], $9::int[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::text[],
@@ -254,13 +255,11 @@ async fn refunds(db: &mut PgConnection, world: &World) -> Result<(), TurnError> 
         &column(&rows, |row| row.done_at) as &[Option<OffsetDateTime>],
         &column(&rows, |row| row.other_way.clone()) as &[Option<String>],
         &column(&rows, |row| row.proof.clone()) as &[Option<String>],
-    )
-    .execute(db)
-    .await?;
+    );
     Ok(())
 }
 
-async fn seats(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
+fn seats(writes: &mut Writes, world: &World) -> Result<(), TurnError> {
     let rows: Vec<_> = world
         .changes
         .seats_changed
@@ -270,8 +269,7 @@ async fn seats(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query!(
-        "update show_seats s
+    part!(writes as seated, "update show_seats s
          set state = c.state, booking_id = c.booking_id, reclaim_at = c.reclaim_at, changes = s.changes + 1
          from unnest($1::bigint[], $2::text[], $3::text[], $4::uuid[], $5::timestamptz[])
              as c (show_id, seat, state, booking_id, reclaim_at)
@@ -281,21 +279,16 @@ async fn seats(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
         &column(&rows, |row| row.state.name().to_owned()),
         &column(&rows, |row| row.booking.map(BookingId::uuid)) as &[Option<Uuid>],
         &column(&rows, |row| row.reclaim_at) as &[Option<OffsetDateTime>],
-    )
-    .execute(db)
-    .await?;
+    );
     Ok(())
 }
 
 /// Keeps answers under their keys, and forgets fresh keys that got none.
-async fn keys(
-    db: &mut PgConnection,
-    appends: &Appends,
-    fresh: &[KeyClaim],
-) -> Result<(), TurnError> {
+fn keys(writes: &mut Writes, appends: &Appends, fresh: &[KeyClaim]) -> Result<(), TurnError> {
     let kept: Vec<_> = appends.answers.iter().collect();
     if !kept.is_empty() {
-        sqlx::query!(
+        part!(
+            writes as answered,
             "update idempotency_keys k set status = c.status, body = c.body, resume = c.resume
              from unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::bytea[], $6::uuid[])
                  as c (user_id, route, key, status, body, resume)
@@ -315,36 +308,32 @@ async fn keys(
                 KeptAnswer::Answer { .. } => None,
                 KeptAnswer::Begun { resume } => Some(*resume),
             }) as &[Option<Uuid>],
-        )
-        .execute(&mut *db)
-        .await?;
+        );
     }
     let unanswered: Vec<_> = fresh
         .iter()
         .filter(|key| !kept.iter().any(|(claim, _)| claim == *key))
         .collect();
     if !unanswered.is_empty() {
-        sqlx::query!(
+        part!(
+            writes as unanswered,
             "delete from idempotency_keys k
              using unnest($1::text[], $2::text[], $3::text[]) as c (user_id, route, key)
              where k.user_id = c.user_id and k.route = c.route and k.key = c.key",
             &column(&unanswered, |claim| claim.user.0.clone()),
             &column(&unanswered, |claim| claim.route.clone()),
             &column(&unanswered, |claim| claim.key.clone()),
-        )
-        .execute(db)
-        .await?;
+        );
     }
     Ok(())
 }
 
-async fn ledger(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
+fn ledger(writes: &mut Writes, world: &World) -> Result<(), TurnError> {
     let rows: Vec<_> = world.changes.ledger.iter().collect();
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query!(
-        "insert into ledger (show_id, booking_id, payment_id, from_account, to_account, amount_minor, currency, at)
+    part!(writes as posted, "insert into ledger (show_id, booking_id, payment_id, from_account, to_account, amount_minor, currency, at)
          select * from unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[],
              $7::text[], $8::timestamptz[])",
         &column(&rows, |row| row.booking.show().as_i64()),
@@ -355,19 +344,18 @@ async fn ledger(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
         &column(&rows, |row| row.amount.minor),
         &column(&rows, |row| row.amount.currency.to_string()),
         &column(&rows, |row| row.at),
-    )
-    .execute(db)
-    .await?;
+    );
     Ok(())
 }
 
-async fn inbox(db: &mut PgConnection, appends: &Appends) -> Result<(), TurnError> {
+fn inbox(writes: &mut Writes, appends: &Appends) -> Result<(), TurnError> {
     let mut rows: Vec<_> = appends.inbox.iter().collect();
     if rows.is_empty() {
         return Ok(());
     }
     rows.sort_by(|(a, _), (b, _)| a.cmp(b));
-    sqlx::query!(
+    part!(
+        writes as heard,
         "insert into inbox (source, event_id, outcome)
          select * from unnest($1::text[], $2::text[], $3::text[])
          on conflict do nothing",
@@ -377,31 +365,12 @@ async fn inbox(db: &mut PgConnection, appends: &Appends) -> Result<(), TurnError
             InboxOutcome::Applied => "applied".to_owned(),
             InboxOutcome::Ignored => "ignored".to_owned(),
         }),
-    )
-    .execute(db)
-    .await?;
+    );
     Ok(())
 }
 
-/// What a turn put into the outbox.
-pub struct Published {
-    /// Where it stands there.
-    pub position: i64,
-    /// The booking, if it is about one.
-    pub booking: Option<Uuid>,
-    /// The event's sequence, if it is a booking event.
-    pub sequence: Option<i32>,
-    /// The event's type.
-    pub kind: String,
-}
-
-/// The outbox comes late: positions are drawn as late as can be, in the order of the events. Only the journal,
-/// which names them and waits for nobody, comes after it.
-async fn outbox(
-    db: &mut PgConnection,
-    world: &World,
-    appends: &Appends,
-) -> Result<Vec<Published>, TurnError> {
+/// Puts what is to be published into the outbox, in the order of the events. `true` if there is anything.
+fn outbox(writes: &mut Writes, world: &World, appends: &Appends) -> Result<bool, TurnError> {
     let mut rows = world
         .changes
         .events
@@ -409,8 +378,8 @@ async fn outbox(
         .map(Outgoing::event)
         .collect::<Result<Vec<_>, _>>()?;
     rows.extend(appends.outgoing.iter().cloned());
-    if rows.is_empty() {
-        return Ok(Vec::new());
+    if rows.is_empty() && world.changes.journal.is_empty() {
+        return Ok(false);
     }
     if let Some(large) = rows.iter().find(|row| row.payload.len() > LARGEST_PAYLOAD) {
         return Err(TurnError::Data(format!(
@@ -419,15 +388,15 @@ async fn outbox(
             large.payload.len()
         )));
     }
-    let published = sqlx::query_as!(
-        Published,
-        r#"insert into outbox (id, aggregatetype, aggregateid, type, booking_id, sequence, at, headers, payload)
+    part!(
+        writes as published,
+        "insert into outbox (id, aggregatetype, aggregateid, type, booking_id, sequence, at, headers, payload)
          select o.id, o.topic, o.key, o.kind, o.booking_id, o.sequence, o.at, o.headers, o.payload
          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::int[], $7::timestamptz[],
              $8::bytea[], $9::bytea[]) with ordinality
              as o (id, topic, key, kind, booking_id, sequence, at, headers, payload, nth)
          order by o.nth
-         returning position, booking_id as booking, sequence, type as kind"#,
+         returning position, booking_id, sequence, type",
         &column(&rows, |row| row.id),
         &column(&rows, |row| row.topic.clone()),
         &column(&rows, |row| row.key.clone()),
@@ -437,10 +406,8 @@ async fn outbox(
         &column(&rows, |row| row.at),
         &column(&rows, |row| row.headers.as_deref().map(encode_headers)) as &[Option<Vec<u8>>],
         &column(&rows, |row| row.payload.clone()),
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(published)
+);
+    Ok(!rows.is_empty())
 }
 
 /// One column of rows, as a parameter.

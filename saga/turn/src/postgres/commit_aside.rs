@@ -6,17 +6,17 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::commit::{column, money_columns};
+use super::writes::{Writes, part};
 use crate::claim::Appends;
 use crate::error::TurnError;
 use crate::outgoing::encode_headers;
 
-/// Writes the operators' list and their acts, parked records and dead letters.
+/// Writes the operators' list, after what has settled itself, and their acts, parked records and dead letters.
 pub async fn write(
     db: &mut PgConnection,
     world: &World,
     appends: &Appends,
 ) -> Result<(), TurnError> {
-    settled(db, world).await?;
     attention(db, world).await?;
     parked(db, appends).await?;
     dead_letters(db, appends).await?;
@@ -24,20 +24,19 @@ pub async fn write(
 }
 
 /// Closes what has settled itself.
-async fn settled(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
+pub fn settled(writes: &mut Writes, world: &World) -> Result<(), TurnError> {
     let rows: Vec<_> = world.changes.attention_settled.iter().collect();
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query!(
+    part!(
+        writes as settled,
         "update attention a set closed_at = clock_timestamp()
          from unnest($1::text[], $2::uuid[]) as c (kind, subject)
          where a.kind = c.kind and a.subject = c.subject and a.closed_at is null",
         &column(&rows, |(kind, _)| kind.name().to_owned()),
         &column(&rows, |(_, subject)| *subject),
-    )
-    .execute(db)
-    .await?;
+    );
     Ok(())
 }
 

@@ -1,26 +1,23 @@
-//! Writes a turn's tasks, the answers to calls, and what customers were told by them.
+//! Writes of a turn its tasks, the answers to calls, and what customers were told by them.
 
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::task::{Task, TaskKey, TaskKind};
 use boxoffice_saga::world::World;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::commit::column;
+use super::writes::{Writes, part};
 use crate::claim::Appends;
 use crate::error::TurnError;
 
-/// Removes, sets again and adds tasks, in this order, and records answers.
-pub async fn write(
-    db: &mut PgConnection,
-    world: &World,
-    appends: &Appends,
-) -> Result<(), TurnError> {
-    removed(db, world).await?;
-    postponed(db, world).await?;
-    added(db, world).await?;
-    answers(db, appends).await?;
-    deliveries(db, appends).await
+/// Whether a task is removed and then set again, for which two statements are needed.
+pub fn are_set_anew(world: &World) -> bool {
+    let changes = &world.changes;
+    let added = changes.tasks_added.iter().map(|task| &task.key);
+    let postponed = changes.tasks_postponed.iter().map(|(key, _)| key);
+    added
+        .chain(postponed)
+        .any(|key| changes.tasks_removed.contains(key))
 }
 
 fn kinds<'a>(keys: impl Iterator<Item = &'a TaskKey>) -> (Vec<String>, Vec<Uuid>, Vec<i32>) {
@@ -33,47 +30,43 @@ fn kinds<'a>(keys: impl Iterator<Item = &'a TaskKey>) -> (Vec<String>, Vec<Uuid>
     columns
 }
 
-async fn removed(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
+pub fn removed(writes: &mut Writes, world: &World) -> Result<(), TurnError> {
     if world.changes.tasks_removed.is_empty() {
         return Ok(());
     }
     let (kinds, subjects, generations) = kinds(world.changes.tasks_removed.iter());
     // `kind || ''` leaves only the key's index: migration 20261121180000 says why.
-    sqlx::query!(
+    part!(
+        writes as removed,
         "delete from tasks t
          using unnest($1::text[], $2::uuid[], $3::int[]) as c (kind, subject, generation)
          where t.subject = c.subject and t.generation = c.generation and t.kind || '' = c.kind",
         &kinds,
         &subjects,
         &generations,
-    )
-    .execute(db)
-    .await?;
+    );
     Ok(())
 }
 
-async fn postponed(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
+pub fn postponed(writes: &mut Writes, world: &World) -> Result<(), TurnError> {
     let rows = &world.changes.tasks_postponed;
     if rows.is_empty() {
         return Ok(());
     }
     let (kinds, subjects, generations) = kinds(rows.iter().map(|(key, _)| key));
     // `kind || ''` leaves only the key's index: migration 20261121180000 says why.
-    sqlx::query!(
-        "update tasks t set due_at = c.due_at, lease_until = null, lease_token = null
+    part!(writes as postponed, "update tasks t set due_at = c.due_at, lease_until = null, lease_token = null
          from unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) as c (kind, subject, generation, due_at)
          where t.subject = c.subject and t.generation = c.generation and t.kind || '' = c.kind",
         &kinds,
         &subjects,
         &generations,
         &column(rows, |(_, due_at)| *due_at),
-    )
-    .execute(db)
-    .await?;
+    );
     Ok(())
 }
 
-async fn added(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
+pub fn added(writes: &mut Writes, world: &World) -> Result<(), TurnError> {
     let rows = &world.changes.tasks_added;
     if rows.is_empty() {
         return Ok(());
@@ -81,8 +74,7 @@ async fn added(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
     let (once, others): (Vec<_>, Vec<_>) = rows.iter().partition(|task| task.key.kind.once());
     if !others.is_empty() {
         let (kinds, subjects, generations) = kinds(others.iter().map(|task| &task.key));
-        sqlx::query!(
-            "insert into tasks (kind, subject, generation, booking_id, due_at, detail, gateway, mass_show)
+        part!(writes as added, "insert into tasks (kind, subject, generation, booking_id, due_at, detail, gateway, mass_show)
              select * from unnest($1::text[], $2::uuid[], $3::int[], $4::uuid[], $5::timestamptz[], $6::text[],
                  $7::text[], $8::bigint[])
              on conflict do nothing",
@@ -94,15 +86,12 @@ async fn added(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
             &column(&others, |task| task.detail.clone()) as &[Option<String>],
             &column(&others, |task| gateway(world, task)),
             &column(&others, |task| mass_show(task)),
-        )
-        .execute(&mut *db)
-        .await?;
+        );
     }
     if !once.is_empty() {
         // What was tried before is there, or finished.
         let (kinds, subjects, generations) = kinds(once.iter().map(|task| &task.key));
-        sqlx::query!(
-            "insert into tasks (kind, subject, generation, booking_id, due_at, detail)
+        part!(writes as added_once, "insert into tasks (kind, subject, generation, booking_id, due_at, detail)
              select * from unnest($1::text[], $2::uuid[], $3::int[], $4::uuid[], $5::timestamptz[], $6::text[])
                  as c (kind, subject, generation, booking_id, due_at, detail)
              where not exists (select from attempts a
@@ -114,9 +103,7 @@ async fn added(db: &mut PgConnection, world: &World) -> Result<(), TurnError> {
             &column(&once, |task| task.booking.map(BookingId::uuid)) as &[Option<Uuid>],
             &column(&once, |task| task.due_at),
             &column(&once, |task| task.detail.clone()) as &[Option<String>],
-        )
-        .execute(db)
-        .await?;
+        );
     }
     Ok(())
 }
@@ -140,13 +127,14 @@ fn mass_show(task: &Task) -> i64 {
     booking.map_or(0, |booking| booking.show().as_i64())
 }
 
-async fn answers(db: &mut PgConnection, appends: &Appends) -> Result<(), TurnError> {
+pub fn answers(writes: &mut Writes, appends: &Appends) -> Result<(), TurnError> {
     let rows = &appends.attempts_answered;
     if rows.is_empty() {
         return Ok(());
     }
     let (kinds, subjects, generations) = kinds(rows.iter().map(|(key, _, _)| key));
-    sqlx::query!(
+    part!(
+        writes as answers,
         "update attempts a set answered_at = clock_timestamp(), answer = c.answer
          from unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::text[])
              as c (kind, subject, generation, attempt, answer)
@@ -157,19 +145,16 @@ async fn answers(db: &mut PgConnection, appends: &Appends) -> Result<(), TurnErr
         &generations,
         &column(rows, |(_, attempt, _)| attempt.cast_signed()),
         &column(rows, |(_, _, answer)| answer.clone()),
-    )
-    .execute(db)
-    .await?;
+    );
     Ok(())
 }
 
-async fn deliveries(db: &mut PgConnection, appends: &Appends) -> Result<(), TurnError> {
+pub fn deliveries(writes: &mut Writes, appends: &Appends) -> Result<(), TurnError> {
     let rows = &appends.deliveries;
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query!(
-        "insert into deliveries (show_id, booking_id, channel, template, language, message_id, outcome, reason,
+    part!(writes as delivered, "insert into deliveries (show_id, booking_id, channel, template, language, message_id, outcome, reason,
              attempt, at)
          select * from unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
              $7::text[], $8::text[], $9::int[], $10::timestamptz[])",
@@ -183,8 +168,6 @@ async fn deliveries(db: &mut PgConnection, appends: &Appends) -> Result<(), Turn
         &column(rows, |row| row.reason.clone()) as &[Option<String>],
         &column(rows, |row| row.attempt.cast_signed()),
         &column(rows, |row| row.at),
-    )
-    .execute(db)
-    .await?;
+    );
     Ok(())
 }

@@ -19,6 +19,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::commit::column;
 use super::rows::{BesidePayment, BookingRow, RefundRow, SeatRow, booking_id};
 use crate::claim::{Held, Wanted};
 use crate::error::TurnError;
@@ -30,7 +31,14 @@ pub async fn world(
     fresh_slots: &mut BTreeMap<(ShowId, UserId), BookingId>,
 ) -> Result<(World, Held), TurnError> {
     let mut world = World::new(OffsetDateTime::UNIX_EPOCH);
-    world.slots = slots(db, wanted, fresh_slots).await?;
+    if !wanted.slots.is_empty() {
+        if let Some((seats, now)) = new_slots_and_seats(db, wanted, fresh_slots).await? {
+            world.seats = by_key(seats);
+            world.now = now;
+            return Ok((world, Held::new()));
+        }
+        world.slots = slots(db, wanted, fresh_slots).await?;
+    }
 
     let mut ids: Vec<Uuid> = wanted
         .bookings
@@ -55,9 +63,8 @@ pub async fn world(
             seat: seat.clone(),
         }));
     }
-    for seat in seats(db, &keys.into_iter().collect::<Vec<_>>()).await? {
-        world.seats.insert(seat.key.clone(), seat);
-    }
+    let keys: Vec<SeatKey> = keys.into_iter().collect();
+    world.seats = by_key(seats(db, &keys).await?);
 
     let held = tasks(db, &wanted.tasks).await?;
 
@@ -78,46 +85,80 @@ pub async fn world(
     Ok((world, held))
 }
 
-/// Locks the slots, creating those that are missing with the booking that they will name. What a slot names
-/// counts only as far as that booking lives, so one whose hold is then refused does no harm.
+fn by_key(seats: Vec<Seat>) -> BTreeMap<SeatKey, Seat> {
+    seats
+        .into_iter()
+        .map(|seat| (seat.key.clone(), seat))
+        .collect()
+}
+
+/// Creates the slots that are missing, each with the booking that it will name, and if all of them were missing, which
+/// is how most holds begin, locks the seats in the same round trip and reads the clock after the last lock. `None`: there
+/// are slots whose bookings must be locked before any seat. What a slot names counts only as far as that booking lives,
+/// so one whose hold is then refused does no harm.
+async fn new_slots_and_seats(
+    db: &mut PgConnection,
+    wanted: &Wanted,
+    fresh: &mut BTreeMap<(ShowId, UserId), BookingId>,
+) -> Result<Option<(Vec<Seat>, OffsetDateTime)>, TurnError> {
+    let nothing_else = wanted.bookings.is_empty() && wanted.tasks.is_empty();
+    let slots: Vec<_> = wanted.slots.iter().collect();
+    let seats: Vec<_> = wanted.seats.iter().collect();
+    let rows = sqlx::query!(
+        r#"with created as (
+               insert into hold_slots (show_id, user_id, booking_id)
+               select * from unnest($1::bigint[], $2::text[], $3::uuid[]) order by 1, 2
+               on conflict (show_id, user_id) do nothing
+               returning 1
+           )
+           select all_new.yes as "all_new!", clock_timestamp() as "now!", s.show_id as "show_id?", s.seat as "seat?",
+                  s.state as "state?", s.booking_id, s.reclaim_at, s.price_minor as "price_minor?"
+           from (select count(*) = $4 as yes from created) as all_new
+           left join lateral (
+               select found.* from unnest($5::bigint[], $6::text[]) as wanted (show_id, seat)
+               cross join lateral (
+                   select show_id, seat, state, booking_id, reclaim_at, price_minor from show_seats
+                   where show_id = wanted.show_id and seat = wanted.seat and all_new.yes for update
+               ) as found
+           ) as s on true"#,
+        &column(&slots, |((show, _), _)| show.as_i64()),
+        &column(&slots, |((_, user), _)| user.0.clone()),
+        &column(&slots, |(_, booking)| booking.uuid()),
+        if nothing_else { slots.len() as i64 } else { -1 },
+        &column(&seats, |key| key.show.as_i64()),
+        &column(&seats, |key| key.seat.clone()),
+    )
+    .fetch_all(db)
+    .await?;
+    let Some(now) = rows.last().filter(|row| row.all_new).map(|row| row.now) else {
+        return Ok(None);
+    };
+    fresh.clone_from(&wanted.slots);
+    let mut locked = Vec::with_capacity(rows.len());
+    for row in rows {
+        if let (Some(show_id), Some(seat), Some(state), Some(price_minor)) =
+            (row.show_id, row.seat, row.state, row.price_minor)
+        {
+            locked.push(Seat::try_from(SeatRow {
+                show_id,
+                seat,
+                state,
+                booking_id: row.booking_id,
+                reclaim_at: row.reclaim_at,
+                price_minor,
+            })?);
+        }
+    }
+    Ok(Some((locked, now)))
+}
+
+/// Locks the slots, which are there. Those that this turn has created name the bookings that it will place.
 async fn slots(
     db: &mut PgConnection,
     wanted: &Wanted,
     fresh: &mut BTreeMap<(ShowId, UserId), BookingId>,
 ) -> Result<BTreeMap<(ShowId, UserId), BookingId>, TurnError> {
-    if wanted.slots.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let shows: Vec<i64> = wanted.slots.keys().map(|(show, _)| show.as_i64()).collect();
-    let users: Vec<String> = wanted
-        .slots
-        .keys()
-        .map(|(_, user)| user.0.clone())
-        .collect();
-    let ids: Vec<Uuid> = wanted.slots.values().map(|id| id.uuid()).collect();
-    let created = sqlx::query!(
-        r#"insert into hold_slots (show_id, user_id, booking_id)
-           select * from unnest($1::bigint[], $2::text[], $3::uuid[]) order by 1, 2
-           on conflict (show_id, user_id) do nothing
-           returning show_id, user_id, booking_id"#,
-        &shows,
-        &users,
-        &ids,
-    )
-    .fetch_all(&mut *db)
-    .await?;
-    let show = |number: i64| {
-        ShowId::try_from(number).map_err(|_| TurnError::Corrupt(format!("show {number} in a slot")))
-    };
-    for row in created {
-        fresh.insert(
-            (show(row.show_id)?, UserId(row.user_id)),
-            booking_id(row.booking_id)?,
-        );
-    }
-    if fresh.len() == wanted.slots.len() {
-        return Ok(BTreeMap::new());
-    }
+    let keys: Vec<_> = wanted.slots.keys().collect();
     let rows = sqlx::query!(
         r#"select s.show_id as "show_id!", s.user_id as "user_id!", s.booking_id as "booking_id!"
            from unnest($1::bigint[], $2::text[]) as wanted (show_id, user_id)
@@ -125,16 +166,20 @@ async fn slots(
                select show_id, user_id, booking_id from hold_slots
                where show_id = wanted.show_id and user_id = wanted.user_id for update
            ) s"#,
-        &shows,
-        &users,
+        &column(&keys, |(show, _)| show.as_i64()),
+        &column(&keys, |(_, user)| user.0.clone()),
     )
     .fetch_all(db)
     .await?;
     let mut slots = BTreeMap::new();
     for row in rows {
-        let key = (show(row.show_id)?, UserId(row.user_id));
-        if !fresh.contains_key(&key) {
-            slots.insert(key, booking_id(row.booking_id)?);
+        let show = ShowId::try_from(row.show_id)
+            .map_err(|_| TurnError::Corrupt(format!("show {} in a slot", row.show_id)))?;
+        let (key, booking) = ((show, UserId(row.user_id)), booking_id(row.booking_id)?);
+        if wanted.slots.get(&key) == Some(&booking) {
+            fresh.insert(key, booking);
+        } else {
+            slots.insert(key, booking);
         }
     }
     Ok(slots)
@@ -162,8 +207,6 @@ async fn seats(db: &mut PgConnection, keys: &[SeatKey]) -> Result<Vec<Seat>, Tur
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let shows: Vec<i64> = keys.iter().map(|key| key.show.as_i64()).collect();
-    let names: Vec<String> = keys.iter().map(|key| key.seat.clone()).collect();
     let rows = sqlx::query_as!(
         SeatRow,
         r#"select s.show_id as "show_id!", s.seat as "seat!", s.state as "state!", s.booking_id, s.reclaim_at,
@@ -173,8 +216,8 @@ async fn seats(db: &mut PgConnection, keys: &[SeatKey]) -> Result<Vec<Seat>, Tur
                select show_id, seat, state, booking_id, reclaim_at, price_minor from show_seats
                where show_id = wanted.show_id and seat = wanted.seat for update
            ) s"#,
-        &shows,
-        &names,
+        &column(keys, |key| key.show.as_i64()),
+        &column(keys, |key| key.seat.clone()),
     )
     .fetch_all(db)
     .await?;

@@ -1,4 +1,4 @@
-//! The store on PostgreSQL: one statement per table and turn, whatever the number of bookings in it.
+//! The store on PostgreSQL: a few statements per turn, whatever the number of bookings in it.
 //!
 //! READ COMMITTED with explicit locks, in one order everywhere: consumer_positions, idempotency_keys,
 //! shows, hold_slots, bookings, seats, tasks, and then appends, sorted by key. Turns of bookings lock no shows. Payments and refunds are written
@@ -18,6 +18,8 @@ mod positions;
 pub mod read;
 mod reads;
 mod rows;
+mod witness;
+mod writes;
 
 use std::sync::Arc;
 
@@ -25,7 +27,7 @@ use boxoffice_saga::identity::{BookingId, ShowId, UserId};
 use boxoffice_saga::task::TaskKind;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Postgres, Transaction};
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, watch};
 
 use crate::claim::{Appends, Claim, Claimed, Held, Wanted};
 use crate::error::TurnError;
@@ -35,6 +37,7 @@ use boxoffice_saga::world::World;
 pub use beside::Beside;
 pub use books::{Record, Whose, books_in};
 pub use positions::Owned;
+use witness::Witnesses;
 
 /// Settings of the write path's sessions. Generic plans, because array parameters would otherwise be planned
 /// anew at each call; no sequential scans, because a generic plan made while a table was empty would stay
@@ -62,8 +65,6 @@ const READING: [(&str, &str); 5] = [
 
 /// Tasks that are due later are found by looking: executors look more often than this.
 pub const SOON: time::Duration = time::Duration::seconds(5);
-/// How many changes a listener may lag behind.
-const CHANGED: usize = 4_096;
 
 /// How often tasks of each kind were added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,7 +90,7 @@ pub struct PgStore {
     pool: PgPool,
     outbox: Arc<Notify>,
     tasks: watch::Sender<News>,
-    changed: broadcast::Sender<BookingId>,
+    witnesses: Witnesses,
 }
 
 impl PgStore {
@@ -105,7 +106,7 @@ impl PgStore {
             pool,
             outbox,
             tasks: watch::Sender::default(),
-            changed: broadcast::Sender::new(CHANGED),
+            witnesses: Witnesses::default(),
         }
     }
 
@@ -119,7 +120,7 @@ impl PgStore {
             pool,
             outbox: Arc::default(),
             tasks: watch::Sender::default(),
-            changed: broadcast::Sender::new(1),
+            witnesses: Witnesses::default(),
         }
     }
 
@@ -129,10 +130,10 @@ impl PgStore {
         self.tasks.subscribe()
     }
 
-    /// The bookings of which turns of this process tell, right after their commits. Whoever lags behind loses some, and
-    /// hears of them by way of Kafka as everybody else does.
-    pub fn changed(&self) -> broadcast::Receiver<BookingId> {
-        self.changed.subscribe()
+    /// Shows `witness` the world of every turn of this process, right after its commit and before its answer. It must be
+    /// quick, and is for good.
+    pub fn show_commits(&self, witness: impl Fn(&World) + Send + Sync + 'static) {
+        self.witnesses.add(witness);
     }
 
     /// The pool, for reads that are no turns.
@@ -147,7 +148,7 @@ pub struct PgTurn {
     transaction: Transaction<'static, Postgres>,
     outbox: Arc<Notify>,
     tasks: watch::Sender<News>,
-    changed: broadcast::Sender<BookingId>,
+    witnesses: Witnesses,
     /// Slots that this turn created, with the booking that they name.
     fresh_slots: std::collections::BTreeMap<(ShowId, UserId), BookingId>,
     /// Keys that this turn created and that nobody else can see yet.
@@ -164,7 +165,7 @@ impl Store for PgStore {
             transaction,
             outbox: self.outbox.clone(),
             tasks: self.tasks.clone(),
-            changed: self.changed.clone(),
+            witnesses: self.witnesses.clone(),
             fresh_slots: std::collections::BTreeMap::new(),
             fresh_keys: Vec::new(),
         })
@@ -173,9 +174,9 @@ impl Store for PgStore {
 
 impl OpenTurn for PgTurn {
     async fn claim(&mut self, claim: &Claim) -> Result<Claimed, TurnError> {
-        claim::positions(&mut self.transaction, &claim.positions).await?;
-        let keys = claim::keys(&mut self.transaction, &claim.keys, &mut self.fresh_keys).await?;
-        let known = claim::events(&mut self.transaction, &claim.events).await?;
+        let db = &mut self.transaction;
+        let known = claim::positions_and_events(db, &claim.positions, &claim.events).await?;
+        let keys = claim::keys(db, &claim.keys, &mut self.fresh_keys).await?;
         Ok(Claimed { known, keys })
     }
 
@@ -196,10 +197,7 @@ impl OpenTurn for PgTurn {
         if news {
             self.outbox.notify_one();
         }
-        for event in &world.changes.events {
-            // Nobody may listen.
-            let _ = self.changed.send(event.booking_id);
-        }
+        self.witnesses.see(world);
         let soon = world.now + SOON;
         let due = || {
             let added = world.changes.tasks_added.iter();

@@ -96,7 +96,7 @@ impl super::PgStore {
             reason = "the turn of a consumer with rows of its own begins with its positions"
         )]
         let mut transaction = self.pool.begin().await?;
-        claim::positions(&mut transaction, positions).await?;
+        claim::positions_and_events(&mut transaction, positions, &[]).await?;
         Ok(transaction)
     }
 
