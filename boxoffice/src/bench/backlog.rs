@@ -11,8 +11,8 @@ use clap::Args;
 use tokio::task::JoinSet;
 
 use super::floor::Stands;
-use super::load::{Client, Halls, PRICE, Times, empty, fresh_id, us};
-use super::report::{Level, Report, Spread};
+use super::load::{Client, Halls, PRICE, Times, fresh_id, us};
+use super::report::{Figure, Level, Report, Spread, Unit};
 use super::rig::{Rig, Wanted, says};
 use crate::extent;
 use crate::failure::Failure;
@@ -96,28 +96,26 @@ async fn measure(backlog: &Backlog, rig: &Rig) -> anyhow::Result<Report> {
     // What has come meanwhile was decided too.
     let decided = waiting as f64 + f64::from(backlog.rate) * took.as_secs_f64();
     let per_second = decided / took.as_secs_f64();
-    let mut level = Level {
+    let level = Level {
         load: format!("{} a second, away for {} s", backlog.rate, backlog.away),
         floor,
         units: decided as usize,
         per_second,
         times_ms: vec![("webhook acknowledged".to_owned(), Spread::of(&times.ack))],
-        cost: before.until(&after, decided as usize),
+        figures: vec![
+            Figure::time("caught up after", took),
+            Figure::new(
+                "decided, against the rate at which they came",
+                per_second / f64::from(backlog.rate),
+                Unit::Times,
+            ),
+            Figure::new("payments in all", sent as f64, Unit::Count),
+            Figure::new("waited at most", most as f64, Unit::Count),
+        ],
+        cost: Some(before.until(&after, decided as usize)),
         ..Level::default()
     };
-    let mut caught_up = empty()?;
-    caught_up.saturating_record(us(took));
-    level
-        .times_ms
-        .push(("caught up after".to_owned(), Spread::of(&caught_up)));
     says(!backlog.json, &level.in_words(report.stands));
-    says(
-        !backlog.json,
-        &format!(
-            "{sent} payments; at most {most} waited; decided at {:.1} times the rate at which they came",
-            per_second / f64::from(backlog.rate)
-        ),
-    );
     report.levels.push(level);
     report.audit = rig.audit().await?;
     Ok(report)

@@ -7,7 +7,8 @@ use clap::Args;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::report::Report;
+use super::floor::Floor;
+use super::report::{Figure, Report};
 use crate::failure::Failure;
 use crate::terminal;
 
@@ -67,7 +68,8 @@ fn read(path: &Path) -> Result<Report, Failure> {
     serde_json::from_slice(&text).map_err(|error| unread(&error))
 }
 
-/// Everything in a report that can be compared: by name, its value in each round, scaled to the reference machine.
+/// Everything in a report that can be compared: by name, its value in each round, scaled to the reference machine; and what
+/// the machine did alone, as it is.
 fn measures(report: &Report) -> BTreeMap<String, Vec<f64>> {
     let mut measures: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for level in &report.levels {
@@ -78,11 +80,34 @@ fn measures(report: &Report) -> BTreeMap<String, Vec<f64>> {
             let name = format!("{}, {what}", level.load);
             measures.entry(name).or_default().push(value);
         };
-        add("a second", level.per_second / scale);
-        add("µs of CPU each", level.cost.cpu_us_all * scale);
+        let Floor {
+            http,
+            produce,
+            confirm,
+            hold,
+        } = level.floor;
+        let floors = [
+            ("HTTP", http),
+            ("produce", produce),
+            ("confirm", confirm),
+            ("hold", hold),
+        ];
+        for (what, value) in floors.into_iter().filter(|(_, value)| *value > 0.0) {
+            add(&format!("the machine alone, {what} a second"), value);
+        }
+        if level.per_second > 0.0 {
+            add("a second", level.per_second / scale);
+        }
+        if let Some(cost) = &level.cost {
+            add("µs of CPU each", cost.cpu_us_all * scale);
+        }
         for (name, spread) in &level.times_ms {
             add(&format!("{name}, ms at p50"), spread.p50 * scale);
             add(&format!("{name}, ms at p99"), spread.p99 * scale);
+        }
+        for Figure { name, value, unit } in &level.figures {
+            let name = format!("{name}{}", unit.in_words());
+            add(&name, unit.scaled(*value, scale));
         }
     }
     measures
@@ -108,7 +133,7 @@ fn median(values: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::Level;
+    use super::super::report::{Level, Unit};
     use super::*;
 
     #[test]
@@ -118,6 +143,10 @@ mod tests {
             let mut level = Level {
                 load: "16 at a time".to_owned(),
                 per_second,
+                figures: vec![
+                    Figure::new("gap", 200.0 / machine, Unit::Milliseconds),
+                    Figure::new("memory", 70.0, Unit::Mebibytes),
+                ],
                 ..Level::default()
             };
             let reference = super::super::floor::REFERENCE;
@@ -128,11 +157,19 @@ mod tests {
             report.levels.push(level);
         }
         let measures = measures(&report);
-        let rates = &measures["16 at a time, a second"];
-        assert!(
-            rates.iter().all(|rate| (rate - 1_000.0).abs() < 1e-6),
-            "{rates:?}"
-        );
+        for (name, same) in [
+            ("16 at a time, a second", 1_000.0),
+            ("16 at a time, gap ms", 200.0),
+            ("16 at a time, memory MiB", 70.0),
+        ] {
+            let values = &measures[name];
+            assert!(
+                values.iter().all(|value| (value - same).abs() < 1e-6),
+                "{name}: {values:?}"
+            );
+        }
+        // The machine's own four, and nothing about the cost, which nobody measured.
+        assert_eq!(measures.len(), 3 + 4, "{measures:?}");
     }
 
     #[test]

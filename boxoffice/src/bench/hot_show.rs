@@ -201,7 +201,7 @@ async fn rush(
                 Spread::of(&ordinary),
             ),
         ],
-        cost: before.until(&after, told.len()),
+        cost: Some(before.until(&after, told.len())),
         ..Level::default()
     }])
 }

@@ -163,7 +163,7 @@ fn level(load: &str, took: Duration, times: &Histogram<u64>, cost: Cost) -> Leve
         units: times.len() as usize,
         per_second: times.len() as f64 / took.as_secs_f64(),
         times_ms: vec![("acknowledged".to_owned(), Spread::of(times))],
-        cost,
+        cost: Some(cost),
         ..Level::default()
     }
 }

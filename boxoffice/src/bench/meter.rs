@@ -53,6 +53,27 @@ pub struct Cost {
     pub kafka_bytes: f64,
 }
 
+impl Cost {
+    /// As a person reads it.
+    pub fn in_words(&self) -> String {
+        let by_process: Vec<String> = self
+            .cpu_us
+            .iter()
+            .map(|(name, us)| format!("{name} {us:.0}"))
+            .collect();
+        format!(
+            "  each: {:.0} µs of CPU ({}), {:.2} statements, {:.3} commits, {:.0} bytes of WAL, {:.2} records and {:.0} bytes in Kafka",
+            self.cpu_us_all,
+            by_process.join(", "),
+            self.statements,
+            self.commits,
+            self.wal_bytes,
+            self.kafka_records,
+            self.kafka_bytes,
+        )
+    }
+}
+
 impl Reading {
     /// Reads everything. `records` is the sum of the topics' end offsets.
     ///

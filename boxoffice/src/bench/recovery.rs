@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 use tokio::task::JoinSet;
 
 use super::floor::Stands;
-use super::load::{Client, Halls, Held, PRICE, empty, fresh_id, us};
-use super::report::{Level, Report, Spread};
+use super::load::{Client, Halls, Held, PRICE, fresh_id};
+use super::report::{Figure, Level, Report};
 use super::rig::{Rig, Wanted, says};
 use crate::demo::Stage;
 use crate::failure::Failure;
@@ -170,18 +170,13 @@ fn level(
             within as f64 >= 0.9 * rate * STEP.as_secs_f64()
         })
         .unwrap_or(seconds);
-    let one = |time: Duration| {
-        let mut times = empty()?;
-        times.saturating_record(us(time));
-        anyhow::Ok(Spread::of(&times))
-    };
     Ok(Level {
         load: format!("{victim} killed"),
         units: confirmed.len(),
         per_second: rate,
-        times_ms: vec![
-            ("longest gap".to_owned(), one(gap)?),
-            ("90 % of the rate after".to_owned(), one(recovered)?),
+        figures: vec![
+            Figure::time("longest gap", gap),
+            Figure::time("90 % of the rate after", recovered),
         ],
         ..Level::default()
     })

@@ -36,14 +36,94 @@ pub struct Level {
     pub floor: Floor,
     /// Bookings, webhooks or polls that were measured.
     pub units: usize,
-    /// Of these in a second.
+    /// Of these in a second. 0: no rate was measured.
     pub per_second: f64,
     /// In milliseconds.
     pub times_ms: Vec<(String, Spread)>,
-    /// Of each.
-    pub cost: Cost,
-    /// Resident memory of every role in one process, in KiB.
-    pub resident_kib: u64,
+    /// What is one number.
+    #[serde(default)]
+    pub figures: Vec<Figure>,
+    /// Of each, where that was measured.
+    pub cost: Option<Cost>,
+    /// Resident memory of every role in one process, in KiB, where that was measured.
+    pub resident_kib: Option<u64>,
+}
+
+/// One number.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Figure {
+    /// Of what.
+    pub name: String,
+    /// In its unit.
+    pub value: f64,
+    /// Which.
+    pub unit: Unit,
+}
+
+/// What a figure is counted in, which says how it scales.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unit {
+    /// Milliseconds: longer on a slower machine.
+    #[serde(rename = "ms")]
+    Milliseconds,
+    /// So many a second: fewer on a slower machine.
+    #[serde(rename = "/s")]
+    PerSecond,
+    /// Bytes: the same on every machine, as are the others below.
+    #[serde(rename = "bytes")]
+    Bytes,
+    /// Mebibytes.
+    #[serde(rename = "MiB")]
+    Mebibytes,
+    /// A share of a hundred.
+    #[serde(rename = "%")]
+    Percent,
+    /// So many times something.
+    #[serde(rename = "times")]
+    Times,
+    /// Things.
+    #[serde(rename = "")]
+    Count,
+}
+
+impl Unit {
+    /// A value of this unit, as it would be on the reference machine; `machine` is how much of it this one is.
+    pub fn scaled(self, value: f64, machine: f64) -> f64 {
+        match self {
+            Self::Milliseconds => value * machine,
+            Self::PerSecond => value / machine,
+            Self::Bytes | Self::Mebibytes | Self::Percent | Self::Times | Self::Count => value,
+        }
+    }
+
+    /// As it stands behind a number.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Milliseconds => " ms",
+            Self::PerSecond => "/s",
+            Self::Bytes => " bytes",
+            Self::Mebibytes => " MiB",
+            Self::Percent => " %",
+            Self::Times => " times",
+            Self::Count => "",
+        }
+    }
+}
+
+impl Figure {
+    /// One.
+    pub fn new(name: &str, value: f64, unit: Unit) -> Self {
+        Self {
+            name: name.to_owned(),
+            value,
+            unit,
+        }
+    }
+
+    /// A time.
+    pub fn time(name: &str, time: Duration) -> Self {
+        Self::new(name, time.as_secs_f64() * 1_000.0, Unit::Milliseconds)
+    }
 }
 
 /// Of a distribution, in milliseconds.
@@ -100,10 +180,9 @@ impl Level {
         cost: Cost,
         rig: &Rig,
     ) -> Self {
-        let pid = rig.all.as_ref().map_or(0, |part| part.pid());
+        let all = rig.all.as_ref();
         Self {
             load: load.to_owned(),
-            floor: Floor::default(),
             units,
             per_second: units as f64 / took.as_secs_f64(),
             times_ms: vec![
@@ -111,8 +190,9 @@ impl Level {
                 ("webhook acknowledged".to_owned(), Spread::of(&times.ack)),
                 ("sent → confirmed".to_owned(), Spread::of(&times.confirmed)),
             ],
-            cost,
-            resident_kib: resident_kib(pid).unwrap_or_default(),
+            cost: Some(cost),
+            resident_kib: all.and_then(|part| resident_kib(part.pid()).ok()),
+            ..Self::default()
         }
     }
 
@@ -126,39 +206,36 @@ impl Level {
                 String::new()
             }
         };
-        let mut text = format!(
-            "{}: {:.0}/s{}\n",
-            self.load,
-            self.per_second,
-            scaled(self.per_second / scale)
-        );
+        let mut lines = vec![match self.per_second > 0.0 {
+            true => format!(
+                "{}: {:.0}/s{}",
+                self.load,
+                self.per_second,
+                scaled(self.per_second / scale)
+            ),
+            false => format!("{}:", self.load),
+        }];
         for (name, spread) in &self.times_ms {
-            text += &format!(
-                "  {name}: p50 {:.1} ms{}, p99 {:.1} ms{}, p99.9 {:.1} ms, longest {:.1} ms\n",
+            lines.push(format!(
+                "  {name}: p50 {:.1} ms{}, p99 {:.1} ms{}, p99.9 {:.1} ms, longest {:.1} ms",
                 spread.p50,
                 scaled(spread.p50 * scale),
                 spread.p99,
                 scaled(spread.p99 * scale),
                 spread.p999,
                 spread.max
-            );
+            ));
         }
-        let by_process: Vec<String> = self
-            .cost
-            .cpu_us
-            .iter()
-            .map(|(name, us)| format!("{name} {us:.0}"))
-            .collect();
-        text += &format!(
-            "  each: {:.0} µs of CPU ({}), {:.2} statements, {:.3} commits, {:.0} bytes of WAL, {:.2} records and {:.0} bytes in Kafka\n",
-            self.cost.cpu_us_all,
-            by_process.join(", "),
-            self.cost.statements,
-            self.cost.commits,
-            self.cost.wal_bytes,
-            self.cost.kafka_records,
-            self.cost.kafka_bytes,
-        );
-        text + &format!("  boxoffice has {} MiB", self.resident_kib / 1_024)
+        for Figure { name, value, unit } in &self.figures {
+            let scaled = match unit {
+                Unit::Milliseconds | Unit::PerSecond => scaled(unit.scaled(*value, scale)),
+                _ => String::new(),
+            };
+            lines.push(format!("  {name}: {value:.1}{}{scaled}", unit.in_words()));
+        }
+        lines.extend(self.cost.as_ref().map(Cost::in_words));
+        let resident = self.resident_kib.map(|kib| kib / 1_024);
+        lines.extend(resident.map(|mib| format!("  boxoffice has {mib} MiB")));
+        lines.join("\n")
     }
 }
