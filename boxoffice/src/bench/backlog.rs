@@ -2,16 +2,17 @@
 //! catch up?
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use boxoffice_producers::topics::PAYMENTS_WEBHOOKS;
 use clap::Args;
-use tokio::task::JoinSet;
+use hdrhistogram::Histogram;
 
+use super::crowd::Crowd;
 use super::floor::Stands;
-use super::load::{Client, Halls, PRICE, Times, fresh_id, us};
+use super::load::{Client, Halls, PRICE, empty, fresh_id, together, us};
 use super::report::{Figure, Level, Report, Spread, Unit};
 use super::rig::{Rig, Wanted, says};
 use crate::extent;
@@ -41,6 +42,8 @@ const OTHERS: [&str; 3] = [
 const PATIENCE: Duration = Duration::from_secs(600);
 /// What is under way at any moment is no backlog: so many milliseconds' worth.
 const UNDER_WAY_MS: u32 = 500;
+/// The pause between two looks at how much waits.
+const STEP: Duration = Duration::from_millis(100);
 
 /// Measures.
 ///
@@ -66,9 +69,10 @@ async fn measure(backlog: &Backlog, rig: &Rig) -> anyhow::Result<Report> {
             backlog.rate as usize * (backlog.away as usize * 4 + 60),
         )
         .await?;
-    let over = Arc::new(AtomicBool::new(false));
-    let customers = customers(backlog, rig, &halls, &over).await?;
-    tokio::time::sleep(Duration::from_secs(backlog.away)).await;
+    let mut crowd = customers(backlog, rig, &halls).await?;
+    crowd
+        .until(Instant::now() + Duration::from_secs(backlog.away))
+        .await?;
     let waiting = behind(rig).await?;
     let before = rig.reading().await?;
     let since = Instant::now();
@@ -87,12 +91,11 @@ async fn measure(backlog: &Backlog, rig: &Rig) -> anyhow::Result<Report> {
             since.elapsed() < PATIENCE,
             "it did not catch up within ten minutes"
         );
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        crowd.until(Instant::now() + STEP).await?;
     }
     let took = since.elapsed();
     let after = rig.reading().await?;
-    over.store(true, Ordering::Relaxed);
-    let (times, sent) = together(customers).await?;
+    let times = together(&crowd.end().await?)?;
     // What has come meanwhile was decided too.
     let decided = waiting as f64 + f64::from(backlog.rate) * took.as_secs_f64();
     let per_second = decided / took.as_secs_f64();
@@ -101,7 +104,7 @@ async fn measure(backlog: &Backlog, rig: &Rig) -> anyhow::Result<Report> {
         floor,
         units: decided as usize,
         per_second,
-        times_ms: vec![("webhook acknowledged".to_owned(), Spread::of(&times.ack))],
+        times_ms: vec![("webhook acknowledged".to_owned(), Spread::of(&times))],
         figures: vec![
             Figure::time("caught up after", took),
             Figure::new(
@@ -109,7 +112,7 @@ async fn measure(backlog: &Backlog, rig: &Rig) -> anyhow::Result<Report> {
                 per_second / f64::from(backlog.rate),
                 Unit::Times,
             ),
-            Figure::new("payments in all", sent as f64, Unit::Count),
+            Figure::new("payments in all", times.len() as f64, Unit::Count),
             Figure::new("waited at most", most as f64, Unit::Count),
         ],
         cost: Some(before.until(&after, decided as usize)),
@@ -121,25 +124,22 @@ async fn measure(backlog: &Backlog, rig: &Rig) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-type Customers = JoinSet<anyhow::Result<(Times, u64)>>;
-
 /// Holds and payments, whatever becomes of them.
 async fn customers(
     backlog: &Backlog,
     rig: &Rig,
     halls: &Arc<Halls>,
-    over: &Arc<AtomicBool>,
-) -> anyhow::Result<Customers> {
+) -> anyhow::Result<Crowd<Histogram<u64>>> {
     let start = Instant::now() + Duration::from_millis(500);
     let rate = f64::from(backlog.rate);
     let next = Arc::new(AtomicU64::new(0));
-    let mut customers = JoinSet::new();
+    let mut crowd = Crowd::new();
     for nth in 0..256 {
         let mut client = Client::connect(&rig.stage, fresh_id(nth)).await?;
-        let (halls, next, over) = (halls.clone(), next.clone(), over.clone());
-        customers.spawn(async move {
-            let (mut times, mut sent) = (Times::new()?, 0);
-            while !over.load(Ordering::Relaxed) {
+        let (halls, next, gate) = (halls.clone(), next.clone(), crowd.gate());
+        crowd.join(async move {
+            let mut times = empty()?;
+            while gate.is_open() {
                 let nth = next.fetch_add(1, Ordering::Relaxed);
                 let due = start + Duration::from_secs_f64(nth as f64 / rate);
                 tokio::time::sleep_until(due.into()).await;
@@ -147,23 +147,12 @@ async fn customers(
                 let held = client.hold(show, &seats).await?;
                 let since = Instant::now();
                 client.webhook(&held, 2 * PRICE).await?;
-                times.ack.saturating_record(us(since.elapsed()));
-                sent += 1;
+                times.saturating_record(us(since.elapsed()));
             }
-            anyhow::Ok((times, sent))
+            Ok(times)
         });
     }
-    Ok(customers)
-}
-
-async fn together(mut customers: Customers) -> anyhow::Result<(Times, u64)> {
-    let (mut times, mut sent) = (Times::new()?, 0);
-    while let Some(ended) = customers.join_next().await {
-        let (theirs, count) = ended??;
-        times.add(&theirs)?;
-        sent += count;
-    }
-    Ok((times, sent))
+    Ok(crowd)
 }
 
 /// How many webhooks the coordinator has not come to.

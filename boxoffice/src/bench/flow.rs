@@ -1,12 +1,12 @@
 //! `flow`: hold two seats over HTTP, post the signed webhook, see `CONFIRMED` over HTTP.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use tokio::task::JoinSet;
 
+use super::crowd::Crowd;
 use super::floor::Stands;
 use super::load::{self, Client, Halls, Times, fresh_id};
 use super::report::{Level, Report};
@@ -117,51 +117,28 @@ async fn closed(
     seconds: Duration,
     statements: bool,
 ) -> anyhow::Result<Level> {
-    let (measuring, over) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicBool::new(false)),
-    );
-    let mut customers = JoinSet::new();
+    let mut crowd = Crowd::new();
     for nth in 0..at_once {
         let mut client = Client::connect(&rig.stage, fresh_id(nth)).await?;
-        let (halls, measuring, over) = (halls.clone(), measuring.clone(), over.clone());
-        customers.spawn(async move {
+        let (halls, gate) = (halls.clone(), crowd.gate());
+        crowd.join(async move {
             let mut times = Times::new()?;
-            while !over.load(Ordering::Relaxed) {
-                let counted = measuring.load(Ordering::Relaxed);
+            while gate.is_open() {
+                let counted = gate.counts();
                 let took = client.book(&halls).await?;
-                if counted && !over.load(Ordering::Relaxed) {
+                if counted && gate.is_open() {
                     took.record(&mut times, Duration::ZERO);
                 }
             }
-            anyhow::Ok(times)
+            Ok(times)
         });
     }
-    let failed = async {
-        // Nobody ends before the time, unless something went wrong.
-        while let Some(ended) = customers.join_next().await {
-            ended??;
-        }
-        anyhow::Ok(())
-    };
-    tokio::select! {
-        ended = failed => { ended?; anyhow::bail!("the customers went away") }
-        () = tokio::time::sleep(warm_up) => {}
-    }
-    let before = rig.reading().await?;
-    let since = Instant::now();
-    measuring.store(true, Ordering::Relaxed);
-    tokio::time::sleep(seconds).await;
-    over.store(true, Ordering::Relaxed);
-    let took = since.elapsed();
-    let after = rig.reading().await?;
-    let mut times = Times::new()?;
-    while let Some(ended) = customers.join_next().await {
-        times.add(&ended??)?;
-    }
+    let measured = crowd.measured(rig, None, warm_up, seconds).await?;
+    let (before, after) = (&measured.before, &measured.after);
+    let times = Times::of_all(&measured.said)?;
     let bookings = times.confirmed.len() as usize;
     if statements {
-        for (share, ms, calls, text) in before.heaviest(&after, 25) {
+        for (share, ms, calls, text) in before.heaviest(after, 25) {
             let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
             let text: String = text.chars().take(150).collect();
             eprintln!("{:5.1} % {ms:8.3} ms × {calls:7}  {text}", share * 100.0);
@@ -170,9 +147,9 @@ async fn closed(
     Ok(Level::of(
         &format!("{at_once} at a time"),
         bookings,
-        took,
+        measured.took,
         &times,
-        before.until(&after, bookings),
+        before.until(after, bookings),
         rig,
     ))
 }
@@ -189,17 +166,17 @@ async fn open(
     let start = Instant::now() + Duration::from_millis(500);
     let (counted, until) = (start + warm_up, start + warm_up + seconds);
     let next = Arc::new(AtomicU64::new(0));
-    let mut customers = JoinSet::new();
+    let mut crowd = Crowd::new();
     for nth in 0..CONNECTIONS {
         let mut client = Client::connect(&rig.stage, fresh_id(nth)).await?;
         let (halls, next) = (halls.clone(), next.clone());
-        customers.spawn(async move {
+        crowd.join(async move {
             let mut times = Times::new()?;
             loop {
                 let nth = next.fetch_add(1, Ordering::Relaxed);
                 let due = start + Duration::from_secs_f64(nth as f64 / f64::from(rate));
                 if due >= until {
-                    return anyhow::Ok(times);
+                    return Ok(times);
                 }
                 tokio::time::sleep_until(due.into()).await;
                 let late = due.elapsed();
@@ -210,16 +187,13 @@ async fn open(
             }
         });
     }
-    tokio::time::sleep_until(counted.into()).await;
+    crowd.until(counted).await?;
     let before = rig.reading().await?;
-    tokio::time::sleep(seconds / 2).await;
+    crowd.until(counted + seconds / 2).await?;
     sqlx::query("checkpoint")
         .execute(&rig.stage.database)
         .await?;
-    let mut times = Times::new()?;
-    while let Some(ended) = customers.join_next().await {
-        times.add(&ended??)?;
-    }
+    let times = Times::of_all(&crowd.all().await?)?;
     let after = rig.reading().await?;
     let bookings = times.confirmed.len() as usize;
     let cost = before.until(&after, bookings);

@@ -3,23 +3,24 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use boxoffice_booking_api::shows::{NewShow, create_show, put_on_sale};
 use boxoffice_saga::identity::ShowId;
 use clap::Args;
+use hdrhistogram::Histogram;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
 use super::connection::Connection;
+use super::crowd::{Crowd, Gate};
 use super::floor::Stands;
-use super::load::{Client, Halls, empty, fresh_id, host, us};
+use super::load::{Client, Halls, empty, fresh_id, host, together, us};
 use super::report::{Level, Report, Spread};
-use super::rig::{Part, Rig, Wanted, says};
+use super::rig::{Rig, Wanted, says};
 use crate::demo::{Stage, clock};
 use crate::failure::Failure;
 
@@ -62,8 +63,8 @@ pub async fn run(hot: &HotShow) -> Result<Report, Failure> {
 
 async fn measure(hot: &HotShow, rig: &Rig) -> anyhow::Result<Report> {
     let mut report = Report::new("hot-show", Stands::HttpAndHolds);
-    let (one, first) = api(rig).await?;
-    let (other, second) = api(rig).await?;
+    let (one, first) = rig.another_api().await?;
+    let (other, second) = rig.another_api().await?;
     let doors = [host(&rig.stage.target.api).to_owned(), first, second];
     let halls = Arc::new(Halls::new()?);
     halls.make(&rig.stage, 1).await?;
@@ -90,16 +91,6 @@ async fn measure(hot: &HotShow, rig: &Rig) -> anyhow::Result<Report> {
     drop((one, other));
     report.audit = rig.audit().await?;
     Ok(report)
-}
-
-/// Another process of the API.
-async fn api(rig: &Rig) -> anyhow::Result<(Part, String)> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    let listen = listener.local_addr()?.to_string();
-    drop(listener);
-    let part = rig.part(&["api"], &[("BOXOFFICE_API__LISTEN", &listen)])?;
-    rig.answers(&format!("http://{listen}/readyz")).await?;
-    Ok((part, listen))
 }
 
 async fn deadlocks(stage: &Stage) -> anyhow::Result<i64> {
@@ -157,10 +148,12 @@ async fn rush(
             })
         });
     }
-    let done = Arc::new(AtomicBool::new(false));
-    let beside = tokio::spawn(ordinary(rig.stage.clone(), halls.clone(), done.clone()));
+    let mut beside = Crowd::new();
+    beside.join(ordinary(rig.stage.clone(), halls.clone(), beside.gate()));
     // The ordinary show has begun to sell.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    beside
+        .until(Instant::now() + Duration::from_millis(300))
+        .await?;
     let before = rig.reading().await?;
     ready.wait().await;
     let mut told = Vec::with_capacity(hot.people);
@@ -168,8 +161,7 @@ async fn rush(
         told.push(ended??);
     }
     let after = rig.reading().await?;
-    done.store(true, Ordering::Relaxed);
-    let ordinary = beside.await??;
+    let ordinary = together(&beside.end().await?)?;
     fair(&told, &names)?;
 
     let (mut all, mut winners) = (empty()?, empty()?);
@@ -249,13 +241,13 @@ fn fair(told: &[Told], names: &[String]) -> anyhow::Result<()> {
 async fn ordinary(
     stage: Arc<Stage>,
     halls: Arc<Halls>,
-    done: Arc<AtomicBool>,
-) -> anyhow::Result<hdrhistogram::Histogram<u64>> {
+    gate: Arc<Gate>,
+) -> anyhow::Result<Histogram<u64>> {
     let mut times = empty()?;
     let mut client = Client::connect(&stage, fresh_id(0)).await?;
     let start = Instant::now();
     for nth in 0.. {
-        if done.load(Ordering::Relaxed) {
+        if !gate.is_open() {
             break;
         }
         let due = start + Duration::from_millis(1_000 / ORDINARY_PER_SECOND * nth);

@@ -2,17 +2,17 @@
 //! started, and takes note of all of them before the promises are evaluated.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use hdrhistogram::Histogram;
-use tokio::task::JoinSet;
 
 use super::bare;
 use super::connection::Connection;
+use super::crowd::Crowd;
 use super::floor::Stands;
-use super::load::{empty, fresh_id, host, us};
+use super::load::{empty, fresh_id, host, together, us};
 use super::meter::Cost;
 use super::report::{Level, Report, Spread};
 use super::rig::{Rig, Wanted, says};
@@ -83,37 +83,27 @@ async fn closed(
     load: &str,
     other: Option<u32>,
 ) -> anyhow::Result<Level> {
-    let (measuring, over) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicBool::new(false)),
-    );
-    let mut senders = JoinSet::new();
+    let mut crowd = Crowd::new();
     for nth in 0..ingest.at_once {
         let mut sender = Sender::connect(&rig.stage, door, fresh_id(nth)).await?;
-        let (measuring, over) = (measuring.clone(), over.clone());
-        senders.spawn(async move {
+        let gate = crowd.gate();
+        crowd.join(async move {
             let mut times = empty()?;
-            while !over.load(Ordering::Relaxed) {
+            while gate.is_open() {
                 let since = Instant::now();
                 sender.send().await?;
-                if measuring.load(Ordering::Relaxed) && !over.load(Ordering::Relaxed) {
+                if gate.counts() {
                     times.saturating_record(us(since.elapsed()));
                 }
             }
-            anyhow::Ok(times)
+            Ok(times)
         });
     }
-    tokio::time::sleep(Duration::from_secs(ingest.seconds) / 4).await;
-    let before = rig.reading_with(other).await?;
-    let since = Instant::now();
-    measuring.store(true, Ordering::Relaxed);
-    tokio::time::sleep(Duration::from_secs(ingest.seconds)).await;
-    over.store(true, Ordering::Relaxed);
-    let took = since.elapsed();
-    let after = rig.reading_with(other).await?;
-    let times = together(senders).await?;
-    let cost = before.until(&after, times.len() as usize);
-    Ok(level(load, took, &times, cost))
+    let seconds = Duration::from_secs(ingest.seconds);
+    let measured = crowd.measured(rig, other, seconds / 4, seconds).await?;
+    let times = together(&measured.said)?;
+    let cost = measured.before.until(&measured.after, times.len() as usize);
+    Ok(level(load, measured.took, &times, cost))
 }
 
 /// As many a second as asked for, whatever becomes of them: each counts from when it was to be sent.
@@ -121,17 +111,17 @@ async fn paced(ingest: &Ingest, rig: &Rig, door: &str, rate: f64) -> anyhow::Res
     let start = Instant::now() + Duration::from_millis(200);
     let until = start + Duration::from_secs(ingest.seconds);
     let next = Arc::new(AtomicU64::new(0));
-    let mut senders = JoinSet::new();
+    let mut crowd = Crowd::new();
     for nth in 0..4 * ingest.at_once {
         let mut sender = Sender::connect(&rig.stage, door, fresh_id(nth)).await?;
         let next = next.clone();
-        senders.spawn(async move {
+        crowd.join(async move {
             let mut times = empty()?;
             loop {
                 let nth = next.fetch_add(1, Ordering::Relaxed);
                 let due = start + Duration::from_secs_f64(nth as f64 / rate);
                 if due >= until {
-                    return anyhow::Ok(times);
+                    return Ok(times);
                 }
                 tokio::time::sleep_until(due.into()).await;
                 sender.send().await?;
@@ -140,21 +130,11 @@ async fn paced(ingest: &Ingest, rig: &Rig, door: &str, rate: f64) -> anyhow::Res
         });
     }
     let before = rig.reading().await?;
-    let times = together(senders).await?;
+    let times = together(&crowd.all().await?)?;
     let took = start.elapsed();
     let after = rig.reading().await?;
     let cost = before.until(&after, times.len() as usize);
     Ok(level("a third of that", took, &times, cost))
-}
-
-async fn together(
-    mut senders: JoinSet<anyhow::Result<Histogram<u64>>>,
-) -> anyhow::Result<Histogram<u64>> {
-    let mut times = empty()?;
-    while let Some(ended) = senders.join_next().await {
-        times.add(ended??)?;
-    }
-    Ok(times)
 }
 
 fn level(load: &str, took: Duration, times: &Histogram<u64>, cost: Cost) -> Level {

@@ -2,7 +2,6 @@
 //! through the simulator, which takes its time for every answer.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,9 +12,9 @@ use hdrhistogram::Histogram;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use sqlx::Row;
-use tokio::task::JoinSet;
 
 use super::connection::Connection;
+use super::crowd::Crowd;
 use super::floor::Stands;
 use super::load::{Client, Halls, Held, PRICE, SHOWS, Times, empty, fresh_id, host};
 use super::report::{Level, Report, Spread};
@@ -107,30 +106,25 @@ async fn closed(
     halls: &Arc<Halls>,
     at_once: usize,
 ) -> anyhow::Result<Level> {
-    let (measuring, over) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicBool::new(false)),
-    );
     let lapsing = Arc::new(Mutex::new(VecDeque::<Lapsing>::new()));
     let key = rig.ground.config.simulator.api_key.expose_secret();
     let headers = format!(
         "authorization: Bearer {key}\r\ncontent-type: application/x-www-form-urlencoded\r\n"
     );
-    let mut customers = JoinSet::new();
+    let mut crowd = Crowd::new();
     for nth in 0..at_once {
         let mut client = Client::connect(&rig.stage, fresh_id(nth)).await?;
         let mut gateway = Connection::open(host(&rig.stage.target.simulator)).await?;
-        let (halls, lapsing) = (halls.clone(), lapsing.clone());
-        let (measuring, over) = (measuring.clone(), over.clone());
+        let (halls, lapsing, gate) = (halls.clone(), lapsing.clone(), crowd.gate());
         let headers = headers.clone();
-        customers.spawn(async move {
+        crowd.join(async move {
             let mut times = Times::new()?;
             let mut count = 0_usize;
             for turn in 0_usize.. {
-                if over.load(Ordering::Relaxed) {
+                if !gate.is_open() {
                     break;
                 }
-                let counted = measuring.load(Ordering::Relaxed);
+                let counted = gate.counts();
                 // Ten customers: three come late, and three of the other seven have their seats.
                 let took = if turn % 10 < 3 {
                     let (show, seats) = halls.next().await?;
@@ -155,40 +149,35 @@ async fn closed(
                 } else {
                     client.book(&halls).await?
                 };
-                if counted && !over.load(Ordering::Relaxed) {
+                if counted && gate.is_open() {
                     took.record(&mut times, Duration::ZERO);
                     count += 1;
                 }
             }
-            anyhow::Ok((times, count))
+            Ok((times, count))
         });
     }
-    tokio::time::sleep(Duration::from_secs(late.warm_up)).await;
-    let before = rig.reading().await?;
-    let decided_from = rig.stage.now().await?;
-    let since = Instant::now();
-    measuring.store(true, Ordering::Relaxed);
-    tokio::time::sleep(Duration::from_secs(late.seconds)).await;
-    over.store(true, Ordering::Relaxed);
-    let took = since.elapsed();
-    let decided_until = rig.stage.now().await?;
-    let after = rig.reading().await?;
-    let (mut times, mut count) = (Times::new()?, 0);
-    while let Some(ended) = customers.join_next().await {
-        let (theirs, counted) = ended??;
-        times.add(&theirs)?;
-        count += counted;
-    }
-    let cost = before.until(&after, count);
+    let (warm_up, seconds) = (late.warm_up, late.seconds);
+    let measured = crowd
+        .measured(
+            rig,
+            None,
+            Duration::from_secs(warm_up),
+            Duration::from_secs(seconds),
+        )
+        .await?;
+    let (times, counts): (Vec<_>, Vec<_>) = measured.said.into_iter().unzip();
+    let (times, count) = (Times::of_all(&times)?, counts.into_iter().sum());
+    let cost = measured.before.until(&measured.after, count);
     let mut level = Level::of(
         &format!("{at_once} at a time"),
         count,
-        took,
+        measured.took,
         &times,
         cost,
         rig,
     );
-    let accepted = accepted(rig, decided_from, decided_until).await?;
+    let accepted = accepted(rig, measured.from, measured.until).await?;
     level.times_ms.push((
         "decision → refund accepted".to_owned(),
         Spread::of(&accepted),

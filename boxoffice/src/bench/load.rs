@@ -143,15 +143,18 @@ impl Times {
         })
     }
 
-    /// Takes in another's.
+    /// Those of several together.
     ///
     /// # Errors
     /// Never.
-    pub fn add(&mut self, other: &Self) -> anyhow::Result<()> {
-        self.hold.add(&other.hold)?;
-        self.ack.add(&other.ack)?;
-        self.confirmed.add(&other.confirmed)?;
-        Ok(())
+    pub fn of_all(all: &[Self]) -> anyhow::Result<Self> {
+        let mut times = Self::new()?;
+        for one in all {
+            times.hold.add(&one.hold)?;
+            times.ack.add(&one.ack)?;
+            times.confirmed.add(&one.confirmed)?;
+        }
+        Ok(times)
     }
 }
 
@@ -161,6 +164,18 @@ impl Times {
 /// Never.
 pub fn empty() -> anyhow::Result<Histogram<u64>> {
     Ok(Histogram::new_with_bounds(1, 60_000_000, 3)?)
+}
+
+/// Those of several together.
+///
+/// # Errors
+/// Never.
+pub fn together(all: &[Histogram<u64>]) -> anyhow::Result<Histogram<u64>> {
+    let mut times = empty()?;
+    for one in all {
+        times.add(one)?;
+    }
+    Ok(times)
 }
 
 /// In microseconds, and at least one.
@@ -237,9 +252,8 @@ impl Client {
     /// When that is refused.
     pub async fn hold(&mut self, show: ShowId, seats: &[String; 2]) -> anyhow::Result<Held> {
         self.nth += 1;
-        let token = self
-            .stage
-            .token(&format!("u{}-{}", self.id, self.nth), clock())?;
+        let user = format!("u{}-{}", self.id, self.nth);
+        let token = self.stage.token(&user, clock())?;
         let headers = format!("authorization: Bearer {token}\r\n");
         let [one, other] = seats;
         let body =

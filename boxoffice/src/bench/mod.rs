@@ -7,6 +7,7 @@ mod backlog;
 mod bare;
 mod compare;
 mod connection;
+mod crowd;
 mod floor;
 mod flow;
 mod hot_show;

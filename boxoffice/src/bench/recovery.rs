@@ -1,13 +1,12 @@
 //! `recovery`: a part is killed while customers book, and started again at once. How long does nothing get through?
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use tokio::task::JoinSet;
 
+use super::crowd::{Crowd, Gate};
 use super::floor::Stands;
 use super::load::{Client, Halls, Held, PRICE, fresh_id};
 use super::report::{Figure, Level, Report};
@@ -82,29 +81,21 @@ async fn measure(recovery: &Recovery, rig: &mut Rig) -> anyhow::Result<Report> {
             )
             .await?;
         let confirmed = Arc::new(Mutex::new(Vec::new()));
-        let over = Arc::new(AtomicBool::new(false));
-        let mut customers = JoinSet::new();
+        let mut crowd = Crowd::new();
         for nth in 0..recovery.at_once {
             let customer = Patient {
                 stage: rig.stage.clone(),
                 id: fresh_id(nth),
                 client: None,
             };
-            customers.spawn(books(
-                customer,
-                halls.clone(),
-                confirmed.clone(),
-                over.clone(),
-            ));
+            let gate = crowd.gate();
+            crowd.join(books(customer, halls.clone(), confirmed.clone(), gate));
         }
-        tokio::time::sleep(seconds).await;
+        crowd.until(Instant::now() + seconds).await?;
         let killed = Instant::now();
         kill(*victim, rig).await?;
-        tokio::time::sleep(seconds.saturating_sub(killed.elapsed())).await;
-        over.store(true, Ordering::Relaxed);
-        while let Some(ended) = customers.join_next().await {
-            ended??;
-        }
+        crowd.until(killed + seconds).await?;
+        crowd.end().await?;
         let confirmed =
             std::mem::take(&mut *confirmed.lock().unwrap_or_else(PoisonError::into_inner));
         let level = level(*victim, &confirmed, killed, seconds)?;
@@ -193,9 +184,9 @@ async fn books(
     mut customer: Patient,
     halls: Arc<Halls>,
     confirmed: Arc<Mutex<Vec<Instant>>>,
-    over: Arc<AtomicBool>,
+    gate: Arc<Gate>,
 ) -> anyhow::Result<()> {
-    while !over.load(Ordering::Relaxed) {
+    while gate.is_open() {
         let held = customer.holds(&halls).await?;
         customer.pays(&held).await?;
         customer.sees(&held).await?;

@@ -213,6 +213,19 @@ impl Rig {
         Ok(Part { child })
     }
 
+    /// Starts the booking API once more, as a process of its own. Returns where it listens.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn another_api(&self) -> anyhow::Result<(Part, String)> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let listen = listener.local_addr()?.to_string();
+        drop(listener);
+        let part = self.part(&["api"], &[("BOXOFFICE_API__LISTEN", &listen)])?;
+        self.answers(&format!("http://{listen}/readyz")).await?;
+        Ok((part, listen))
+    }
+
     /// Where a part writes what it says.
     fn log(&self, part: &str) -> PathBuf {
         self.ground.place.dir().join(format!("{part}.log"))
