@@ -100,6 +100,7 @@ impl Connection {
     ) -> anyhow::Result<()> {
         use std::io::Write as _;
         self.question.clear();
+        self.answer.clear();
         let host = &self.host;
         write!(
             self.question,
@@ -118,7 +119,6 @@ impl Connection {
     /// # Errors
     /// When the connection breaks, or what comes is not HTTP with a `content-length`.
     pub async fn receive(&mut self) -> anyhow::Result<Answer<'_>> {
-        self.answer.clear();
         let (status, tag, body, end) = loop {
             if self.socket.read_buf(&mut self.answer).await? == 0 {
                 bail!("the connection was closed");
@@ -155,5 +155,30 @@ impl Connection {
             tag,
             body: &self.answer[body..end],
         })
+    }
+
+    /// Waits for the next event of a stream (`text/event-stream`) that was asked for. Returns its lines, its name left out;
+    /// comments are passed over.
+    ///
+    /// # Errors
+    /// When the stream was refused, or the connection breaks.
+    pub async fn event(&mut self, name: &str) -> anyhow::Result<String> {
+        loop {
+            // Between two events stand the frame of a chunk and, before the first, the answer's head.
+            if let Some(end) = self.answer.windows(2).position(|two| two == b"\n\n") {
+                let block: Vec<u8> = self.answer.drain(..end + 2).collect();
+                let block = String::from_utf8(block)?;
+                if let Some((_, lines)) = block.split_once(&format!("event: {name}\n")) {
+                    return Ok(lines.to_owned());
+                }
+                continue;
+            }
+            let read = self.socket.read_buf(&mut self.answer).await?;
+            let refused =
+                self.answer.starts_with(b"HTTP/1.1 ") && !self.answer.starts_with(b"HTTP/1.1 200");
+            if read == 0 || refused {
+                bail!("no event stream: {}", String::from_utf8_lossy(&self.answer));
+            }
+        }
     }
 }

@@ -221,6 +221,8 @@ pub struct Held {
     pub booking: String,
     /// The path of its status, with the token that opens it.
     pub status: String,
+    /// Whose it is.
+    user: String,
     /// The end of the gateway's ids of its payment: a webhook that is sent again is about the same one.
     payment: String,
 }
@@ -276,8 +278,24 @@ impl Client {
         Ok(Held {
             booking,
             status: status.context("no status address")?,
+            user,
             payment,
         })
+    }
+
+    /// Its owner gives the booking up.
+    ///
+    /// # Errors
+    /// When that is refused.
+    pub async fn release(&mut self, held: &Held) -> anyhow::Result<()> {
+        let token = self.stage.token(&held.user, clock())?;
+        let headers = format!("authorization: Bearer {token}\r\n");
+        let path = format!("/v1/bookings/{}/release", held.booking);
+        self.api
+            .ask("POST", &path, &headers, b"{}")
+            .await?
+            .expect(200)?;
+        Ok(())
     }
 
     /// The gateway tells that the booking is paid.

@@ -19,6 +19,7 @@ mod recovery;
 mod report;
 mod rig;
 mod status;
+mod waiting;
 
 use std::process::ExitCode;
 
@@ -48,8 +49,8 @@ pub enum BenchCommand {
     /// What `ingest` compares with
     #[command(hide = true)]
     Bare(bare::Bare),
-    /// Clients that wait for their bookings: memory per client, and how fast they are woken
-    Status(status::Waiting),
+    /// How bookings stand: polls, and ten thousand clients who wait, in long polls and in event streams
+    Status(status::Watching),
 }
 
 /// Measures.
@@ -75,6 +76,6 @@ pub async fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
             bare::run(&bare).await?;
             Ok(ExitCode::SUCCESS)
         }
-        BenchCommand::Status(waiting) => status::run(&waiting).await,
+        BenchCommand::Status(watching) => Ok(status::run(&watching).await?.print(watching.json)),
     }
 }

@@ -1,288 +1,170 @@
-//! Waiting clients on one instance of the booking API, a process of its own: every client in a long poll for a
-//! booking of its own, then every booking changed through another instance, so that each is woken by way of
-//! PostgreSQL, the relay, Kafka and the follower.
+//! `status`: clients who want to know how their bookings stand, all at one instance of the booking API, a process of its own.
+//! First they poll; then ten thousand of them wait, in long polls and in event streams, and every booking is changed
+//! through another instance: each client is woken by way of PostgreSQL, the relay, Kafka and the follower.
 
-use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
-use boxoffice_booking_api::shows::{NewShow, create_show, put_on_sale};
+use anyhow::Context as _;
 use clap::Args;
-use futures::StreamExt;
 use hdrhistogram::Histogram;
-use serde::Serialize;
-use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use super::connection::Connection;
-use super::meter::resident_kib;
-use crate::demo::{Customer, Stage};
-use crate::dev;
+use super::crowd::Crowd;
+use super::floor::Stands;
+use super::load::{Client, Halls, Held, empty, fresh_id, together, us};
+use super::report::{Figure, Level, Report, Spread, Unit};
+use super::rig::{Rig, Wanted, says};
+use super::waiting::{self, How};
 use crate::failure::Failure;
-use crate::terminal;
 
-/// How many clients wait, and how they are woken.
+/// What is measured.
 #[derive(Debug, Args)]
-pub struct Waiting {
-    /// So many clients wait at once.
+pub struct Watching {
+    /// So many clients poll, each again as soon as it is answered; a closed loop.
+    #[arg(long, default_value_t = 64)]
+    polling: usize,
+    /// Polls are measured for so many seconds, and before that for a quarter of them unmeasured.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// So many clients wait at a time: in long polls, and after that in event streams.
     #[arg(long, default_value_t = 10_000)]
     waiting: usize,
-    /// So many bookings change a second.
-    #[arg(long, default_value_t = 400)]
+    /// So many of the bookings that are waited for change a second.
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..))]
     changes_per_second: u32,
+    /// So often each, one after the other, with the machine's own floor before.
+    #[arg(long, default_value_t = 1)]
+    rounds: usize,
     /// One JSON document on standard output.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
-/// What was measured.
-#[derive(Debug, Serialize)]
-struct Report {
-    /// Clients that waited.
-    waiting: usize,
-    /// Resident memory of the instance before the first client, in KiB.
-    idle_kib: u64,
-    /// Resident memory with all of them waiting, in KiB.
-    waiting_kib: u64,
-    /// The difference per client, in bytes.
-    bytes_per_client: u64,
-    /// Bookings changed a second, as asked for.
-    changes_per_second: u32,
-    /// From the answer to whoever changed the booking (it is committed then) to the answer of whoever waited,
-    /// in milliseconds.
-    woken_ms: Spread,
-}
-
-/// Of a distribution.
-#[derive(Debug, Serialize)]
-struct Spread {
-    p50: f64,
-    p90: f64,
-    p99: f64,
-    max: f64,
-}
-
-/// Holds in flight while the bookings are made.
+/// Bookings that one client polls in turn.
+const BOOKINGS: usize = 16;
+/// Clients who hold at a time while bookings are made.
 const AT_ONCE: usize = 64;
 
 /// Measures.
 ///
 /// # Errors
-/// When the system cannot be started, or a client is not answered.
-pub async fn run(waiting: &Waiting) -> Result<ExitCode, Failure> {
-    let system = dev::temporary(!waiting.json).await?;
-    let config = system.place().dir().join("boxoffice.toml");
-    let measured = async {
-        let stage = Stage::enter(system.target().clone()).await?;
-        measure(waiting, stage, &config).await
-    }
-    .await;
-    system.stop().await?;
-    let report =
-        measured.map_err(|error| Failure::because("nothing was measured", error.as_ref()))?;
-    if waiting.json {
-        terminal::line(serde_json::to_string_pretty(&report).unwrap_or_default());
-    } else {
-        terminal::line(format!(
-            "{} clients waiting: {} bytes each ({} KiB idle, {} KiB with all of them)\n\
-             woken after {:.1} ms (p50), {:.1} ms (p90), {:.1} ms (p99), {:.1} ms (longest), at {} changes/s",
-            report.waiting,
-            report.bytes_per_client,
-            report.idle_kib,
-            report.waiting_kib,
-            report.woken_ms.p50,
-            report.woken_ms.p90,
-            report.woken_ms.p99,
-            report.woken_ms.max,
-            report.changes_per_second,
-        ));
-    }
-    Ok(ExitCode::SUCCESS)
+/// When the system cannot be started, a client is not answered or not woken, or a promise is broken.
+pub async fn run(watching: &Watching) -> Result<Report, Failure> {
+    let wanted = Wanted {
+        progress: !watching.json,
+        settings: &[("BOXOFFICE_API__REQUESTS_UNDER_WAY", "20000")],
+        ..Wanted::default()
+    };
+    Rig::measured(&wanted, async |rig| measure(watching, rig).await).await
 }
 
-/// The measured instance. It ends with the measurement.
-struct Instance {
-    child: Child,
-    host: String,
-}
-
-impl Drop for Instance {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Instance {
-    async fn start(config: &std::path::Path, stage: &Stage) -> anyhow::Result<Self> {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-        let host = listener.local_addr()?.to_string();
-        drop(listener);
-        let child = Command::new(std::env::current_exe()?)
-            .args(["api", "--config"])
-            .arg(config)
-            .env("BOXOFFICE_API__LISTEN", &host)
-            .env("BOXOFFICE_API__ADDRESS_PER_SECOND", "0")
-            .env("BOXOFFICE_API__REQUESTS_UNDER_WAY", "20000")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let mut instance = Self { child, host };
-        let ready = format!("http://{}/readyz", instance.host);
-        let until = Instant::now() + Duration::from_secs(30);
-        loop {
-            let answer = stage.http.get(&ready).send().await;
-            if let Ok(answer) = answer
-                && answer.text().await?.contains("\"ready\":true")
-            {
-                return Ok(instance);
-            }
-            if instance.child.try_wait()?.is_some() || Instant::now() > until {
-                bail!("the measured instance did not become ready");
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+async fn measure(watching: &Watching, rig: &Rig) -> anyhow::Result<Report> {
+    let mut report = Report::new("status", Stands::Http);
+    let halls = Arc::new(Halls::new()?);
+    for _ in 0..watching.rounds {
+        let floor = rig.floor().await?;
+        says(!watching.json, &floor.in_words());
+        let mut done = |mut level: Level| {
+            level.floor = floor;
+            says(!watching.json, &level.in_words(Stands::Http));
+            report.levels.push(level);
+        };
+        done(polls(watching, rig, &halls).await?);
+        for how in [How::LongPolls, How::EventStreams] {
+            let held = hold(rig, &halls, watching.waiting).await?;
+            done(waiting::measure(rig, held, how, watching.changes_per_second).await?);
         }
     }
+    report.audit = rig.audit().await?;
+    Ok(report)
 }
 
-/// A booking to wait for.
-struct Booked {
-    owner: Customer,
-    id: String,
-    /// Its status, with the token that opens it.
-    path: String,
+/// So many bookings, held.
+async fn hold(rig: &Rig, halls: &Arc<Halls>, count: usize) -> anyhow::Result<Vec<Held>> {
+    halls.make(&rig.stage, count).await?;
+    let mut crowd = Crowd::new();
+    for nth in 0..AT_ONCE {
+        let mut client = Client::connect(&rig.stage, fresh_id(nth)).await?;
+        let halls = halls.clone();
+        crowd.join(async move {
+            let mut held = Vec::new();
+            for _ in (nth..count).step_by(AT_ONCE) {
+                let (show, seats) = halls.next().await?;
+                held.push(client.hold(show, &seats).await?);
+            }
+            Ok(held)
+        });
+    }
+    Ok(crowd.all().await?.into_iter().flatten().collect())
 }
 
-async fn measure(
-    waiting: &Waiting,
-    stage: Arc<Stage>,
-    config: &std::path::Path,
-) -> anyhow::Result<Report> {
-    let instance = Instance::start(config, &stage).await?;
-    let booked = book(waiting.waiting, &stage).await?;
-    let idle_kib = resident_kib(instance.child.id())?;
+/// What a client who polls has seen.
+struct Polled {
+    times: Histogram<u64>,
+    /// Answers without a document, for the client had it.
+    unchanged: u64,
+}
 
-    let asked = Arc::new(Semaphore::new(0));
-    let mut clients = Vec::with_capacity(booked.len());
-    // In portions, for the backlog of a listener is finite.
-    for portion in booked.chunks(256) {
-        for booked in portion {
-            let (host, path) = (instance.host.clone(), booked.path.clone());
-            let asked = asked.clone();
-            clients.push(tokio::spawn(
-                async move { wait(&host, &path, &asked).await },
-            ));
-        }
-        let all = u32::try_from(portion.len())?;
-        asked.acquire_many(all).await?.forget();
+async fn polls(watching: &Watching, rig: &Rig, halls: &Arc<Halls>) -> anyhow::Result<Level> {
+    let held = hold(rig, halls, watching.polling * BOOKINGS).await?;
+    let (part, door) = rig.another_api().await?;
+    let mut crowd = Crowd::new();
+    for mine in held.chunks(BOOKINGS) {
+        let mut connection = Connection::open(&door).await?;
+        // Each booking's address, and the header that says what is known of it.
+        let mut mine: Vec<_> = mine
+            .iter()
+            .map(|held| (held.status.clone(), String::new()))
+            .collect();
+        let gate = crowd.gate();
+        crowd.join(async move {
+            let mut polled = Polled {
+                times: empty()?,
+                unchanged: 0,
+            };
+            while gate.is_open() {
+                for (path, known) in &mut mine {
+                    let since = Instant::now();
+                    let answer = connection.ask("GET", path, known, b"").await?;
+                    let unchanged = answer.status == 304;
+                    if !unchanged {
+                        let answer = answer.expect(200)?;
+                        let tag = answer.tag.context("a status without a tag")?;
+                        *known = format!("if-none-match: {tag}\r\n");
+                    }
+                    if gate.counts() {
+                        polled.times.saturating_record(us(since.elapsed()));
+                        polled.unchanged += u64::from(unchanged);
+                    }
+                }
+            }
+            Ok(polled)
+        });
     }
-    // The last question was sent; that it was read shows in nothing but time.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let waiting_kib = resident_kib(instance.child.id())?;
-
-    let mut ticks = tokio::time::interval(Duration::from_secs(1) / waiting.changes_per_second);
-    let mut changes = Vec::with_capacity(booked.len());
-    for booked in booked {
-        ticks.tick().await;
-        let stage = stage.clone();
-        changes.push(tokio::spawn(async move {
-            release(&stage, &booked).await?;
-            anyhow::Ok(Instant::now())
-        }));
-    }
-    let mut woken = Histogram::<u64>::new(3)?;
-    for (client, change) in clients.into_iter().zip(changes) {
-        let (seen, changed) = (client.await??, change.await??);
-        let after = seen.saturating_duration_since(changed);
-        woken.record(u64::try_from(after.as_micros())?)?;
-    }
-    let ms = |quantile: f64| woken.value_at_quantile(quantile) as f64 / 1_000.0;
-    Ok(Report {
-        waiting: waiting.waiting,
-        idle_kib,
-        waiting_kib,
-        bytes_per_client: waiting_kib.saturating_sub(idle_kib) * 1_024
-            / waiting.waiting.max(1) as u64,
-        changes_per_second: waiting.changes_per_second,
-        woken_ms: Spread {
-            p50: ms(0.5),
-            p90: ms(0.9),
-            p99: ms(0.99),
-            max: woken.max() as f64 / 1_000.0,
-        },
+    let seconds = Duration::from_secs(watching.seconds);
+    let measured = crowd
+        .measured(rig, Some(part.pid()), seconds / 4, seconds)
+        .await?;
+    let unchanged: u64 = measured.said.iter().map(|polled| polled.unchanged).sum();
+    let times: Vec<_> = measured
+        .said
+        .into_iter()
+        .map(|polled| polled.times)
+        .collect();
+    let times = together(&times)?;
+    let polls = times.len() as usize;
+    Ok(Level {
+        load: format!("polls, {} at a time", watching.polling),
+        units: polls,
+        per_second: polls as f64 / measured.took.as_secs_f64(),
+        times_ms: vec![("answered".to_owned(), Spread::of(&times))],
+        figures: vec![Figure::new(
+            "answered without a document",
+            100.0 * unchanged as f64 / polls.max(1) as f64,
+            Unit::Percent,
+        )],
+        cost: Some(measured.before.until(&measured.after, polls)),
+        ..Level::default()
     })
-}
-
-/// Makes a booking for each client, in shows of 10,000 seats.
-async fn book(count: usize, stage: &Arc<Stage>) -> anyhow::Result<Vec<Booked>> {
-    let mut shows = Vec::new();
-    for nth in 0..count.div_ceil(10_000) {
-        let starts_at = stage.now().await? + time::Duration::days(7);
-        let title = format!("Waiting {nth}");
-        let show = NewShow::hall(&title, starts_at, "INR".parse()?, 100, 100, 45_000);
-        let names: Vec<String> = show.seats.iter().map(|seat| seat.seat.clone()).collect();
-        let id = create_show(&stage.database, &show).await?;
-        put_on_sale(&stage.database, id).await?;
-        shows.push((id, names));
-    }
-    let holds = (0..count).map(|nth| {
-        let (show, names) = &shows[nth / 10_000];
-        let (show, seat) = (*show, names[nth % 10_000].clone());
-        async move {
-            let owner = stage.customer("waiting").await?;
-            let answer = owner.try_hold(show, &[&seat]).await?;
-            let held: Value = answer.error_for_status()?.json().await?;
-            let text = |field: &str| held[field].as_str().unwrap_or_default().to_owned();
-            let address = text("status_url");
-            let path = address
-                .find("/v1/")
-                .map(|at| address[at..].to_owned())
-                .with_context(|| format!("no status address in {held}"))?;
-            anyhow::Ok(Booked {
-                owner,
-                id: text("booking_id"),
-                path,
-            })
-        }
-    });
-    let booked: Vec<_> = futures::stream::iter(holds)
-        .buffered(AT_ONCE)
-        .collect()
-        .await;
-    booked.into_iter().collect()
-}
-
-async fn release(stage: &Stage, booked: &Booked) -> anyhow::Result<()> {
-    let url = format!("{}/v1/bookings/{}/release", stage.target.api, booked.id);
-    let request = stage.http.post(url).bearer_auth(booked.owner.token());
-    request.json(&json!({})).send().await?.error_for_status()?;
-    Ok(())
-}
-
-/// A client that asks, and asks again while nothing has changed. Returns when it was told of the change.
-async fn wait(host: &str, path: &str, asked: &Semaphore) -> anyhow::Result<Instant> {
-    let mut connection = Connection::open(host).await?;
-    let answer = connection.ask("GET", path, "", b"").await?.expect(200)?;
-    let mut tag = answer.tag.context("a status without a tag")?.to_owned();
-    let path = format!("{path}&wait=25");
-    let mut announced = false;
-    loop {
-        let known = format!("if-none-match: {tag}\r\n");
-        connection.send("GET", &path, &known, b"").await?;
-        if !std::mem::replace(&mut announced, true) {
-            asked.add_permits(1);
-        }
-        let answer = connection.receive().await?;
-        match (answer.status, answer.tag) {
-            (200, _) => return Ok(Instant::now()),
-            (304, Some(now)) => now.clone_into(&mut tag),
-            _ => bail!(
-                "answered {}: {}",
-                answer.status,
-                String::from_utf8_lossy(answer.body)
-            ),
-        }
-    }
 }
