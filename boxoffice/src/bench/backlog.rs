@@ -14,7 +14,7 @@ use super::crowd::Crowd;
 use super::floor::Stands;
 use super::load::{Client, Halls, PRICE, empty, fresh_id, together, us};
 use super::report::{Figure, Level, Report, Spread, Unit};
-use super::rig::{Rig, Wanted, says};
+use super::rig::{BUT_COORDINATOR, Rig, Wanted, says};
 use crate::extent;
 use crate::failure::Failure;
 
@@ -32,12 +32,6 @@ pub struct Backlog {
     pub json: bool,
 }
 
-/// Everything but the coordinator, in one process.
-const OTHERS: [&str; 3] = [
-    "ingress",
-    "--with",
-    "api,relay,refunds,notifications,analytics",
-];
 /// How long catching up may take before this is given up.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// What is under way at any moment is no backlog: so many milliseconds' worth.
@@ -52,7 +46,7 @@ const STEP: Duration = Duration::from_millis(100);
 pub async fn run(backlog: &Backlog) -> Result<Report, Failure> {
     let wanted = Wanted {
         progress: !backlog.json,
-        roles: &OTHERS,
+        roles: &BUT_COORDINATOR,
         ..Wanted::default()
     };
     Rig::measured(&wanted, async |rig| measure(backlog, rig).await).await
@@ -76,10 +70,7 @@ async fn measure(backlog: &Backlog, rig: &Rig) -> anyhow::Result<Report> {
     let waiting = behind(rig).await?;
     let before = rig.reading().await?;
     let since = Instant::now();
-    let _coordinator = rig.part(
-        &["coordinator"],
-        &[("BOXOFFICE_HEALTH__LISTEN", "127.0.0.1:0")],
-    )?;
+    let _coordinator = rig.coordinator(&[])?;
     let under_way = i64::from(backlog.rate * UNDER_WAY_MS / 1_000);
     let mut most = waiting;
     while {

@@ -1,4 +1,5 @@
-//! `recovery`: a part is killed while customers book, and started again at once. How long does nothing get through?
+//! `recovery`: a part is killed while customers book, and started again at once; or one of two coordinators, whose work the
+//! other has to take over. How long does nothing get through?
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use super::crowd::{Crowd, Gate};
 use super::floor::Stands;
 use super::load::{Client, Halls, Held, PRICE, fresh_id};
 use super::report::{Figure, Level, Report};
-use super::rig::{Rig, Wanted, says};
+use super::rig::{BUT_COORDINATOR, Part, Rig, Wanted, says};
 use crate::demo::Stage;
 use crate::failure::Failure;
 
@@ -18,14 +19,21 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 pub struct Recovery {
     /// What is killed, one after the other.
-    #[arg(long, value_delimiter = ',', default_values_t = [Victim::All, Victim::Postgres, Victim::Kafka])]
+    #[arg(long, value_delimiter = ',', default_values_t = Victim::EACH)]
     kill: Vec<Victim>,
     /// So many customers at a time, one after the other.
     #[arg(long, default_value_t = 64)]
     at_once: usize,
     /// So many seconds before each kill, and after it.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
+    /// Before that everything runs for so many seconds unmeasured.
+    #[arg(long, default_value_t = 10)]
+    warm_up: u64,
+    /// After how long without a sign of life a coordinator's partitions go to the other one, in milliseconds, one after the
+    /// other: what brokers allow by default, and what ours here allows.
+    #[arg(long, value_delimiter = ',', default_values_t = [6_000, 1_500])]
+    session_ms: Vec<u32>,
     /// One JSON document on standard output.
     #[arg(long)]
     pub json: bool,
@@ -36,16 +44,23 @@ pub struct Recovery {
 pub enum Victim {
     /// Every role.
     All,
+    /// One of two coordinators. It is not started again.
+    Coordinator,
     /// The database server.
     Postgres,
     /// The broker.
     Kafka,
 }
 
+impl Victim {
+    const EACH: [Self; 4] = [Self::All, Self::Coordinator, Self::Postgres, Self::Kafka];
+}
+
 impl std::fmt::Display for Victim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::All => "all",
+            Self::Coordinator => "coordinator",
             Self::Postgres => "postgres",
             Self::Kafka => "kafka",
         })
@@ -54,6 +69,8 @@ impl std::fmt::Display for Victim {
 
 /// A customer does not give up before this.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The most bookings a second of one customer that seats are made ready for.
+const MOST_EACH: usize = 100;
 /// The rate is looked at in steps of this.
 const STEP: Duration = Duration::from_millis(500);
 
@@ -72,38 +89,102 @@ pub async fn run(recovery: &Recovery) -> Result<Report, Failure> {
 async fn measure(recovery: &Recovery, rig: &mut Rig) -> anyhow::Result<Report> {
     let mut report = Report::new("recovery", Stands::Everything);
     let halls = Arc::new(Halls::new()?);
+    let mut cases = Vec::new();
     for victim in &recovery.kill {
-        let seconds = Duration::from_secs(recovery.seconds);
-        halls
-            .make(
-                &rig.stage,
-                recovery.at_once * 1_000 * (2 * recovery.seconds as usize),
-            )
-            .await?;
-        let confirmed = Arc::new(Mutex::new(Vec::new()));
-        let mut crowd = Crowd::new();
-        for nth in 0..recovery.at_once {
-            let customer = Patient {
-                stage: rig.stage.clone(),
-                id: fresh_id(nth),
-                client: None,
-            };
-            let gate = crowd.gate();
-            crowd.join(books(customer, halls.clone(), confirmed.clone(), gate));
+        match victim {
+            Victim::Coordinator => cases.extend(recovery.session_ms.iter().map(|ms| Case {
+                victim: Victim::Coordinator,
+                session_ms: Some(*ms),
+            })),
+            victim => cases.push(Case {
+                victim: *victim,
+                session_ms: None,
+            }),
         }
-        crowd.until(Instant::now() + seconds).await?;
-        let killed = Instant::now();
-        kill(*victim, rig).await?;
-        crowd.until(killed + seconds).await?;
-        crowd.end().await?;
-        let confirmed =
-            std::mem::take(&mut *confirmed.lock().unwrap_or_else(PoisonError::into_inner));
-        let level = level(*victim, &confirmed, killed, seconds)?;
+    }
+    let seconds = recovery.warm_up + 2 * recovery.seconds;
+    for case in &cases {
+        let most = recovery.at_once * MOST_EACH * seconds as usize;
+        halls.make(&rig.stage, most).await?;
+        let floor = rig.floor().await?;
+        says(!recovery.json, &floor.in_words());
+        let mut level = killed(recovery, rig, &halls, case).await?;
+        level.floor = floor;
         says(!recovery.json, &level.in_words(report.stands));
         report.levels.push(level);
     }
     report.audit = rig.audit().await?;
     Ok(report)
+}
+
+/// One kill.
+#[derive(Clone, Copy)]
+struct Case {
+    victim: Victim,
+    /// The session of the two coordinators' consumers.
+    session_ms: Option<u32>,
+}
+
+/// A booking that somebody has seen confirmed.
+#[derive(Clone, Copy)]
+struct Seen {
+    at: Instant,
+    /// So long after its payment was first told.
+    after: Duration,
+}
+
+async fn killed(
+    recovery: &Recovery,
+    rig: &mut Rig,
+    halls: &Arc<Halls>,
+    case: &Case,
+) -> anyhow::Result<Level> {
+    let mut two = match case.session_ms {
+        Some(ms) => Some(two_coordinators(rig, ms).await?),
+        None => None,
+    };
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let mut crowd = Crowd::new();
+    for nth in 0..recovery.at_once {
+        let customer = Patient {
+            stage: rig.stage.clone(),
+            id: fresh_id(nth),
+            client: None,
+        };
+        let (halls, seen, gate) = (halls.clone(), seen.clone(), crowd.gate());
+        crowd.join(books(customer, halls, seen, gate));
+    }
+    let seconds = Duration::from_secs(recovery.seconds);
+    let begun = Instant::now() + Duration::from_secs(recovery.warm_up);
+    crowd.until(begun + seconds).await?;
+    let killed = Instant::now();
+    match &mut two {
+        Some([one, _]) => one.kill(),
+        None => kill(case.victim, rig).await?,
+    }
+    crowd.until(killed + seconds).await?;
+    crowd.end().await?;
+    if two.take().is_some() {
+        rig.all = None;
+        rig.start_all()?;
+        rig.ready().await?;
+    }
+    let mut seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+    seen.retain(|seen| seen.at >= begun);
+    level(case, &seen, killed, seconds)
+}
+
+/// In the place of every role in one process: all but the coordinator in one, and two coordinators beside it.
+async fn two_coordinators(rig: &mut Rig, session_ms: u32) -> anyhow::Result<[Part; 2]> {
+    rig.all = None;
+    rig.all = Some(rig.part(&BUT_COORDINATOR, &[])?);
+    let session_ms = session_ms.to_string();
+    let settings = [("BOXOFFICE_KAFKA__SESSION_TIMEOUT_MS", session_ms.as_str())];
+    let two = [rig.coordinator(&settings)?, rig.coordinator(&settings)?];
+    for door in [&rig.stage.target.ingress, &rig.stage.target.api] {
+        rig.answers(&format!("{door}/readyz")).await?;
+    }
+    Ok(two)
 }
 
 async fn kill(victim: Victim, rig: &mut Rig) -> anyhow::Result<()> {
@@ -113,6 +194,8 @@ async fn kill(victim: Victim, rig: &mut Rig) -> anyhow::Result<()> {
             rig.all = None;
             rig.start_all()?;
         }
+        // They are not of the rig.
+        Victim::Coordinator => {}
         Victim::Postgres => {
             let postgres = children.postgres.as_mut().context("a server of ours")?;
             postgres.kill().await?;
@@ -127,26 +210,23 @@ async fn kill(victim: Victim, rig: &mut Rig) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn level(
-    victim: Victim,
-    confirmed: &[Instant],
-    killed: Instant,
-    seconds: Duration,
-) -> anyhow::Result<Level> {
-    let mut after: Vec<Instant> = confirmed
+fn level(case: &Case, seen: &[Seen], killed: Instant, seconds: Duration) -> anyhow::Result<Level> {
+    let mut after: Vec<Seen> = seen
         .iter()
         .copied()
-        .filter(|at| *at >= killed)
+        .filter(|seen| seen.at >= killed)
         .collect();
-    after.sort();
-    let before = confirmed.len() - after.len();
+    after.sort_by_key(|seen| seen.at);
+    let before = seen.len() - after.len();
     let rate = before as f64 / seconds.as_secs_f64();
     let gap = std::iter::once(killed)
-        .chain(after.iter().copied())
+        .chain(after.iter().map(|seen| seen.at))
         .zip(&after)
-        .map(|(one, next)| next.saturating_duration_since(one))
+        .map(|(one, next)| next.at.saturating_duration_since(one))
         .max()
         .context("nothing was confirmed after the kill")?;
+    // Where one of two is killed, the other goes on with its half: the gap is not all that somebody waited.
+    let waited = after.iter().map(|seen| seen.after).max();
     let steps = (0..)
         .map(|step| STEP * step)
         .take_while(|step| *step + STEP <= seconds);
@@ -156,17 +236,22 @@ fn level(
             let from = killed + *step;
             let within = after
                 .iter()
-                .filter(|at| (from..from + STEP).contains(*at))
+                .filter(|seen| (from..from + STEP).contains(&seen.at))
                 .count();
             within as f64 >= 0.9 * rate * STEP.as_secs_f64()
         })
         .unwrap_or(seconds);
+    let session = case
+        .session_ms
+        .map(|ms| format!(", sessions of {ms} ms"))
+        .unwrap_or_default();
     Ok(Level {
-        load: format!("{victim} killed"),
-        units: confirmed.len(),
+        load: format!("{} killed{session}", case.victim),
+        units: seen.len(),
         per_second: rate,
         figures: vec![
             Figure::time("longest gap", gap),
+            Figure::time("longest wait for CONFIRMED", waited.unwrap_or_default()),
             Figure::time("90 % of the rate after", recovered),
         ],
         ..Level::default()
@@ -183,17 +268,22 @@ struct Patient {
 async fn books(
     mut customer: Patient,
     halls: Arc<Halls>,
-    confirmed: Arc<Mutex<Vec<Instant>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
     gate: Arc<Gate>,
 ) -> anyhow::Result<()> {
     while gate.is_open() {
         let held = customer.holds(&halls).await?;
+        let paid = Instant::now();
         customer.pays(&held).await?;
         customer.sees(&held).await?;
-        confirmed
-            .lock()
+        let at = Instant::now();
+        let confirmed = Seen {
+            at,
+            after: at - paid,
+        };
+        seen.lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(Instant::now());
+            .push(confirmed);
     }
     Ok(())
 }

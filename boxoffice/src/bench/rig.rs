@@ -25,10 +25,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LEFT_OVER: Duration = Duration::from_secs(600);
 
 /// What stands out of the way of a measurement, as variables of the environment: all load comes from one address, and
-/// each connection is many users.
-pub const SET_ASIDE: [(&str, &str); 2] = [
+/// each connection is many users. The simulator keeps its books in memory: it would write all of them to its file again and
+/// again, and nobody answers meanwhile.
+pub const SET_ASIDE: [(&str, &str); 3] = [
     ("BOXOFFICE_API__ADDRESS_PER_SECOND", "0"),
     ("BOXOFFICE_API__USER_PER_SECOND", "0"),
+    ("BOXOFFICE_SIMULATOR__STATE_FILE", ""),
+];
+
+/// Everything but the coordinator, in one process.
+pub const BUT_COORDINATOR: [&str; 3] = [
+    "ingress",
+    "--with",
+    "api,relay,refunds,notifications,analytics",
 ];
 
 /// A part of the product, as a process of its own. It ends when this goes.
@@ -224,6 +233,16 @@ impl Rig {
         let part = self.part(&["api"], &[("BOXOFFICE_API__LISTEN", &listen)])?;
         self.answers(&format!("http://{listen}/readyz")).await?;
         Ok((part, listen))
+    }
+
+    /// Starts a coordinator, as a process of its own.
+    ///
+    /// # Errors
+    /// When there is no process to be had.
+    pub fn coordinator(&self, settings: &[(&str, &str)]) -> anyhow::Result<Part> {
+        // The usual door for its health is that of the other roles.
+        let door = [("BOXOFFICE_HEALTH__LISTEN", "127.0.0.1:0")];
+        self.part(&["coordinator"], &[&door, settings].concat())
     }
 
     /// Where a part writes what it says.
