@@ -70,7 +70,7 @@ async fn measure(backlog: &Backlog, rig: &Rig) -> anyhow::Result<Report> {
     let waiting = behind(rig).await?;
     let before = rig.reading().await?;
     let since = Instant::now();
-    let _coordinator = rig.coordinator(&[])?;
+    let _coordinator = rig.beside("coordinator", &[])?;
     let under_way = i64::from(backlog.rate * UNDER_WAY_MS / 1_000);
     let mut most = waiting;
     while {

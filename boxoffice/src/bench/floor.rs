@@ -93,8 +93,8 @@ pub async fn run(alone: &Alone) -> Result<Report, Failure> {
     let mut report = Report::new("floor", Stands::Everything);
     for _ in 0..alone.rounds {
         let floor = rig.floor().await;
-        let floor =
-            floor.map_err(|error| Failure::because("nothing was measured", error.as_ref()))?;
+        let floor = floor
+            .map_err(|error| Failure::because("the measurement has failed", error.as_ref()))?;
         says(!alone.json, &floor.in_words());
         report.levels.push(Level {
             load: "alone".to_owned(),

@@ -5,19 +5,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
 use boxoffice_saga::identity::ShowId;
 use clap::Args;
-use hdrhistogram::Histogram;
-use secrecy::ExposeSecret;
-use serde_json::json;
-use sqlx::Row;
 
-use super::connection::Connection;
 use super::crowd::Crowd;
 use super::floor::Stands;
-use super::load::{Client, Halls, Held, PRICE, SHOWS, Times, empty, fresh_id, host};
+use super::load::{Client, Halls, Held, PRICE, SHOWS, Times, fresh_id};
 use super::report::{Level, Report, Spread};
+use super::returns::{self, Payer};
 use super::rig::{Rig, Wanted, says};
 use crate::failure::Failure;
 
@@ -67,7 +62,6 @@ pub async fn run(late: &Late) -> Result<Report, Failure> {
 async fn measure(late: &Late, rig: &Rig) -> anyhow::Result<Report> {
     let mut report = Report::new("late", Stands::Everything);
     let halls = Arc::new(Halls::of_holds(HOLD_MS, SHOWS)?);
-    let defaults = format!("{}/_sim/defaults", rig.stage.target.simulator);
     for at_once in std::iter::repeat_n(&late.at_once, late.rounds).flatten() {
         let all = Duration::from_secs(late.seconds + late.warm_up);
         halls
@@ -75,19 +69,13 @@ async fn measure(late: &Late, rig: &Rig) -> anyhow::Result<Report> {
             .await?;
         let floor = rig.floor().await?;
         says(!late.json, &floor.in_words());
-        let told = rig
-            .stage
-            .http
-            .post(&defaults)
-            .json(&json!({ "hold_answer_ms": late.answer_ms }));
-        told.send().await?.error_for_status()?;
+        returns::answers_after(rig, late.answer_ms).await?;
         let mut level = closed(late, rig, &halls, *at_once).await?;
         level.floor = floor;
         says(!late.json, &level.in_words(report.stands));
         report.levels.push(level);
     }
-    let told = rig.stage.http.post(&defaults).json(&json!({}));
-    told.send().await?.error_for_status()?;
+    returns::answers_after(rig, 0).await?;
     report.audit = rig.audit().await?;
     Ok(report)
 }
@@ -107,16 +95,11 @@ async fn closed(
     at_once: usize,
 ) -> anyhow::Result<Level> {
     let lapsing = Arc::new(Mutex::new(VecDeque::<Lapsing>::new()));
-    let key = rig.ground.config.simulator.api_key.expose_secret();
-    let headers = format!(
-        "authorization: Bearer {key}\r\ncontent-type: application/x-www-form-urlencoded\r\n"
-    );
     let mut crowd = Crowd::new();
     for nth in 0..at_once {
         let mut client = Client::connect(&rig.stage, fresh_id(nth)).await?;
-        let mut gateway = Connection::open(host(&rig.stage.target.simulator)).await?;
+        let mut payer = Payer::connect(rig).await?;
         let (halls, lapsing, gate) = (halls.clone(), lapsing.clone(), crowd.gate());
-        let headers = headers.clone();
         crowd.join(async move {
             let mut times = Times::new()?;
             let mut count = 0_usize;
@@ -143,7 +126,7 @@ async fn closed(
                     continue;
                 } else if let Some(lapsed) = ripe(&lapsing) {
                     let took = client.book_these(lapsed.show, &lapsed.seats).await?;
-                    pay_late(&mut gateway, &headers, &lapsed.held).await?;
+                    payer.pay(&lapsed.held, 2 * PRICE).await?;
                     count += usize::from(counted);
                     took
                 } else {
@@ -177,7 +160,7 @@ async fn closed(
         cost,
         rig,
     );
-    let accepted = accepted(rig, measured.from, measured.until).await?;
+    let accepted = returns::accepted(rig, measured.from, measured.until).await?;
     level.times_ms.push((
         "decision → refund accepted".to_owned(),
         Spread::of(&accepted),
@@ -192,63 +175,4 @@ fn ripe(lapsing: &Mutex<VecDeque<Lapsing>>) -> Option<Lapsing> {
         .front()
         .is_some_and(|first| first.lapsed <= now)
         .then(|| lapsing.pop_front())?
-}
-
-/// The customer pays after all, on the gateway's page; the gateway tells us.
-async fn pay_late(gateway: &mut Connection, headers: &str, held: &Held) -> anyhow::Result<()> {
-    let booking = &held.booking;
-    let body = format!(
-        "amount={}&currency=inr&metadata[booking_id]={booking}",
-        2 * PRICE
-    );
-    let answer = gateway
-        .ask("POST", "/v1/payment_intents", headers, body.as_bytes())
-        .await?
-        .expect(200)?;
-    let id = answer.text("id").context("a payment's id")?.to_owned();
-    let secret = answer
-        .text("client_secret")
-        .context("a payment's secret")?
-        .to_owned();
-    let path = format!("/v1/payment_intents/{id}/confirm");
-    let body = format!("payment_method=pm_card_visa&client_secret={secret}");
-    gateway
-        .ask("POST", &path, headers, body.as_bytes())
-        .await?
-        .expect(200)?;
-    Ok(())
-}
-
-/// From the decision to the gateway's acceptance of the refund, of all that were decided in between. Waits for the last.
-async fn accepted(
-    rig: &Rig,
-    from: time::OffsetDateTime,
-    until: time::OffsetDateTime,
-) -> anyhow::Result<Histogram<u64>> {
-    let patience = Instant::now() + Duration::from_secs(60);
-    loop {
-        let rows = sqlx::query(
-            "select (extract(epoch from a.answered_at - r.requested_at) * 1000000)::bigint
-             from refunds r left join attempts a on a.subject = r.refund_id and a.kind = 'refund' and a.attempt = 1
-             where r.requested_at between $1 and $2",
-        )
-        .bind(from)
-        .bind(until)
-        .fetch_all(&rig.stage.database)
-        .await?;
-        let taken: Vec<Option<i64>> = rows.iter().map(|row| row.get(0)).collect();
-        if taken.iter().all(Option::is_some) {
-            let mut times = empty()?;
-            for us in taken.into_iter().flatten() {
-                times.saturating_record(u64::try_from(us).unwrap_or(1).max(1));
-            }
-            ensure!(!times.is_empty(), "nobody came late");
-            return Ok(times);
-        }
-        ensure!(
-            Instant::now() < patience,
-            "refunds were not accepted within a minute"
-        );
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
 }

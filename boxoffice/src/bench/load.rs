@@ -248,18 +248,17 @@ impl Client {
         })
     }
 
-    /// Holds two seats, as a user who was never here before.
+    /// Holds these seats, as a user who was never here before.
     ///
     /// # Errors
     /// When that is refused.
-    pub async fn hold(&mut self, show: ShowId, seats: &[String; 2]) -> anyhow::Result<Held> {
+    pub async fn hold(&mut self, show: ShowId, seats: &[String]) -> anyhow::Result<Held> {
         self.nth += 1;
         let user = format!("u{}-{}", self.id, self.nth);
         let token = self.stage.token(&user, clock())?;
         let headers = format!("authorization: Bearer {token}\r\n");
-        let [one, other] = seats;
-        let body =
-            format!(r#"{{"seats":["{one}","{other}"],"contact":{{"email":"anna@example.com"}}}}"#);
+        let seats = seats.join(r#"",""#);
+        let body = format!(r#"{{"seats":["{seats}"],"contact":{{"email":"anna@example.com"}}}}"#);
         let path = format!("/v1/shows/{show}/holds");
         let answer = self
             .api

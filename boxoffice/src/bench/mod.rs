@@ -14,9 +14,11 @@ mod hot_show;
 mod ingest;
 mod late;
 mod load;
+mod mass_refund;
 mod meter;
 mod recovery;
 mod report;
+mod returns;
 mod rig;
 mod status;
 mod waiting;
@@ -40,6 +42,8 @@ pub enum BenchCommand {
     HotShow(hot_show::HotShow),
     /// Money that comes late, for seats that are sold, and its way back
     Late(late::Late),
+    /// Sold-out shows are cancelled: everybody's money goes back, and nobody else waits for it
+    MassRefund(mass_refund::MassRefund),
     /// The coordinator away for a minute, and how fast it catches up
     Backlog(backlog::Backlog),
     /// A part killed and started again at once
@@ -64,6 +68,7 @@ pub async fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
         BenchCommand::Ingest(ingest) => Ok(ingest::run(&ingest).await?.print(ingest.json)),
         BenchCommand::HotShow(hot) => Ok(hot_show::run(&hot).await?.print(hot.json)),
         BenchCommand::Late(late) => Ok(late::run(&late).await?.print(late.json)),
+        BenchCommand::MassRefund(mass) => Ok(mass_refund::run(&mass).await?.print(mass.json)),
         BenchCommand::Backlog(backlog) => Ok(backlog::run(&backlog).await?.print(backlog.json)),
         BenchCommand::Recovery(recovery) => {
             Ok(recovery::run(&recovery).await?.print(recovery.json))

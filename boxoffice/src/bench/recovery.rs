@@ -180,7 +180,10 @@ async fn two_coordinators(rig: &mut Rig, session_ms: u32) -> anyhow::Result<[Par
     rig.all = Some(rig.part(&BUT_COORDINATOR, &[])?);
     let session_ms = session_ms.to_string();
     let settings = [("BOXOFFICE_KAFKA__SESSION_TIMEOUT_MS", session_ms.as_str())];
-    let two = [rig.coordinator(&settings)?, rig.coordinator(&settings)?];
+    let two = [
+        rig.beside("coordinator", &settings)?,
+        rig.beside("coordinator", &settings)?,
+    ];
     for door in [&rig.stage.target.ingress, &rig.stage.target.api] {
         rig.answers(&format!("{door}/readyz")).await?;
     }

@@ -168,7 +168,12 @@ impl Rig {
         let mut rig = Self::start(wanted).await?;
         let measured = measure(&mut rig).await;
         rig.stop().await?;
-        measured.map_err(|error| Failure::because("nothing was measured", error.as_ref()))
+        measured.map_err(|error| Failure::because("the measurement has failed", error.as_ref()))
+    }
+
+    /// A setting of ours, as a variable of the environment, for what is started from now on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((name.to_owned(), value.to_owned()));
     }
 
     /// Starts every role in one process.
@@ -235,14 +240,13 @@ impl Rig {
         Ok((part, listen))
     }
 
-    /// Starts a coordinator, as a process of its own.
+    /// Starts a role as a process of its own, beside others. Nobody asks for its health.
     ///
     /// # Errors
     /// When there is no process to be had.
-    pub fn coordinator(&self, settings: &[(&str, &str)]) -> anyhow::Result<Part> {
-        // The usual door for its health is that of the other roles.
+    pub fn beside(&self, role: &str, settings: &[(&str, &str)]) -> anyhow::Result<Part> {
         let door = [("BOXOFFICE_HEALTH__LISTEN", "127.0.0.1:0")];
-        self.part(&["coordinator"], &[&door, settings].concat())
+        self.part(&[role], &[&door, settings].concat())
     }
 
     /// Where a part writes what it says.
