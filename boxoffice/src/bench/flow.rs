@@ -109,7 +109,10 @@ async fn measure(flow: &Flow, rig: &Rig) -> anyhow::Result<Report> {
 }
 
 /// So many customers, each with the next booking as soon as the last one is confirmed.
-async fn closed(
+///
+/// # Errors
+/// When something on a booking's way is refused.
+pub async fn closed(
     rig: &Rig,
     halls: &Arc<Halls>,
     at_once: usize,

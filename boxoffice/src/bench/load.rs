@@ -358,7 +358,7 @@ impl Client {
     ///
     /// # Errors
     /// When anything on the way is refused.
-    pub async fn book_these(&mut self, show: ShowId, seats: &[String; 2]) -> anyhow::Result<Took> {
+    pub async fn book_these(&mut self, show: ShowId, seats: &[String]) -> anyhow::Result<Took> {
         let begun = Instant::now();
         let held = self.hold(show, seats).await?;
         let sent = Instant::now();

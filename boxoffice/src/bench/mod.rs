@@ -20,7 +20,9 @@ mod recovery;
 mod report;
 mod returns;
 mod rig;
+mod size;
 mod status;
+mod twins;
 mod waiting;
 
 use std::process::ExitCode;
@@ -48,6 +50,8 @@ pub enum BenchCommand {
     Backlog(backlog::Backlog),
     /// A part killed and started again at once
     Recovery(recovery::Recovery),
+    /// Bookings, while millions of others are there already
+    Size(size::Size),
     /// Two reports side by side
     Compare(compare::Compare),
     /// What `ingest` compares with
@@ -69,6 +73,7 @@ pub async fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
         BenchCommand::HotShow(hot) => Ok(hot_show::run(&hot).await?.print(hot.json)),
         BenchCommand::Late(late) => Ok(late::run(&late).await?.print(late.json)),
         BenchCommand::MassRefund(mass) => Ok(mass_refund::run(&mass).await?.print(mass.json)),
+        BenchCommand::Size(size) => Ok(size::run(&size).await?.print(size.json)),
         BenchCommand::Backlog(backlog) => Ok(backlog::run(&backlog).await?.print(backlog.json)),
         BenchCommand::Recovery(recovery) => {
             Ok(recovery::run(&recovery).await?.print(recovery.json))

@@ -231,7 +231,15 @@ impl Level {
                 Unit::Milliseconds | Unit::PerSecond => scaled(unit.scaled(*value, scale)),
                 _ => String::new(),
             };
-            lines.push(format!("  {name}: {value:.1}{}{scaled}", unit.in_words()));
+            let digits = match unit {
+                Unit::Count | Unit::Bytes => 0,
+                Unit::Times => 2,
+                _ => 1,
+            };
+            lines.push(format!(
+                "  {name}: {value:.digits$}{}{scaled}",
+                unit.in_words()
+            ));
         }
         lines.extend(self.cost.as_ref().map(Cost::in_words));
         let resident = self.resident_kib.map(|kib| kib / 1_024);
