@@ -21,6 +21,7 @@ mod report;
 mod returns;
 mod rig;
 mod size;
+mod soak;
 mod status;
 mod twins;
 mod waiting;
@@ -52,6 +53,8 @@ pub enum BenchCommand {
     Recovery(recovery::Recovery),
     /// Bookings, while millions of others are there already
     Size(size::Size),
+    /// Bookings for an hour, and whether the memory of any role grows
+    Soak(soak::Soak),
     /// Two reports side by side
     Compare(compare::Compare),
     /// What `ingest` compares with
@@ -74,6 +77,7 @@ pub async fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
         BenchCommand::Late(late) => Ok(late::run(&late).await?.print(late.json)),
         BenchCommand::MassRefund(mass) => Ok(mass_refund::run(&mass).await?.print(mass.json)),
         BenchCommand::Size(size) => Ok(size::run(&size).await?.print(size.json)),
+        BenchCommand::Soak(soak) => Ok(soak::run(&soak).await?.print(soak.json)),
         BenchCommand::Backlog(backlog) => Ok(backlog::run(&backlog).await?.print(backlog.json)),
         BenchCommand::Recovery(recovery) => {
             Ok(recovery::run(&recovery).await?.print(recovery.json))
