@@ -63,6 +63,8 @@ pub async fn run(hot: &HotShow) -> Result<Report, Failure> {
 
 async fn measure(hot: &HotShow, rig: &Rig) -> anyhow::Result<Report> {
     let mut report = Report::new("hot-show", Stands::HttpAndHolds);
+    report.seed = Some(hot.seed);
+    says(!hot.json, &format!("seed {}", hot.seed));
     let (one, first) = rig.another_api().await?;
     let (other, second) = rig.another_api().await?;
     let doors = [host(&rig.stage.target.api).to_owned(), first, second];

@@ -49,7 +49,7 @@ pub enum BenchCommand {
     MassRefund(mass_refund::MassRefund),
     /// The coordinator away for a minute, and how fast it catches up
     Backlog(backlog::Backlog),
-    /// A part killed and started again at once
+    /// A part killed and started again at once, or one of two coordinators
     Recovery(recovery::Recovery),
     /// Bookings, while millions of others are there already
     Size(size::Size),

@@ -21,6 +21,9 @@ pub struct Report {
     pub cores: usize,
     /// What the results stand on.
     pub stands: Stands,
+    /// What anything random was drawn from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// At each load, in the order in which they were measured.
     pub levels: Vec<Level>,
     /// What the evaluation of every promise said at the end. A broken one is no report, but a failure.

@@ -23,8 +23,8 @@ use crate::failure::Failure;
 /// What is measured.
 #[derive(Debug, Args)]
 pub struct Size {
-    /// So many bookings are there, one after the other. A million takes a few minutes to be made and some 6 GB of disk; the
-    /// evaluation of all promises at the end of five million takes long, too.
+    /// So many bookings are there, one after the other. A million takes minutes to be made and some 5 GB of disk; the
+    /// evaluation of all promises at the end, with five million, takes long, too.
     #[arg(long, value_delimiter = ',', default_values_t = [10_000, 1_000_000, 5_000_000])]
     bookings: Vec<usize>,
     /// So many customers at a time.
