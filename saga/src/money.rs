@@ -82,29 +82,6 @@ impl Money {
     pub const fn new(minor: i64, currency: Currency) -> Self {
         Self { minor, currency }
     }
-
-    /// Nothing, in `currency`.
-    pub const fn zero(currency: Currency) -> Self {
-        Self { minor: 0, currency }
-    }
-
-    /// The sum.
-    ///
-    /// # Errors
-    /// [`MoneyError::Mixed`] for two currencies, [`MoneyError::Overflow`] beyond `i64`.
-    pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
-        if self.currency != other.currency {
-            return Err(MoneyError::Mixed);
-        }
-        let minor = self
-            .minor
-            .checked_add(other.minor)
-            .ok_or(MoneyError::Overflow)?;
-        Ok(Self {
-            minor,
-            currency: self.currency,
-        })
-    }
 }
 
 impl fmt::Display for Money {
@@ -119,10 +96,4 @@ pub enum MoneyError {
     /// Not three ASCII letters.
     #[error("a currency is three letters, for example INR")]
     Currency,
-    /// Two currencies in one sum.
-    #[error("amounts of two currencies cannot be added")]
-    Mixed,
-    /// Beyond 2^63 - 1 minor units.
-    #[error("the amount is too large")]
-    Overflow,
 }

@@ -93,7 +93,7 @@ pub fn created(world: &mut World, booking: BookingId, id: PaymentId, gateway_id:
             Some(BookingState::Held) => {
                 verify::request(world, id, 1, Duration::seconds(verify::SOON_S));
             }
-            _ => void::request(world, booking, id, Duration::ZERO),
+            _ => void::request(world, booking, id),
         }
     }
     Outcome::Done

@@ -1,7 +1,5 @@
 //! A booking is cancelled: by its customer, by an operator, or because its show is.
 
-use time::Duration;
-
 use crate::booking::{Booking, BookingState, CancelledBy};
 use crate::event::{EventBody, Return};
 use crate::identity::{BookingId, PaymentId};
@@ -64,11 +62,11 @@ pub fn cancel(world: &mut World, booking: BookingId, by: CancelledBy) -> Outcome
             fee,
         },
     );
-    void::request_all(world, booking, Duration::ZERO);
+    void::request_all(world, booking);
     Outcome::Done
 }
 
-/// The money that pays for a booking, where something of it is still ours.
+/// The money that pays for a booking: what of it is still ours, which may be nothing.
 fn applied(world: &World, booking: BookingId) -> Vec<(PaymentId, Money)> {
     world
         .payments_of(booking)
@@ -79,7 +77,6 @@ fn applied(world: &World, booking: BookingId) -> Vec<(PaymentId, Money)> {
                 .captured
                 .map(|captured| (payment.id, Money::new(left, captured.currency)))
         })
-        .filter(|(_, left)| left.minor > 0)
         .collect()
 }
 

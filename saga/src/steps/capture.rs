@@ -56,7 +56,7 @@ pub fn authorised(
             attempt.standing = PaymentStanding::Open;
             let _ = world.booking_mut(booking);
         }
-        void::request_all(world, booking, Duration::ZERO);
+        void::request_all(world, booking);
         return Outcome::Postponed;
     }
     let (verdict, seats_lost) = money::judge(world, booking, fact.amount);
@@ -76,7 +76,7 @@ pub fn authorised(
             money::seats_are_lost(world, booking);
         }
         let _ = world.booking_mut(booking);
-        void::request(world, booking, payment, Duration::ZERO);
+        void::request(world, booking, payment);
     }
     Outcome::Decided {
         verdict,

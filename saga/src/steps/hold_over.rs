@@ -1,6 +1,6 @@
 //! A hold ends: its time runs out, the customer gives it up, or a newer one takes its place.
 
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use crate::booking::BookingState;
 use crate::event::EventBody;
@@ -125,5 +125,5 @@ pub fn lapse(world: &mut World, booking: BookingId, into: BookingState) {
         | BookingState::Held
         | BookingState::Confirmed => {}
     }
-    void::request_all(world, booking, Duration::ZERO);
+    void::request_all(world, booking);
 }

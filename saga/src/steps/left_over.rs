@@ -30,7 +30,7 @@ pub fn look_after(world: &mut World, payment: PaymentId) {
     }
     let booking = row.booking;
     let amount = Money::new(left, captured.currency);
-    let nth = u32::try_from(world.refunds_of_payment(payment).count()).unwrap_or(u32::MAX - 1) + 1;
+    let nth = u32::try_from(world.refunds_of_payment(payment).count() + 1).unwrap_or(u32::MAX);
     let id = RefundId::of(payment, nth);
     world.add_refund(Refund {
         id,

@@ -178,7 +178,7 @@ fn look_after(world: &mut World, booking: BookingId, payment: PaymentId) {
     {
         verify::request(world, payment, 1, Duration::seconds(verify::SOON_S));
     } else {
-        void::request_all(world, booking, Duration::ZERO);
+        void::request_all(world, booking);
     }
     // The customer now sees a payment on its way.
     let _ = world.booking_mut(booking);
@@ -339,7 +339,7 @@ fn confirm(
         },
     );
     // Another attempt that is still payable would only become a second payment.
-    void::request_all(world, booking, Duration::ZERO);
+    void::request_all(world, booking);
 }
 
 /// Reserves money of a payment for its way back. The refund is tied to the payment and to what caused it; we decide

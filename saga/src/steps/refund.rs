@@ -32,7 +32,7 @@ pub fn taken(world: &mut World, id: RefundId) -> Outcome {
     if let Some(refund) = world.refund_mut(id) {
         refund.standing = RefundStanding::UnderWay;
     }
-    set_task(world, id, Duration::ZERO);
+    set_task(world, id);
     world.emit(
         booking,
         EventBody::RefundInitiated {
@@ -44,13 +44,13 @@ pub fn taken(world: &mut World, id: RefundId) -> Outcome {
     Outcome::Done
 }
 
-/// Sets the task that makes a refund, `after` from now.
-pub fn set_task(world: &mut World, id: RefundId, after: Duration) {
+/// Sets the task that makes a refund, at once.
+pub fn set_task(world: &mut World, id: RefundId) {
     if let Some(refund) = world.refunds.get(&id) {
         let task = Task {
             key: refund.task(),
             booking: Some(refund.booking),
-            due_at: world.now + after,
+            due_at: world.now,
             detail: None,
         };
         world.add_task(task);
@@ -342,7 +342,6 @@ fn remember_failure(world: &mut World, id: RefundId, gateway_refund_id: &str) {
         generation: 1,
         gateway_refund_id: Some(gateway_refund_id.to_owned()),
         other_way: None,
-        proof: None,
         done_at: None,
         ..refund.clone()
     };
@@ -473,7 +472,7 @@ pub fn answered(
             if let Some(refund) = world.refund_mut(id) {
                 refund.generation = generation + 1;
             }
-            set_task(world, id, Duration::ZERO);
+            set_task(world, id);
             Outcome::Done
         }
     }

@@ -37,7 +37,7 @@ pub fn swept(world: &mut World, booking: BookingId) -> Outcome {
             PaymentStanding::Authorised => capture::request(world, booking, payment),
             // While the hold lives, its end will ask.
             PaymentStanding::Open if held => {}
-            _ => void::request(world, booking, payment, Duration::ZERO),
+            _ => void::request(world, booking, payment),
         }
     }
     let refunds: Vec<_> = world
@@ -52,7 +52,7 @@ pub fn swept(world: &mut World, booking: BookingId) -> Outcome {
         if standing == RefundStanding::Requested {
             refund::taken(world, id);
         } else {
-            refund::set_task(world, id, Duration::ZERO);
+            refund::set_task(world, id);
         }
     }
     Outcome::Done

@@ -1,7 +1,5 @@
 //! Cancelling an attempt at the gateway, when its hold has ended or another payment has paid.
 
-use time::Duration;
-
 use crate::attention::{Attention, AttentionKind};
 use crate::identity::{BookingId, PaymentId};
 use crate::input::{Outcome, Refusal, VoidAnswer};
@@ -15,7 +13,7 @@ pub const PATIENCE: u32 = 6;
 
 /// Has every attempt of `booking` that the customer could still pay cancelled at its gateway, a declined
 /// one included: at most gateways its page can still be paid with another card.
-pub fn request_all(world: &mut World, booking: BookingId, after: Duration) {
+pub fn request_all(world: &mut World, booking: BookingId) {
     let payable: Vec<_> = world
         .payments_of(booking)
         .filter(|payment| {
@@ -27,12 +25,12 @@ pub fn request_all(world: &mut World, booking: BookingId, after: Duration) {
         .map(|payment| payment.id)
         .collect();
     for payment in payable {
-        request(world, booking, payment, after);
+        request(world, booking, payment);
     }
 }
 
-/// Has one attempt cancelled at its gateway. Money that is being taken is given up instead, as far as that goes.
-pub fn request(world: &mut World, booking: BookingId, payment: PaymentId, after: Duration) {
+/// Has one attempt cancelled at its gateway, at once. Money that is being taken is given up instead, as far as that goes.
+pub fn request(world: &mut World, booking: BookingId, payment: PaymentId) {
     if world
         .payments
         .get(&payment)
@@ -50,7 +48,7 @@ pub fn request(world: &mut World, booking: BookingId, payment: PaymentId, after:
             generation: 1,
         },
         booking: Some(booking),
-        due_at: world.now + after,
+        due_at: world.now,
         detail: None,
     });
 }

@@ -1,5 +1,7 @@
 //! Which cell an input meets. It looks, and decides nothing.
 
+use std::cmp::Ordering;
+
 use crate::booking::{Booking, BookingState, CancelledBy};
 use crate::fact::{DisputeFact, PaymentFact, PaymentState, RefundFact, RefundState};
 use crate::identity::{BookingId, PaymentId, RefundId, SeatName, UserId};
@@ -280,12 +282,10 @@ impl Here<'_> {
         if fact.amount.currency != row.amount.currency {
             return Cell::PaidOtherCurrency;
         }
-        if fact.amount.minor != row.amount.minor {
-            return if fact.amount.minor < row.amount.minor {
-                Cell::PaidTooLittle
-            } else {
-                Cell::PaidTooMuch
-            };
+        match fact.amount.minor.cmp(&row.amount.minor) {
+            Ordering::Less => return Cell::PaidTooLittle,
+            Ordering::Greater => return Cell::PaidTooMuch,
+            Ordering::Equal => {}
         }
         let lost = self.world.seats_lost(row).len();
         let all = lost == row.seats.len();
@@ -468,7 +468,8 @@ impl Here<'_> {
         let earlier = fact
             .generation
             .is_some_and(|generation| generation < row.generation);
-        if fact.state == RefundState::Failed && earlier {
+        let same = row.gateway_refund_id.as_ref() == Some(&fact.gateway_refund_id);
+        if fact.state == RefundState::Failed && earlier && !same {
             return Cell::RefundToldAgain;
         }
         if fact.amount != row.amount {
@@ -488,7 +489,6 @@ impl Here<'_> {
             return self.foreign(fact);
         }
         let by_hand = fact.refund.is_none() && row.gateway_refund_id.is_none();
-        let same = row.gateway_refund_id.as_ref() == Some(&fact.gateway_refund_id);
         match (fact.state, row.standing) {
             (RefundState::Succeeded, RefundStanding::Done) => Cell::RefundToldAgain,
             (RefundState::Succeeded, RefundStanding::WithOperator) if same => Cell::RefundToldAgain,
