@@ -101,6 +101,7 @@ mod tests {
             .collect();
         let mut page = Page::first(show, now);
         let mut named = Vec::new();
+        assert_eq!(page.due_at, now);
         for expected in [1, 2, 3] {
             assert_eq!(page.key.generation, expected);
             let read = Page::of(page.detail.as_deref()).unwrap();
@@ -120,7 +121,10 @@ mod tests {
                 .partition(|task| task.key.kind == TaskKind::CancelShow);
             named.extend(named_now.into_iter().filter_map(|task| task.booking));
             match next.into_iter().next() {
-                Some(task) => page = task,
+                Some(task) => {
+                    assert_eq!(task.due_at, now + PAUSE);
+                    page = task;
+                }
                 None => assert_eq!(expected, 3),
             }
         }

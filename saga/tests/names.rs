@@ -3,7 +3,9 @@
 
 use boxoffice_saga::attention::AttentionKind;
 use boxoffice_saga::booking::BookingState;
+use boxoffice_saga::identity::{BookingId, GatewayAccount, ShowId, UserId};
 use boxoffice_saga::ledger::Account;
+use boxoffice_saga::money::{Currency, Money, MoneyError};
 use boxoffice_saga::payment::{CaptureMode, PaymentStanding, Verdict};
 use boxoffice_saga::promises::Promise;
 use boxoffice_saga::refund::{RefundCause, RefundStanding};
@@ -189,4 +191,44 @@ fn tasks_that_call_and_tasks_that_are_done_once() {
         .filter(|kind| kind.once())
         .collect();
     assert_eq!(once, [TaskKind::Mail, TaskKind::Sms, TaskKind::Push]);
+}
+
+/// In letters, reports and logs alike.
+#[test]
+fn ids_and_money_are_written_plainly() {
+    let show = ShowId::try_from(7_u64).expect("a show");
+    let booking = BookingId::pack(1, show, 2);
+    let uuid = booking.uuid().to_string();
+    assert_eq!(booking.to_string(), uuid);
+    assert_eq!(format!("{booking:?}"), uuid);
+    assert_eq!(
+        (show.to_string(), show.kafka_key()),
+        ("7".into(), "7".into())
+    );
+    assert_eq!((show.number(), show.as_i64()), (7, 7));
+    let account = GatewayAccount::new("stripe", GatewayAccount::DEFAULT);
+    assert_eq!(account.to_string(), "stripe/default");
+    assert_eq!(UserId("ann".to_owned()).to_string(), "ann");
+    let currency: Currency = "inr".parse().expect("a currency");
+    assert_eq!(currency.to_string(), "INR");
+    assert_eq!(format!("{currency:?}"), "INR");
+    let money = Money::new(-5, currency);
+    assert_eq!(money.to_string(), "-5 INR (minor units)");
+    let written = serde_json::json!({"minor": -5, "currency": "INR"});
+    assert_eq!(serde_json::to_value(money).expect("JSON"), written);
+    assert_eq!(
+        serde_json::from_value::<Money>(written).expect("money"),
+        money
+    );
+}
+
+#[test]
+fn a_currency_is_three_letters() {
+    for odd in ["", "IN", "INRX", "1NR", "IN1", "I R", "éR"] {
+        assert_eq!(odd.parse::<Currency>(), Err(MoneyError::Currency), "{odd}");
+        assert!(
+            serde_json::from_value::<Currency>(odd.into()).is_err(),
+            "{odd}"
+        );
+    }
 }

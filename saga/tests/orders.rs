@@ -111,6 +111,12 @@ fn a_failed_try_that_is_told_late_is_no_payment_of_its_own() {
     assert_eq!(rows(&hall).len(), 1);
     assert_eq!(hall.state(booking), BookingState::Confirmed);
     assert!(!hall.events_of(booking).contains(&"PaymentFailed"));
+    // It says nothing against the one that paid; that one's own failure does.
+    let doubted = |hall: &Hall| hall.has_task("verify", attempt.uuid());
+    assert!(!doubted(&hall));
+    let notes = Some(attempt);
+    told(&mut hall, booking, "pay_1", PaymentState::Failed, notes);
+    assert!(doubted(&hall));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::hall::Hall;
 use boxoffice_contracts::Schemas;
 use boxoffice_contracts::schemas::closed;
 use boxoffice_saga::event::Event;
+use boxoffice_saga::input::Input;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
@@ -78,6 +79,20 @@ fn an_event_is_read_as_it_was_written_and_further_fields_are_passed_over() {
         add_to_every_object(&mut value);
         assert_eq!(read(&value).expect("an event"), event, "seed {seed}");
     }
+}
+
+/// By it a reader knows what it has read before.
+#[test]
+fn an_event_has_an_id_of_its_own() {
+    let mut hall = Hall::new();
+    let bookings = [hall.hold("ann", &["A-1"]), hall.hold("bob", &["A-2"])];
+    for booking in bookings {
+        hall.happens(booking, Input::Release);
+    }
+    let ids: BTreeSet<_> = hall.events().iter().map(Event::id).collect();
+    assert_eq!(ids.len(), 4);
+    let again = hall.events().iter().map(|event| event.clone().id());
+    assert_eq!(again.collect::<BTreeSet<_>>(), ids);
 }
 
 fn add_to_every_object(value: &mut Value) {

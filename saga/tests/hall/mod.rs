@@ -4,21 +4,25 @@ mod draws;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use boxoffice_saga::attention::{Attention, AttentionKind};
 use boxoffice_saga::booking::{Booking, BookingState, CancelledBy, Contact, Terms};
 use boxoffice_saga::event::Event;
-use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference, RefundFact, RefundState};
+use boxoffice_saga::fact::{
+    DisputeFact, PaymentFact, PaymentState, Reference, RefundFact, RefundState,
+};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, ShowId, UserId};
 use boxoffice_saga::input::{CallAnswer, CaptureAnswer, Input, Outcome, VoidAnswer};
+use boxoffice_saga::journal::Testimony;
 use boxoffice_saga::ledger::Entry;
 use boxoffice_saga::money::{Currency, Money};
-use boxoffice_saga::payment::{CaptureMode, Payment};
-use boxoffice_saga::promises::{Books, Closed, LONGEST_UNDECIDED};
+use boxoffice_saga::payment::{CaptureMode, DisputeStanding, Payment};
+use boxoffice_saga::promises::{Books, Closed, LONGEST_UNDECIDED, Violation};
 use boxoffice_saga::refund::{Refund, RefundCause, RefundStanding};
 use boxoffice_saga::seat::{Seat, SeatKey, SeatState};
 use boxoffice_saga::status::{self, StatusDocument};
 use boxoffice_saga::table::{self, Cell};
 use boxoffice_saga::task::{Task, TaskKey, TaskKind};
-use boxoffice_saga::world::{Changes, World};
+use boxoffice_saga::world::{Changes, JournalEntry, World};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -36,7 +40,8 @@ pub struct Hall {
     tasks: BTreeMap<TaskKey, Task>,
     events: Vec<Event>,
     ledger: Vec<Entry>,
-    attention: BTreeSet<(&'static str, Uuid)>,
+    journal: Vec<JournalEntry>,
+    attention: BTreeMap<(&'static str, Uuid), Attention>,
 }
 
 fn inr() -> Currency {
@@ -80,17 +85,32 @@ impl Hall {
             tasks: BTreeMap::new(),
             events: Vec::new(),
             ledger: Vec::new(),
-            attention: BTreeSet::new(),
+            journal: Vec::new(),
+            attention: BTreeMap::new(),
         }
     }
 
     /// Applies an input and "commits" it.
     pub fn happens(&mut self, booking: BookingId, input: Input) -> Outcome {
         let outcome = self.world.apply(booking, input);
-        let changes = std::mem::take(&mut self.world.changes);
         if matches!(outcome, Outcome::Refused(_)) {
-            assert_eq!(changes, Changes::default(), "a refusal changes nothing");
+            let changes = &self.world.changes;
+            assert_eq!(*changes, Changes::default(), "a refusal changes nothing");
         }
+        self.commit();
+        outcome
+    }
+
+    /// Applies several inputs to `booking` and "commits" what comes of them together.
+    pub fn happen_in_one_turn(&mut self, booking: BookingId, inputs: &[Input]) {
+        for input in inputs {
+            self.world.apply(booking, input.clone());
+        }
+        self.commit();
+    }
+
+    fn commit(&mut self) {
+        let changes = std::mem::take(&mut self.world.changes);
         for key in changes.tasks_removed {
             self.tasks.remove(&key);
         }
@@ -104,16 +124,14 @@ impl Hall {
         }
         self.events.extend(changes.events);
         self.ledger.extend(changes.ledger);
+        self.journal.extend(changes.journal);
         for (kind, subject) in &changes.attention_settled {
             self.attention.remove(&(kind.name(), *subject));
         }
-        self.attention.extend(
-            changes
-                .attention
-                .iter()
-                .map(|item| (item.kind.name(), item.subject)),
-        );
-        outcome
+        for item in changes.attention {
+            let key = (item.kind.name(), item.subject);
+            self.attention.entry(key).or_insert(item);
+        }
     }
 
     /// The same input again moves no money, takes no seat and tells nobody anything.
@@ -150,9 +168,33 @@ impl Hall {
     }
 
     pub fn hold(&mut self, user: &str, seats: &[&str]) -> BookingId {
-        let (id, input) = self.hold_input(user, seats);
+        self.hold_under(user, seats, |_| {})
+    }
+
+    /// A hold of a show whose terms are `changed` so.
+    pub fn hold_under(
+        &mut self,
+        user: &str,
+        seats: &[&str],
+        changed: impl FnOnce(&mut Terms),
+    ) -> BookingId {
+        let (id, input) = self.asks(user, seats, changed);
         assert_eq!(self.happens(id, input), Outcome::Done);
         id
+    }
+
+    /// A fresh id, and what a customer of such a show asks for.
+    pub fn asks(
+        &mut self,
+        user: &str,
+        seats: &[&str],
+        changed: impl FnOnce(&mut Terms),
+    ) -> (BookingId, Input) {
+        let (id, mut input) = self.hold_input(user, seats);
+        if let Input::Hold { terms, .. } = &mut input {
+            changed(terms);
+        }
+        (id, input)
     }
 
     fn hold_input(&mut self, user: &str, seats: &[&str]) -> (BookingId, Input) {
@@ -179,13 +221,18 @@ impl Hall {
     }
 
     pub fn opens_attempt(&mut self, booking: BookingId) -> PaymentId {
+        self.opens(booking, CaptureMode::Automatic)
+    }
+
+    /// Opens an attempt whose money is taken in that mode.
+    pub fn opens(&mut self, booking: BookingId, capture: CaptureMode) -> PaymentId {
         self.drawn += 1;
         let payment = PaymentId::from(Uuid::from_u128(self.drawn.into()));
         let input = Input::OpenAttempt {
             payment,
             account: stripe(),
             terms: Terms::usual(inr()),
-            capture: CaptureMode::Automatic,
+            capture,
         };
         assert_eq!(self.happens(booking, input), Outcome::Done);
         payment
@@ -222,6 +269,23 @@ impl Hall {
                 PaymentState::Captured,
             )),
         )
+    }
+
+    /// The gateway tells that `payment` is taken.
+    pub fn payment_fact(
+        &self,
+        booking: BookingId,
+        payment: Option<PaymentId>,
+        id: &str,
+        minor: i64,
+    ) -> PaymentFact {
+        let amount = Money::new(minor, inr());
+        fact(booking, payment, id, amount, PaymentState::Captured)
+    }
+
+    /// Whether a hint would have the gateway asked now.
+    pub fn hears_hint(&self, booking: BookingId, payment: PaymentId) -> bool {
+        self.world.hears_hint(booking, payment)
     }
 
     /// What a show's cancellation does before its bookings get their turns.
@@ -268,6 +332,35 @@ impl Hall {
             live: false,
             reason: None,
         }
+    }
+
+    /// The customer's bank disputes so much of a payment.
+    pub fn disputed(
+        &mut self,
+        booking: BookingId,
+        which: (&str, &str),
+        minor: i64,
+        standing: DisputeStanding,
+    ) -> Outcome {
+        let input = Self::dispute(which, minor, standing);
+        self.happens(booking, input)
+    }
+
+    pub fn dispute(
+        (dispute, payment): (&str, &str),
+        minor: i64,
+        standing: DisputeStanding,
+    ) -> Input {
+        Input::Dispute(DisputeFact {
+            account: stripe(),
+            gateway_dispute_id: dispute.to_owned(),
+            gateway_payment_id: payment.to_owned(),
+            reference: Reference::Absent,
+            standing,
+            amount: Money::new(minor, inr()),
+            live: false,
+            reason: None,
+        })
     }
 
     pub fn state(&self, booking: BookingId) -> BookingState {
@@ -317,6 +410,31 @@ impl Hall {
             .any(|key| key.kind.name() == kind && key.subject == subject)
     }
 
+    /// What should be done is forgotten: an event or a task was lost.
+    pub fn lose_tasks(&mut self) {
+        self.tasks.clear();
+    }
+
+    /// The generations of the tasks of that kind about `subject`.
+    pub fn generations(&self, kind: TaskKind, subject: Uuid) -> Vec<u32> {
+        self.tasks
+            .keys()
+            .filter(|key| key.kind == kind && key.subject == subject)
+            .map(|key| key.generation)
+            .collect()
+    }
+
+    /// In how many seconds the one task of that kind about `subject` is due.
+    pub fn due_in(&self, kind: TaskKind, subject: Uuid) -> Option<f64> {
+        let mut found = self
+            .tasks
+            .values()
+            .filter(|task| task.key.kind == kind && task.key.subject == subject);
+        let due_at = found.next().map(|task| task.due_at);
+        assert!(found.next().is_none(), "only one");
+        due_at.map(|due_at| (due_at - self.world.now).as_seconds_f64())
+    }
+
     pub fn events_of(&self, booking: BookingId) -> Vec<&'static str> {
         self.events
             .iter()
@@ -342,8 +460,36 @@ impl Hall {
         &self.events
     }
 
+    /// What was decided about `booking` and why, in order.
+    pub fn journal_of(&self, booking: BookingId) -> Vec<(Input, Outcome)> {
+        self.journal
+            .iter()
+            .filter(|entry| entry.booking == booking)
+            .map(|entry| (entry.input.clone(), entry.outcome.clone()))
+            .collect()
+    }
+
+    /// Where a journal of `booking` and its rows disagree.
+    pub fn against(&self, booking: BookingId, journal: &[(Input, Outcome)]) -> Vec<Violation> {
+        let mut testimony = Testimony::default();
+        for (input, outcome) in journal {
+            testimony.hear(input, outcome);
+        }
+        let refunds: Vec<_> = self.world.refunds_of(booking).collect();
+        let row = &self.world.bookings[&booking];
+        testimony.against(row, self.world.payments_of(booking), &refunds)
+    }
+
     pub fn attention(&self) -> Vec<&'static str> {
-        self.attention.iter().map(|(kind, _)| *kind).collect()
+        self.attention.keys().map(|(kind, _)| *kind).collect()
+    }
+
+    /// What the operators' list says about the only item of that kind.
+    pub fn reason(&self, kind: AttentionKind) -> &str {
+        let mut found = self.attention.values().filter(|item| item.kind == kind);
+        let item = found.next().expect("an item");
+        assert!(found.next().is_none(), "only one");
+        &item.reason
     }
 
     pub fn books(&self) -> Books {
@@ -363,7 +509,7 @@ impl Hall {
             closed: self.closed.clone(),
             ledger: self.ledger.clone(),
             sequences,
-            with_person: self.attention.iter().map(|(_, subject)| *subject).collect(),
+            with_person: self.attention.keys().map(|(_, subject)| *subject).collect(),
         }
     }
 

@@ -1,0 +1,242 @@
+//! When the next step is due: what the customer, the gateway and the operators are promised of time.
+
+use crate::hall::Hall;
+use boxoffice_saga::booking::BookingState;
+use boxoffice_saga::fact::{PaymentState, RefundState};
+use boxoffice_saga::identity::{BookingId, PaymentId};
+use boxoffice_saga::input::{
+    CallAnswer, CaptureAnswer, Input, Outcome, RefundAnswer, Refusal, VoidAnswer,
+};
+use boxoffice_saga::payment::CaptureMode;
+use boxoffice_saga::refund::Refund;
+use boxoffice_saga::task::TaskKind;
+
+fn why() -> String {
+    "no answer".to_owned()
+}
+
+/// 10 minutes, 2 of them after the warning, and 30 seconds of grace.
+#[test]
+fn a_hold_warns_once_and_ends_after_its_grace() {
+    let mut hall = Hall::new();
+    let ann = hall.hold("ann", &["A-1"]);
+    let due_in = |hall: &Hall| hall.due_in(TaskKind::HoldTimer, ann.uuid());
+    assert_eq!(due_in(&hall), Some(480.0));
+    hall.pass_seconds(480);
+    assert_eq!(hall.happens(ann, Input::HoldTimer), Outcome::Done);
+    assert_eq!(due_in(&hall), Some(150.0));
+    // From the promised end on there is nothing left to warn of.
+    hall.pass_seconds(120);
+    assert_eq!(hall.happens(ann, Input::HoldTimer), Outcome::Postponed);
+    assert_eq!(due_in(&hall), Some(30.0));
+    assert_eq!(hall.events_of(ann), ["HoldPlaced", "HoldExpiring"]);
+    hall.pass_seconds(30);
+    assert_eq!(hall.happens(ann, Input::HoldTimer), Outcome::Done);
+    assert_eq!(hall.state(ann), BookingState::Expired);
+    assert_eq!(due_in(&hall), None);
+}
+
+#[test]
+fn where_nobody_is_to_be_warned_the_timer_is_the_end() {
+    for warning_ms in [0, 600_000, 700_000] {
+        let mut hall = Hall::new();
+        let ann = hall.hold_under("ann", &["A-1"], |terms| terms.warning_ms = warning_ms);
+        let end = hall.due_in(TaskKind::HoldTimer, ann.uuid());
+        assert_eq!(end, Some(630.0), "{warning_ms}");
+    }
+}
+
+/// At the very end of the grace the seats are anybody's, the customer's too.
+#[test]
+fn who_pays_for_a_hold_may_replace_it_once_it_is_over() {
+    let mut hall = Hall::new();
+    let ann = hall.hold("ann", &["A-1"]);
+    hall.opens_attempt(ann);
+    hall.pass_seconds(629);
+    let refused = Outcome::Refused(Refusal::PaymentInProgress);
+    assert_eq!(hall.try_hold("ann", &["A-2"]), refused);
+    hall.pass_seconds(1);
+    assert_eq!(hall.try_hold("ann", &["A-2"]), Outcome::Done);
+    assert_eq!(hall.state(ann), BookingState::Expired);
+}
+
+/// A webhook that never comes: after 20 seconds, after 3 minutes, and at the end of the hold by cancelling.
+#[test]
+fn the_gateway_is_asked_soon_once_more_and_at_the_end() {
+    let mut hall = Hall::new();
+    let ann = hall.hold("ann", &["A-1"]);
+    let payment = hall.opens_attempt(ann);
+    let due_in = |hall: &Hall, kind| hall.due_in(kind, payment.uuid());
+    let unknown = |generation: u32| Input::VerifyAnswered {
+        payment,
+        generation,
+        answer: CallAnswer::Unknown { why: why() },
+    };
+    assert_eq!(due_in(&hall, TaskKind::Verify), Some(20.0));
+    hall.pass_seconds(20);
+    assert_eq!(hall.happens(ann, unknown(1)), Outcome::Postponed);
+    assert_eq!(due_in(&hall, TaskKind::Verify), Some(160.0));
+    hall.pass_seconds(160);
+    assert_eq!(hall.happens(ann, unknown(2)), Outcome::Postponed);
+    assert_eq!(due_in(&hall, TaskKind::Verify), None);
+    hall.pass_seconds(450);
+    hall.happens(ann, Input::HoldTimer);
+    assert_eq!(due_in(&hall, TaskKind::Void), Some(0.0));
+}
+
+/// A gateway that answers "later" and says when is not asked before, whatever our own patience says.
+#[test]
+fn later_is_not_before_the_gateway_says() {
+    let later = |after_ms| CaptureAnswer::RetryLater {
+        after_ms,
+        why: why(),
+    };
+    let (mut hall, ann, payment) = reserved();
+    let mut wait = |after_ms| {
+        let attempt = 1;
+        let answer = later(after_ms);
+        let input = Input::CaptureAnswered {
+            payment,
+            attempt,
+            answer,
+        };
+        assert_eq!(hall.happens(ann, input), Outcome::Postponed);
+        hall.due_in(TaskKind::Capture, payment.uuid())
+            .unwrap_or(0.0)
+    };
+    // Our own: a second, with a quarter of jitter.
+    for after_ms in [None, Some(0), Some(-50_000), Some(700)] {
+        assert!((0.75..=1.25).contains(&wait(after_ms)), "{after_ms:?}");
+    }
+    assert_eq!(wait(Some(50_000)), 50.0);
+    assert_eq!(wait(Some(i64::MAX)), 3_600.0, "an hour at most");
+
+    let (mut hall, ann, refund) = under_way();
+    let mut wait = |after_ms| {
+        let why = why();
+        let answer = RefundAnswer::RetryLater { after_ms, why };
+        let input = answered(&refund, 1, answer);
+        assert_eq!(hall.happens(ann, input), Outcome::Postponed);
+        hall.due_in(TaskKind::Refund, refund.id.uuid())
+            .unwrap_or(0.0)
+    };
+    for after_ms in [None, Some(0), Some(-50_000), Some(700)] {
+        assert!((0.75..=1.25).contains(&wait(after_ms)), "{after_ms:?}");
+    }
+    assert_eq!(wait(Some(50_000)), 50.0);
+    assert_eq!(wait(Some(i64::MAX)), 3_600.0, "an hour at most");
+}
+
+/// Nobody answers: asked again and again, and from the sixth or eighth try on a person knows.
+#[test]
+fn patience_ends_with_a_person() {
+    let (mut hall, ann, payment) = reserved();
+    let mut tries = |attempt| {
+        let answer = CaptureAnswer::Unknown { why: why() };
+        hall.happens(
+            ann,
+            Input::CaptureAnswered {
+                payment,
+                attempt,
+                answer,
+            },
+        )
+    };
+    assert_eq!(tries(5), Outcome::Postponed);
+    assert_eq!(tries(6), Outcome::NeedsPerson);
+    assert_eq!(tries(7), Outcome::NeedsPerson);
+    assert_eq!(hall.attention(), ["payment_unknown"]);
+
+    let mut hall = Hall::new();
+    let ann = hall.hold("ann", &["A-1"]);
+    let payment = hall.opens_attempt(ann);
+    hall.happens(ann, Input::Release);
+    let mut tries = |attempt| {
+        let answer = VoidAnswer::Unknown { why: why() };
+        let generation = 1;
+        hall.happens(
+            ann,
+            Input::VoidAnswered {
+                payment,
+                generation,
+                attempt,
+                answer,
+            },
+        )
+    };
+    assert_eq!(tries(5), Outcome::Postponed);
+    assert_eq!(tries(6), Outcome::NeedsPerson);
+    assert_eq!(tries(7), Outcome::NeedsPerson);
+    assert_eq!(hall.attention(), ["payment_unknown"]);
+
+    let (mut hall, ann, refund) = under_way();
+    let unknown = || RefundAnswer::Unknown { why: why() };
+    let later = || RefundAnswer::RetryLater {
+        after_ms: None,
+        why: why(),
+    };
+    for answer in [&unknown as &dyn Fn() -> RefundAnswer, &later] {
+        let mut tries = |attempt| hall.happens(ann, answered(&refund, attempt, answer()));
+        assert_eq!(tries(7), Outcome::Postponed);
+        assert_eq!(tries(8), Outcome::NeedsPerson);
+        assert_eq!(tries(9), Outcome::NeedsPerson);
+    }
+    assert_eq!(hall.attention(), ["refund_stuck"]);
+}
+
+/// What a gateway has accepted and not finished is looked at less and less often, and after five days a person knows.
+#[test]
+fn an_accepted_refund_is_looked_at_again() {
+    let (mut hall, ann, refund) = under_way();
+    let pending = |hall: &Hall, attempt| {
+        let fact = hall.refund_fact(&refund, RefundState::Pending);
+        answered(&refund, attempt, RefundAnswer::Told { fact })
+    };
+    let due_in = |hall: &Hall| hall.due_in(TaskKind::Refund, refund.id.uuid());
+    let days = 5 * 24 * 3_600;
+    for (attempt, seconds) in [(1, 60.0), (2, 120.0), (60, 3_600.0), (1_000, 3_600.0)] {
+        let input = pending(&hall, attempt);
+        assert!(hall.happens(ann, input) != Outcome::NeedsPerson);
+        assert_eq!(due_in(&hall), Some(seconds), "{attempt}");
+    }
+    hall.pass_seconds(days - 1);
+    let input = pending(&hall, 100);
+    assert_eq!(hall.happens(ann, input), Outcome::AlreadyKnown);
+    hall.pass_seconds(1);
+    let input = pending(&hall, 101);
+    assert_eq!(hall.happens(ann, input), Outcome::NeedsPerson);
+    assert_eq!(hall.attention(), ["refund_slow"]);
+}
+
+/// A hall with a hold whose money is reserved and being taken.
+fn reserved() -> (Hall, BookingId, PaymentId) {
+    let mut hall = Hall::new();
+    let ann = hall.hold("ann", &["A-1"]);
+    let payment = hall.opens(ann, CaptureMode::AfterSeats);
+    let mut fact = hall.payment_fact(ann, Some(payment), "pi_1", 1_000);
+    fact.state = PaymentState::Authorised;
+    hall.happens(ann, Input::Payment(fact));
+    assert_eq!(hall.due_in(TaskKind::Capture, payment.uuid()), Some(0.0));
+    (hall, ann, payment)
+}
+
+/// A hall with a refund that a worker has taken on.
+fn under_way() -> (Hall, BookingId, Refund) {
+    let mut hall = Hall::new();
+    let ann = hall.hold("ann", &["A-1"]);
+    hall.pays(ann, "pi_1", 999, PaymentState::Captured);
+    let refund = hall.refund_of(ann);
+    let taken = Input::RefundTaken { refund: refund.id };
+    assert_eq!(hall.happens(ann, taken), Outcome::Done);
+    assert_eq!(hall.due_in(TaskKind::Refund, refund.id.uuid()), Some(0.0));
+    (hall, ann, refund)
+}
+
+fn answered(refund: &Refund, attempt: u32, answer: RefundAnswer) -> Input {
+    Input::RefundAnswered {
+        refund: refund.id,
+        generation: refund.generation,
+        attempt,
+        answer,
+    }
+}
