@@ -338,6 +338,50 @@ mod tests {
         );
     }
 
+    /// They stand in databases, topics and at gateways: where each part has its place cannot change.
+    #[test]
+    fn a_booking_id_is_time_show_and_chance() {
+        let show = ShowId::try_from(0xab_cdef_0123_u64).unwrap();
+        let id = BookingId::pack(0xffff_1234_5678_9abc, show, 0xffff_fff2_1098_7654);
+        assert_eq!(id.to_string(), "12345678-9abc-8abc-b7bc-048e10987654");
+        assert_eq!(Uuid::from(id), id.uuid());
+        assert_eq!(BookingId::try_from(id.uuid()), Ok(id));
+    }
+
+    #[test]
+    fn what_we_cannot_have_given_out_is_no_booking_id() {
+        let ours = BookingId::pack(1, ShowId::try_from(1_u64).unwrap(), 2).uuid();
+        let of_no_show =
+            Uuid::from_u128(ours.as_u128() & !((0xfff << 64) | (((1 << 28) - 1) << 34)));
+        let of_another_version = Uuid::from_u128(ours.as_u128() ^ (0xf << 76));
+        let of_another_variant = Uuid::from_u128(ours.as_u128() ^ (0b11 << 62));
+        for odd in [of_no_show, of_another_version, of_another_variant] {
+            assert_eq!(
+                BookingId::try_from(odd),
+                Err(IdentityError::Booking),
+                "{odd}"
+            );
+        }
+        assert_eq!("7".parse::<BookingId>(), Err(IdentityError::Booking));
+    }
+
+    #[test]
+    fn a_show_is_a_number_of_forty_bits() {
+        for (text, number) in [("1", 1), ("7", 7), ("1099511627775", ShowId::MAX)] {
+            let show: ShowId = text.parse().unwrap();
+            assert_eq!((show.number(), u64::from(show)), (number, number));
+            assert_eq!(ShowId::try_from(number), Ok(show));
+            assert_eq!(ShowId::try_from(number.cast_signed()), Ok(show));
+            assert_eq!(show.as_i64(), number.cast_signed());
+        }
+        for odd in ["", "0", "-1", "x", "1099511627776"] {
+            assert_eq!(odd.parse::<ShowId>(), Err(IdentityError::Show), "{odd}");
+        }
+        for odd in [0_i64, -1, i64::MIN, 1 << 40] {
+            assert_eq!(ShowId::try_from(odd), Err(IdentityError::Show), "{odd}");
+        }
+    }
+
     #[test]
     fn a_refund_key_is_legal_at_every_gateway() {
         let key = RefundId::of(Uuid::nil().into(), 1).gateway_key(u32::from(u16::MAX));

@@ -60,6 +60,37 @@ fn who_pays_for_a_hold_may_replace_it_once_it_is_over() {
     assert_eq!(hall.state(ann), BookingState::Expired);
 }
 
+/// Opening an attempt keeps the seats for five minutes, and never for more than ten beyond the promised end. No attempt
+/// shortens what there was, and only the first lengthens it.
+#[test]
+fn a_payer_has_the_seats_a_little_longer() {
+    for (extension_ms, kept) in [
+        (0, 630),
+        (300_000, 890),
+        (609_000, 1_199),
+        (9_000_000, 1_200),
+    ] {
+        let mut hall = Hall::new();
+        let ann = hall.hold("ann", &["A-1"]);
+        hall.pass_seconds(590);
+        let opens = |hall: &mut Hall, nth, extension_ms| {
+            let mut input = hall.attempt(nth, CaptureMode::Automatic);
+            if let Input::OpenAttempt { terms, .. } = &mut input {
+                terms.extension_ms = extension_ms;
+            }
+            assert_eq!(hall.happens(ann, input), Outcome::Done);
+        };
+        opens(&mut hall, 101, extension_ms);
+        opens(&mut hall, 102, 9_000_000);
+        hall.pass_seconds(kept - 590 - 1);
+        let seats = vec!["A-1".to_owned()];
+        let taken = Outcome::Refused(Refusal::SeatsTaken { seats });
+        assert_eq!(hall.try_hold("bob", &["A-1"]), taken, "{extension_ms}");
+        hall.pass_seconds(1);
+        assert_eq!(hall.try_hold("bob", &["A-1"]), Outcome::Done);
+    }
+}
+
 /// A webhook that never comes: after 20 seconds, after 3 minutes, and at the end of the hold by cancelling.
 #[test]
 fn the_gateway_is_asked_soon_once_more_and_at_the_end() {

@@ -227,15 +227,19 @@ impl Hall {
     /// Opens an attempt whose money is taken in that mode.
     pub fn opens(&mut self, booking: BookingId, capture: CaptureMode) -> PaymentId {
         self.drawn += 1;
-        let payment = PaymentId::from(Uuid::from_u128(self.drawn.into()));
-        let input = Input::OpenAttempt {
-            payment,
-            account: stripe(),
+        let input = self.attempt(self.drawn, capture);
+        assert_eq!(self.happens(booking, input), Outcome::Done);
+        PaymentId::from(Uuid::from_u128(self.drawn.into()))
+    }
+
+    /// The customer wants to pay: the hall's `nth` attempt.
+    pub fn attempt(&self, nth: u64, capture: CaptureMode) -> Input {
+        Input::OpenAttempt {
+            payment: PaymentId::from(Uuid::from_u128(nth.into())),
+            account: self.account(),
             terms: Terms::usual(inr()),
             capture,
-        };
-        assert_eq!(self.happens(booking, input), Outcome::Done);
-        payment
+        }
     }
 
     pub fn pays(
