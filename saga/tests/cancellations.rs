@@ -187,6 +187,14 @@ fn a_cancelled_show_keeps_its_seats_and_returns_all_its_money() {
     for booking in [ann, bob] {
         assert_eq!(told(&hall, booking), (Status::RefundPending, false, false));
     }
+    // In a lane of their own, those of the show keep nobody else's waiting.
+    for (booking, lane) in [(ann, "mass_refund"), (bob, "refund")] {
+        let refund = hall.refund_of(booking).id;
+        hall.happens(booking, Input::RefundTaken { refund });
+        for other in ["mass_refund", "refund"] {
+            assert_eq!(hall.has_task(other, refund.uuid()), other == lane);
+        }
+    }
     assert_eq!(hall.owner("A-1"), Some(ann), "the seat says whose it was");
     assert!(matches!(
         hall.try_hold("cy", &["A-1", "A-3"]),

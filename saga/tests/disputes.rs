@@ -6,13 +6,16 @@ use boxoffice_saga::booking::BookingState;
 use boxoffice_saga::fact::{PaymentState, RefundState};
 use boxoffice_saga::input::{Input, Outcome};
 use boxoffice_saga::payment::DisputeStanding::{Lost, Opened, Won};
+use boxoffice_saga::table::Cell;
 
 #[test]
 fn a_lost_dispute_is_a_loss_only_beyond_what_was_still_ours() {
     let mut hall = Hall::new();
     let ann = hall.hold("ann", &["A-1"]);
     hall.pays(ann, "pi_1", 1_000, PaymentState::Captured);
-    hall.disputed(ann, ("dp_1", "pi_1"), 1_000, Lost);
+    let lost = Hall::dispute(("dp_1", "pi_1"), 1_000, Lost);
+    assert_eq!(hall.cell(ann, &lost), Cell::DisputeLost);
+    hall.happens(ann, lost);
     let told = hall.reason(AttentionKind::DisputeLost);
     assert!(!told.contains("that is a loss"), "{told}");
     assert!(told.contains("(dispute dp_1)"), "{told}");
@@ -24,7 +27,9 @@ fn a_lost_dispute_is_a_loss_only_beyond_what_was_still_ours() {
     let refund = hall.refund_of(bob);
     let back = hall.refund_fact(&refund, RefundState::Succeeded);
     hall.happens(bob, Input::Refund(back));
-    hall.disputed(bob, ("dp_1", "pi_1"), 1, Lost);
+    let lost = Hall::dispute(("dp_1", "pi_1"), 1, Lost);
+    assert_eq!(hall.cell(bob, &lost), Cell::DisputeLostBeyond);
+    hall.happens(bob, lost);
     let told = hall.reason(AttentionKind::DisputeLost);
     assert!(told.contains("that is a loss"), "{told}");
     assert_eq!(hall.books().violations(), []);

@@ -3,6 +3,7 @@
 use crate::hall::Hall;
 use boxoffice_saga::fact::PaymentState;
 use boxoffice_saga::input::{Input, Outcome, Refusal, VoidAnswer};
+use boxoffice_saga::table::Cell;
 use boxoffice_saga::task::TaskKind;
 
 #[test]
@@ -16,6 +17,7 @@ fn a_hint_has_the_gateway_asked_at_once_and_a_pause_has_one_question() {
     for (after, question) in [(1, 1_000), (10, 1_001), (25, 1_003), (10, 1_004)] {
         hall.pass_seconds(after);
         assert!(hall.hears_hint(ann, payment));
+        assert_eq!(hall.cell(ann, &hint), Cell::HintListenedTo);
         assert_eq!(hall.happens(ann, hint.clone()), Outcome::Done);
         questions.push(question);
         let asked = hall.generations(TaskKind::Verify, payment.uuid());
@@ -24,6 +26,7 @@ fn a_hint_has_the_gateway_asked_at_once_and_a_pause_has_one_question() {
     }
     hall.pass_seconds(9);
     assert!(!hall.hears_hint(ann, payment));
+    assert_eq!(hall.cell(ann, &hint), Cell::HintTooSoon);
     let refused = Outcome::Refused(Refusal::TooSoon { after_s: 2 });
     assert_eq!(hall.happens(ann, hint), refused);
 }
@@ -51,6 +54,8 @@ fn a_hint_is_of_use_while_its_own_attempt_is_undecided() {
     let bob = hall.hold("bob", &["A-2"]);
     let payment = hall.opens_attempt(ann);
     assert!(!hall.hears_hint(bob, payment), "another's");
+    let of_no_use = hall.cell(bob, &Input::Hint { payment });
+    assert_eq!(of_no_use, Cell::HintOfNoUse);
     hall.happens(bob, Input::Release);
     assert!(!hall.hears_hint(bob, payment), "another's");
     // Declined, it may still be paid with another card.

@@ -7,6 +7,7 @@ use boxoffice_saga::fact::{PaymentFact, PaymentState};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId};
 use boxoffice_saga::input::{CallAnswer, Input, Outcome};
 use boxoffice_saga::payment::{CaptureMode, PaymentStanding};
+use boxoffice_saga::table::Cell;
 use boxoffice_saga::task::TaskKind;
 
 use PaymentState::{Authorised, Cancelled, Captured, Failed, Open, Processing};
@@ -39,11 +40,11 @@ fn late_and_reacquired(hall: &Hall) -> (bool, bool) {
 /// Late is what comes after the promised end; the seats are taken again where the hold was over by then.
 #[test]
 fn the_world_is_told_whether_money_was_late() {
-    for (after, ended, expected) in [
-        (0, false, (false, false)),
-        (599, false, (false, false)),
-        (600, false, (true, false)),
-        (630, true, (true, true)),
+    for (after, ended, expected, cell) in [
+        (0, false, (false, false), Cell::PaidUnseen),
+        (599, false, (false, false), Cell::PaidUnseen),
+        (600, false, (true, false), Cell::PaidLateSeatsKept),
+        (630, true, (true, true), Cell::PaidExpiredSeatsFree),
     ] {
         let mut hall = Hall::new();
         let ann = hall.hold("ann", &["A-1"]);
@@ -51,7 +52,10 @@ fn the_world_is_told_whether_money_was_late() {
         if ended {
             hall.happens(ann, Input::HoldTimer);
         }
-        told(&mut hall, ann, None, "pi_1", Captured);
+        let paid = hall.payment_fact(ann, None, "pi_1", 1_000);
+        let paid = Input::Payment(paid);
+        assert_eq!(hall.cell(ann, &paid), cell);
+        hall.happens(ann, paid);
         assert_eq!(late_and_reacquired(&hall), expected, "after {after} s");
     }
     // A hold that was given up is over before its end.

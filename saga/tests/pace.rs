@@ -9,6 +9,7 @@ use boxoffice_saga::input::{
 };
 use boxoffice_saga::payment::CaptureMode;
 use boxoffice_saga::refund::Refund;
+use boxoffice_saga::table::Cell;
 use boxoffice_saga::task::TaskKind;
 
 fn why() -> String {
@@ -21,19 +22,22 @@ fn a_hold_warns_once_and_ends_after_its_grace() {
     let mut hall = Hall::new();
     let ann = hall.hold("ann", &["A-1"]);
     let due_in = |hall: &Hall| hall.due_in(TaskKind::HoldTimer, ann.uuid());
+    let fires = |hall: &mut Hall| {
+        let cell = hall.cell(ann, &Input::HoldTimer);
+        (cell, hall.happens(ann, Input::HoldTimer), due_in(hall))
+    };
+    use Outcome::{Done, Postponed};
     assert_eq!(due_in(&hall), Some(480.0));
     hall.pass_seconds(480);
-    assert_eq!(hall.happens(ann, Input::HoldTimer), Outcome::Done);
-    assert_eq!(due_in(&hall), Some(150.0));
+    assert_eq!(fires(&mut hall), (Cell::WarningDue, Done, Some(150.0)));
     // From the promised end on there is nothing left to warn of.
     hall.pass_seconds(120);
-    assert_eq!(hall.happens(ann, Input::HoldTimer), Outcome::Postponed);
-    assert_eq!(due_in(&hall), Some(30.0));
+    let early = (Cell::TimerTooEarly, Postponed, Some(30.0));
+    assert_eq!(fires(&mut hall), early);
     assert_eq!(hall.events_of(ann), ["HoldPlaced", "HoldExpiring"]);
     hall.pass_seconds(30);
-    assert_eq!(hall.happens(ann, Input::HoldTimer), Outcome::Done);
+    assert_eq!(fires(&mut hall), (Cell::HoldRanOut, Done, None));
     assert_eq!(hall.state(ann), BookingState::Expired);
-    assert_eq!(due_in(&hall), None);
 }
 
 #[test]
@@ -52,11 +56,16 @@ fn who_pays_for_a_hold_may_replace_it_once_it_is_over() {
     let mut hall = Hall::new();
     let ann = hall.hold("ann", &["A-1"]);
     hall.opens_attempt(ann);
+    let asks = |hall: &mut Hall| {
+        let (id, input) = hall.asks("ann", &["A-2"], |_| {});
+        (hall.cell(id, &input), hall.happens(id, input))
+    };
     hall.pass_seconds(629);
     let refused = Outcome::Refused(Refusal::PaymentInProgress);
-    assert_eq!(hall.try_hold("ann", &["A-2"]), refused);
+    assert_eq!(asks(&mut hall), (Cell::HoldWhilePaying, refused));
     hall.pass_seconds(1);
-    assert_eq!(hall.try_hold("ann", &["A-2"]), Outcome::Done);
+    let replaced = (Cell::HoldReplacingAnEarlier, Outcome::Done);
+    assert_eq!(asks(&mut hall), replaced);
     assert_eq!(hall.state(ann), BookingState::Expired);
 }
 
@@ -161,21 +170,20 @@ fn later_is_not_before_the_gateway_says() {
 /// Nobody answers: asked again and again, and from the sixth or eighth try on a person knows.
 #[test]
 fn patience_ends_with_a_person() {
+    use Outcome::{NeedsPerson, Postponed};
     let (mut hall, ann, payment) = reserved();
     let mut tries = |attempt| {
         let answer = CaptureAnswer::Unknown { why: why() };
-        hall.happens(
-            ann,
-            Input::CaptureAnswered {
-                payment,
-                attempt,
-                answer,
-            },
-        )
+        let input = Input::CaptureAnswered {
+            payment,
+            attempt,
+            answer,
+        };
+        (hall.cell(ann, &input), hall.happens(ann, input))
     };
-    assert_eq!(tries(5), Outcome::Postponed);
-    assert_eq!(tries(6), Outcome::NeedsPerson);
-    assert_eq!(tries(7), Outcome::NeedsPerson);
+    assert_eq!(tries(5), (Cell::TakingUnknown, Postponed));
+    assert_eq!(tries(6), (Cell::TakingUnknownForLong, NeedsPerson));
+    assert_eq!(tries(7), (Cell::TakingUnknownForLong, NeedsPerson));
     assert_eq!(hall.attention(), ["payment_unknown"]);
 
     let mut hall = Hall::new();
@@ -185,19 +193,17 @@ fn patience_ends_with_a_person() {
     let mut tries = |attempt| {
         let answer = VoidAnswer::Unknown { why: why() };
         let generation = 1;
-        hall.happens(
-            ann,
-            Input::VoidAnswered {
-                payment,
-                generation,
-                attempt,
-                answer,
-            },
-        )
+        let input = Input::VoidAnswered {
+            payment,
+            generation,
+            attempt,
+            answer,
+        };
+        (hall.cell(ann, &input), hall.happens(ann, input))
     };
-    assert_eq!(tries(5), Outcome::Postponed);
-    assert_eq!(tries(6), Outcome::NeedsPerson);
-    assert_eq!(tries(7), Outcome::NeedsPerson);
+    assert_eq!(tries(5), (Cell::VoidUnknown, Postponed));
+    assert_eq!(tries(6), (Cell::VoidUnknownForLong, NeedsPerson));
+    assert_eq!(tries(7), (Cell::VoidUnknownForLong, NeedsPerson));
     assert_eq!(hall.attention(), ["payment_unknown"]);
 
     let (mut hall, ann, refund) = under_way();
@@ -206,11 +212,15 @@ fn patience_ends_with_a_person() {
         after_ms: None,
         why: why(),
     };
-    for answer in [&unknown as &dyn Fn() -> RefundAnswer, &later] {
-        let mut tries = |attempt| hall.happens(ann, answered(&refund, attempt, answer()));
-        assert_eq!(tries(7), Outcome::Postponed);
-        assert_eq!(tries(8), Outcome::NeedsPerson);
-        assert_eq!(tries(9), Outcome::NeedsPerson);
+    let unknown: &dyn Fn() -> RefundAnswer = &unknown;
+    for (answer, cell) in [(unknown, Cell::RefundUnknown), (&later, Cell::RefundNotNow)] {
+        let mut tries = |attempt| {
+            let input = answered(&refund, attempt, answer());
+            (hall.cell(ann, &input), hall.happens(ann, input))
+        };
+        assert_eq!(tries(7), (cell, Postponed));
+        assert_eq!(tries(8), (Cell::RefundUnknownForLong, NeedsPerson));
+        assert_eq!(tries(9), (Cell::RefundUnknownForLong, NeedsPerson));
     }
     assert_eq!(hall.attention(), ["refund_stuck"]);
 }
@@ -232,9 +242,11 @@ fn an_accepted_refund_is_looked_at_again() {
     }
     hall.pass_seconds(days - 1);
     let input = pending(&hall, 100);
+    assert_eq!(hall.cell(ann, &input), Cell::RefundToldAgain);
     assert_eq!(hall.happens(ann, input), Outcome::AlreadyKnown);
     hall.pass_seconds(1);
     let input = pending(&hall, 101);
+    assert_eq!(hall.cell(ann, &input), Cell::RefundAcceptedForDays);
     assert_eq!(hall.happens(ann, input), Outcome::NeedsPerson);
     assert_eq!(hall.attention(), ["refund_slow"]);
 }
