@@ -21,7 +21,7 @@ fn a_hold_that_cannot_be_says_why() {
         (&[][..], None, Refusal::NoSeats),
         (&["A-1"], Some(taken), Refusal::IdTaken),
         (
-            &["A-1", "A-2", "A-9"],
+            &["A-1", "A-2", "A-3"],
             None,
             Refusal::TooManySeats { limit: 2 },
         ),

@@ -5,8 +5,9 @@ use boxoffice_saga::booking::CancelledBy;
 use boxoffice_saga::event::EventBody;
 use boxoffice_saga::fact::{PaymentFact, PaymentState};
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId};
-use boxoffice_saga::input::{CallAnswer, Input, Outcome};
+use boxoffice_saga::input::{CallAnswer, Input, Outcome, VoidAnswer};
 use boxoffice_saga::payment::{CaptureMode, PaymentStanding};
+use boxoffice_saga::status::Status;
 use boxoffice_saga::table::Cell;
 use boxoffice_saga::task::TaskKind;
 
@@ -118,6 +119,33 @@ fn an_attempt_that_we_never_opened_is_looked_after_like_one_that_we_did() {
         told(&mut hall, ann, None, "pi_1", state);
         assert_eq!(hall.due_in(TaskKind::Verify, only(&hall)), None);
     }
+}
+
+/// We had cancelled it, or the gateway could not: it lives after all, and nobody must be charged for a booking that is
+/// over.
+#[test]
+fn a_reservation_for_what_was_closed_is_given_up() {
+    let mut hall = Hall::new();
+    let ann = hall.hold("ann", &["A-1"]);
+    let payment = hall.opens_attempt(ann);
+    hall.happens(ann, Input::Release);
+    let (generation, attempt, answer) = (1, 1, VoidAnswer::NothingTaken);
+    let closed = Input::VoidAnswered {
+        payment,
+        generation,
+        attempt,
+        answer,
+    };
+    hall.happens(ann, closed.clone());
+    assert_eq!(hall.status(ann).status, Status::Released);
+    let version = hall.status(ann).version;
+    told(&mut hall, ann, Some(payment), "pi_1", Authorised);
+    let status = hall.status(ann);
+    assert_eq!(status.status, Status::PaymentPending);
+    assert!(status.version > version);
+    assert_eq!(hall.due_in(TaskKind::Void, payment.uuid()), Some(0.0));
+    hall.happens(ann, closed);
+    assert_eq!(hall.status(ann).status, Status::Released);
 }
 
 /// Our own is asked about already.

@@ -5,15 +5,20 @@ use boxoffice_saga::booking::BookingState;
 use boxoffice_saga::fact::{PaymentFact, PaymentState, Reference};
 use boxoffice_saga::identity::{BookingId, PaymentId};
 use boxoffice_saga::input::{Input, Outcome};
-use boxoffice_saga::payment::{PaymentStanding, Verdict};
+use boxoffice_saga::payment::{CaptureMode, PaymentStanding, Verdict};
 
 const ORDER: &str = "order_1";
 
 /// A hall with a held booking whose attempt is an order.
 fn ordered() -> (Hall, BookingId, PaymentId) {
+    ordered_in(CaptureMode::Automatic)
+}
+
+/// The same, with the money taken in that mode.
+fn ordered_in(mode: CaptureMode) -> (Hall, BookingId, PaymentId) {
     let mut hall = Hall::new();
     let booking = hall.hold("ann", &["A-1"]);
-    let attempt = hall.opens_attempt(booking);
+    let attempt = hall.opens(booking, mode);
     let created = Input::AttemptCreated {
         payment: attempt,
         gateway_payment_id: ORDER.to_owned(),
@@ -89,6 +94,19 @@ fn the_payment_that_is_captured_gives_the_attempt_its_id() {
         assert_eq!(rows(&hall), paid);
         hall.settle();
     }
+}
+
+/// Where we take the money ourselves, it is taken by the name of what is reserved. A try that failed has none to give.
+#[test]
+fn the_payment_that_is_reserved_for_us_to_take_gives_the_attempt_its_id() {
+    let (mut hall, booking, attempt) = ordered_in(CaptureMode::AfterSeats);
+    let notes = Some(attempt);
+    told(&mut hall, booking, "pay_0", PaymentState::Failed, notes);
+    let declined = [(ORDER.to_owned(), PaymentStanding::Declined, None)];
+    assert_eq!(rows(&hall), declined);
+    told(&mut hall, booking, "pay_1", PaymentState::Authorised, notes);
+    let reserved = [("pay_1".to_owned(), PaymentStanding::Authorised, None)];
+    assert_eq!(rows(&hall), reserved);
 }
 
 #[test]
