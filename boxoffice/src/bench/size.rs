@@ -44,6 +44,12 @@ pub struct Size {
     pub json: bool,
 }
 
+/// While it is measured: letters as ever, and the inbox forgets what the copies have left in it.
+const MEANWHILE: [(&str, &str); 3] = [
+    ("BOXOFFICE_MAIL__PER_SECOND", "50"),
+    ("BOXOFFICE_RETENTION__EVERY_SECONDS", "1"),
+    ("BOXOFFICE_RETENTION__INBOX_HOURS", "24"),
+];
 /// Rows of the show that is copied, and seats in each.
 const ROWS: u16 = 100;
 const SEATS: u16 = 100;
@@ -80,7 +86,9 @@ async fn measure(size: &Size, rig: &mut Rig) -> anyhow::Result<Report> {
     let sold = SOLD.min(*fewest);
     ensure!(sold > 0, "--bookings must be at least 1");
     let show = sell(rig, sold).await?;
-    rig.set("BOXOFFICE_MAIL__PER_SECOND", "100");
+    for (name, value) in MEANWHILE {
+        rig.set(name, value);
+    }
     let mut twins = Twins::of(show, sold, *most);
     let halls = Arc::new(Halls::of_holds(load::HOLD_MS, size.shows)?);
     let (warm_up, seconds) = (size.warm_up, size.seconds);

@@ -299,6 +299,19 @@ pub(super) fn meaning(
     if !(1..=86_400).contains(&config.running_check.events_seconds) {
         refuse("running_check.events_seconds", "must be 1 to 86400");
     }
+    let retention = &config.retention;
+    if !(1..=86_400).contains(&retention.every_seconds) {
+        refuse("retention.every_seconds", "must be 1 to 86400");
+    }
+    if !(1..=1_000_000).contains(&retention.inbox_hours) {
+        refuse("retention.inbox_hours", "must be 1 to 1000000");
+    }
+    if !(24..=1_000_000).contains(&retention.keys_hours) {
+        refuse(
+            "retention.keys_hours",
+            "must be 24 to 1000000: the API promises a day",
+        );
+    }
     let reconciliation = &config.reconciliation;
     for (setting, value, range) in [
         (

@@ -56,6 +56,7 @@ pub struct Config {
     pub analytics: AnalyticsConfig,
     pub tasks: TasksConfig,
     pub running_check: RunningCheckConfig,
+    pub retention: RetentionConfig,
     pub reconciliation: ReconciliationConfig,
     pub simulator: SimulatorConfig,
     pub health: HealthConfig,
@@ -183,6 +184,27 @@ pub struct RunningCheckConfig {
     pub enabled: bool,
     pub interval_ms: u64,
     pub events_seconds: u64,
+}
+
+/// Section `retention`.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "see config.default.toml")]
+pub struct RetentionConfig {
+    pub every_seconds: u32,
+    pub inbox_hours: u32,
+    pub keys_hours: u32,
+}
+
+impl RetentionConfig {
+    /// How the worker runs.
+    pub fn options(&self) -> boxoffice_coordinator::retention::RetentionOptions {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        boxoffice_coordinator::retention::RetentionOptions {
+            every: seconds(self.every_seconds),
+            inbox: seconds(self.inbox_hours.saturating_mul(3_600)),
+            keys: seconds(self.keys_hours.saturating_mul(3_600)),
+        }
+    }
 }
 
 /// Section `reconciliation`.

@@ -43,6 +43,7 @@ pub fn coordinator(shared: &Shared<'_>) -> Result<(), Failure> {
         every: seconds(shared.config.tasks.sweep_every_seconds),
         after: seconds(shared.config.tasks.sweep_after_seconds),
     };
+    let kept = shared.config.retention.options();
     shared.supervisor.spawn(
         "coordinator",
         Stage::Workers,
@@ -55,6 +56,7 @@ pub fn coordinator(shared: &Shared<'_>) -> Result<(), Failure> {
                 gateways.clone(),
                 tasks.clone(),
                 swept,
+                kept,
                 stop,
             )
         },

@@ -33,6 +33,7 @@ mod reconciliation;
 mod refund_verbs;
 mod relay;
 mod replay;
+mod retention;
 mod scenes;
 mod servers;
 mod set_back;

@@ -11,6 +11,7 @@
 pub mod batch;
 pub mod intake;
 mod metric;
+pub mod retention;
 pub mod sweep;
 pub mod work;
 
@@ -26,6 +27,7 @@ use boxoffice_turn::postgres::PgStore;
 use tokio_util::sync::CancellationToken;
 
 pub use metric::describe as describe_metrics;
+pub use retention::RetentionOptions;
 pub use sweep::SweepOptions;
 
 /// The topic of verified webhooks.
@@ -49,6 +51,7 @@ pub async fn run(
     gateways: Arc<Gateways>,
     tasks: ExecutorOptions,
     swept: SweepOptions,
+    kept: RetentionOptions,
     shutdown: CancellationToken,
 ) -> Result<(), StreamError> {
     let work = Arc::new(work::CoordinatorWork::new(store.clone(), gateways.clone()));
@@ -59,6 +62,7 @@ pub async fn run(
         shutdown.clone(),
     ));
     let sweeper = tokio::spawn(sweep::run(store.clone(), swept, shutdown.clone()));
+    let forgetter = tokio::spawn(retention::run(store.clone(), kept, shutdown.clone()));
     let handler = batch::Webhooks::new(store.clone(), gateways);
     let consumed =
         boxoffice_stream::run(stream, PgPositions(store), handler, shutdown.clone()).await;
@@ -68,6 +72,9 @@ pub async fn run(
     }
     if let Err(error) = sweeper.await {
         tracing::error!(%error, "the sweep failed");
+    }
+    if let Err(error) = forgetter.await {
+        tracing::error!(%error, "the retention failed");
     }
     consumed
 }

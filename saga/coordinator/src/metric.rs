@@ -12,6 +12,9 @@ pub const FORGED: &str = "boxoffice_forged_records_total";
 /// Bookings with open business that nobody was at work on. Should stay zero.
 pub const SWEPT: &str = "boxoffice_swept_bookings_total";
 
+/// Rows that were older than their retention, by table.
+pub const FORGOTTEN: &str = "boxoffice_forgotten_rows_total";
+
 /// Describes the metrics to the recorder.
 pub fn describe() {
     describe_counter!(
@@ -28,6 +31,11 @@ pub fn describe() {
         SWEPT,
         Unit::Count,
         "Bookings with open business that nobody was at work on, taken up again; should stay 0."
+    );
+    describe_counter!(
+        FORGOTTEN,
+        Unit::Count,
+        "Rows of the inbox and of idempotency keys that were older than their retention, and are removed."
     );
     describe_counter!(
         FORGED,
