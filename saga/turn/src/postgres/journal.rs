@@ -55,27 +55,27 @@ pub fn write(writes: &mut Writes, world: &World, appends: &Appends) -> Result<()
                                from published where booking_id is not null and sequence is not null
                                group by booking_id) as by_booking) as p",
     );
-    part.bind(&column(&rows, |row| row.booking.show().as_i64()))?;
-    part.bind(&column(&rows, |row| row.booking.uuid()))?;
-    part.bind(&column(&rows, |row| row.at))?;
+    part.bind(column(&rows, |row| row.booking.show().as_i64()))?;
+    part.bind(column(&rows, |row| row.booking.uuid()))?;
+    part.bind(column(&rows, |row| row.at))?;
     part.bind(&inputs)?;
     part.bind(&outcomes)?;
-    part.bind(&column(&origins, |origin| {
+    part.bind(column(&origins, |origin| {
         origin.map(|origin| origin.topic.clone())
     }))?;
-    part.bind(&column(&origins, |origin| {
+    part.bind(column(&origins, |origin| {
         origin.map(|origin| origin.partition)
     }))?;
-    part.bind(&column(&origins, |origin| {
+    part.bind(column(&origins, |origin| {
         origin.map(|origin| origin.offset)
     }))?;
-    part.bind(&column(&origins, |origin| {
+    part.bind(column(&origins, |origin| {
         origin.map(|origin| origin.event_id.clone())
     }))?;
-    part.bind(&column(&origins, |origin| {
+    part.bind(column(&origins, |origin| {
         origin.map(|origin| origin.kind.clone())
     }))?;
-    part.bind(&column(&origins, |origin| {
+    part.bind(column(&origins, |origin| {
         origin.map(|origin| origin.received_at)
     }))?;
     part.bind(&last)
