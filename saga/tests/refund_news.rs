@@ -225,12 +225,15 @@ fn what_is_pending_before_a_worker_has_it_is_pending_once_one_does() {
     let (mut hall, ann, refund) = paid_twice();
     let pending = || Input::Refund(hall.refund_fact(&refund, RefundState::Pending));
     let (first, again, once_more) = (pending(), pending(), pending());
+    assert_eq!(hall.cell(ann, &first), Cell::RefundAccepted);
     assert_eq!(hall.happens(ann, first), Outcome::Done);
     let version = hall.status(ann).version;
+    assert_eq!(hall.cell(ann, &again), Cell::RefundToldAgain);
     assert_eq!(hall.happens(ann, again), Outcome::AlreadyKnown);
     assert_eq!(hall.status(ann).version, version);
     assert_eq!(ours(&hall, &refund).standing, Requested);
     hall.happens(ann, Input::RefundTaken { refund: refund.id });
+    assert_eq!(hall.cell(ann, &once_more), Cell::RefundAccepted);
     assert_eq!(hall.happens(ann, once_more), Outcome::Done);
     assert_eq!(ours(&hall, &refund).standing, Pending);
 }

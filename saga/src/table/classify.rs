@@ -491,7 +491,6 @@ impl Here<'_> {
         let by_hand = fact.refund.is_none() && row.gateway_refund_id.is_none();
         match (fact.state, row.standing) {
             (RefundState::Succeeded, RefundStanding::Done) => Cell::RefundToldAgain,
-            (RefundState::Succeeded, RefundStanding::WithOperator) if same => Cell::RefundToldAgain,
             (RefundState::Pending, RefundStanding::Requested) if same => Cell::RefundToldAgain,
             (RefundState::Succeeded, _) if by_hand => Cell::RefundMadeByHand,
             (RefundState::Succeeded, _) => Cell::RefundDone,
