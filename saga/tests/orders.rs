@@ -34,7 +34,7 @@ fn told(
     state: PaymentState,
     notes: Option<PaymentId>,
 ) -> Outcome {
-    let row = hall.find(booking).unwrap();
+    let row = hall.find(booking).expect("a booking");
     let fact = PaymentFact {
         account: hall.account(),
         gateway_payment_id: id.to_owned(),
