@@ -118,6 +118,9 @@ fn evening(title: &str, starts_at: time::OffsetDateTime, hold_ms: i64) -> anyhow
     Ok(show)
 }
 
+/// The pause of a client who was told to come back.
+const COME_BACK: Duration = Duration::from_millis(200);
+
 /// What was measured of bookings, in microseconds.
 #[derive(Clone, Debug)]
 pub struct Times {
@@ -314,7 +317,8 @@ impl Client {
         Ok(())
     }
 
-    /// Waits in long polls until the booking has this status.
+    /// Waits in long polls until the booking has this status. Whoever is told to come back does, as a browser would; what
+    /// that takes counts.
     ///
     /// # Errors
     /// When it does not come within a minute.
@@ -329,6 +333,10 @@ impl Client {
             let answer = self.api.ask("GET", &path, &headers, b"").await?;
             let (code, tag) = (answer.status, answer.tag.map(str::to_owned));
             let now = answer.text("status").map(str::to_owned);
+            if code == 503 && Instant::now() < until {
+                tokio::time::sleep(COME_BACK).await;
+                continue;
+            }
             if code != 200 && code != 304 {
                 answer.expect(200)?;
             }
