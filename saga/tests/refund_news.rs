@@ -348,6 +348,49 @@ fn what_is_sent_another_way_is_not_kept_for_a_loss() {
     }
 }
 
+/// Of a ticket's 1,000, told when it is done or from its beginning on.
+#[test]
+fn what_is_returned_on_the_dashboard_is_a_part_the_whole_or_more() {
+    for (minor, cell) in [
+        (999, Cell::ForeignPart),
+        (1_000, Cell::ForeignWhole),
+        (1_001, Cell::ForeignBesideOurs),
+    ] {
+        for begun in [false, true] {
+            let (mut hall, ann, refund) = paid_twice();
+            let told = |state| {
+                let mut fact = on_the_dashboard(&hall, &refund, "re_foreign", state);
+                fact.gateway_payment_id = "pi_1".to_owned();
+                fact.amount.minor = minor;
+                Input::Refund(fact)
+            };
+            let mut news = vec![
+                (RefundState::Pending, Cell::ForeignPending),
+                (Succeeded, cell),
+                (Succeeded, Cell::ForeignToldAgain),
+                (RefundState::Pending, Cell::ForeignToldAgain),
+                (Failed, Cell::ForeignFailed),
+                (Failed, Cell::ForeignToldAgain),
+                (Succeeded, Cell::ForeignToldAgain),
+            ];
+            if !begun {
+                news.remove(0);
+            }
+            let news: Vec<_> = news
+                .into_iter()
+                .map(|(state, cell)| (told(state), cell))
+                .collect();
+            for (input, cell) in news {
+                assert_eq!(hall.cell(ann, &input), cell, "{minor}");
+                let known = cell == Cell::ForeignToldAgain;
+                let outcome = hall.happens(ann, input);
+                assert_eq!(outcome == Outcome::AlreadyKnown, known, "{cell:?}");
+                assert_eq!(hall.books().violations(), []);
+            }
+        }
+    }
+}
+
 /// A refund in other money, or of nothing, cannot be counted: a person finds out.
 #[test]
 fn a_refund_that_cannot_be_of_this_money_is_not_counted() {
