@@ -289,7 +289,7 @@ impl Here<'_> {
         }
         let lost = self.world.seats_lost(row).len();
         let all = lost == row.seats.len();
-        if lost > 0 && self.show_cancelled() {
+        if self.show_cancelled() {
             return Cell::PaidShowCancelled;
         }
         match (row.state, lost) {
