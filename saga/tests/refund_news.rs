@@ -307,27 +307,32 @@ fn another_amount_under_our_name_undoes_nothing_that_is_done() {
 /// More is gone than was captured: as much of what has not left us is kept as was lost, and no more.
 #[test]
 fn a_loss_is_covered_once() {
-    let mut hall = Hall::new();
-    let ann = hall.hold("ann", &["A-1"]);
-    hall.pays(ann, "pi_1", 1_000, PaymentState::Captured);
     use DisputeStanding::{Lost, Won};
-    for (dispute, standing) in [("dp_1", Lost), ("dp_2", Lost), ("dp_1", Won), ("dp_2", Won)] {
-        hall.disputed(ann, (dispute, "pi_1"), 500, standing);
-        let by = boxoffice_saga::booking::CancelledBy::Operator;
-        if dispute == "dp_2" && standing == Lost {
-            hall.happens(ann, Input::Cancel { by });
+    for (lost, left) in [
+        (500, [Withdrawn, WithOperator]),
+        (1_000, [Withdrawn, Withdrawn]),
+    ] {
+        let mut hall = Hall::new();
+        let ann = hall.hold("ann", &["A-1"]);
+        hall.pays(ann, "pi_1", 1_000, PaymentState::Captured);
+        for (dispute, standing) in [("dp_1", Lost), ("dp_2", Lost), ("dp_1", Won), ("dp_2", Won)] {
+            hall.disputed(ann, (dispute, "pi_1"), 500, standing);
+            let by = boxoffice_saga::booking::CancelledBy::Operator;
+            if dispute == "dp_2" && standing == Lost {
+                hall.happens(ann, Input::Cancel { by });
+            }
         }
+        let standings = |hall: &Hall| {
+            let mut rows: Vec<_> = hall.refunds_of(ann);
+            rows.sort_by_key(|row| row.standing.name());
+            rows.iter().map(|row| row.standing).collect::<Vec<_>>()
+        };
+        // Each came back after the booking was gone: a person has both.
+        assert_eq!(standings(&hall), [WithOperator, WithOperator]);
+        hall.disputed(ann, ("dp_3", "pi_1"), lost, Lost);
+        assert_eq!(standings(&hall), left);
+        assert_eq!(hall.books().violations(), []);
     }
-    let standings = |hall: &Hall| {
-        let mut rows: Vec<_> = hall.refunds_of(ann);
-        rows.sort_by_key(|row| row.standing.name());
-        rows.iter().map(|row| row.standing).collect::<Vec<_>>()
-    };
-    // Each came back after the booking was gone: a person has both.
-    assert_eq!(standings(&hall), [WithOperator, WithOperator]);
-    hall.disputed(ann, ("dp_3", "pi_1"), 500, Lost);
-    assert_eq!(standings(&hall), [Withdrawn, WithOperator]);
-    assert_eq!(hall.books().violations(), []);
 }
 
 /// What a person has sent on its way cannot be kept any more: that it is gone twice is a loss.

@@ -106,6 +106,8 @@ fn after_half_a_day_a_person_knows() {
     hall.pass_seconds(long - 1);
     assert_eq!(sweeps(&mut hall), Vec::<&str>::new());
     hall.pass_seconds(1);
+    hall.happens(cy, Input::Swept);
+    assert_eq!(hall.attention(), Vec::<&str>::new());
     assert_eq!(sweeps(&mut hall), ["payment_unknown", "refund_stuck"]);
     // They go when it is known; and an accepted refund has days.
     let done = hall.refund_fact(&refund, RefundState::Succeeded);
