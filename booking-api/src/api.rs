@@ -108,10 +108,11 @@ impl Api {
         Ok(user)
     }
 
-    /// Tells those who wait for a booking that it has changed elsewhere. They read it; nothing else is believed. May be
-    /// called for any booking, at any time and from any thread. What turns of the same store change is known without.
-    pub fn wake(&self, booking: BookingId) {
-        self.watchers.wake(booking);
+    /// Tells those who wait for a booking of its event of this `sequence`. They read what has become of it, if that was
+    /// not done here; nothing else is believed. May be called for any booking, at any time and from any thread. What turns
+    /// of the same store change is known without.
+    pub fn heard(&self, booking: BookingId, sequence: u32) {
+        self.watchers.heard(booking, sequence);
     }
 
     /// Follows booking events from now on, so that long polls are answered when something happens rather than

@@ -102,7 +102,7 @@ impl From<&StatusDocument> for Tag {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use boxoffice_saga::booking::{Booking, BookingState, Contact};
     use boxoffice_saga::identity::{GatewayAccount, PaymentId, ShowId, UserId};
     use boxoffice_saga::money::Money;
@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    fn seen(after_s: f64, attempt: Option<PaymentStanding>) -> Seen {
+    pub(in super::super) fn seen(after_s: f64, attempt: Option<PaymentStanding>) -> Seen {
         let held_at = OffsetDateTime::UNIX_EPOCH;
         let id = BookingId::pack(0, ShowId::try_from(1_u64).unwrap(), 0);
         let amount = Money::new(100, "INR".parse().unwrap());

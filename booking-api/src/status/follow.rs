@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use boxoffice_producers::envelope::SUBJECT;
+use boxoffice_producers::envelope::{SEQUENCE, SUBJECT};
 use boxoffice_saga::identity::BookingId;
 use boxoffice_stream::{Follower, StreamError};
 use boxoffice_turn::outgoing::BOOKING_EVENTS;
@@ -25,8 +25,12 @@ pub(crate) fn follow(
             let booking = heard
                 .header_str(SUBJECT)
                 .and_then(|subject| subject.parse::<BookingId>().ok());
+            let sequence = heard
+                .header_str(SEQUENCE)
+                .and_then(|text| text.parse().ok());
             if let (Some(api), Some(booking)) = (api.upgrade(), booking) {
-                api.wake(booking);
+                // Of what cannot be read, nothing is known.
+                api.heard(booking, sequence.unwrap_or(u32::MAX));
             }
         },
     )

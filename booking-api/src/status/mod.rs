@@ -2,6 +2,7 @@
 
 mod case;
 mod follow;
+mod recent;
 mod route;
 mod stream;
 mod tag;

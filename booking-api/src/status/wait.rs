@@ -18,6 +18,8 @@ use crate::problem::Problem;
 const CATCH_UP: Duration = Duration::from_millis(200);
 /// How many such looks it is given. A client may claim to know anything; who is still behind waits like all others.
 const CATCH_UPS: u32 = 10;
+/// How soon a look at the rows follows one at what this process has committed lately.
+const LOOK_AFTER_MEMORY: Duration = Duration::from_secs(1);
 
 /// How a wait ended.
 pub(super) enum Change {
@@ -28,7 +30,8 @@ pub(super) enum Change {
 }
 
 /// Waits until the document differs from `known`, by an event or by time alone, at most until `until`. A wait
-/// in vain ends with a look at the row too: a follower that lags makes an answer late, never wrong.
+/// in vain ends with a look at the row too: a follower that lags makes an answer late, never wrong. Whoever knows the
+/// booking as this process has just left it begins without a look.
 pub(super) async fn change(
     api: &Api,
     access: &Access,
@@ -42,7 +45,15 @@ pub(super) async fn change(
         // Prepared before the read: a change after it rings.
         let mut ring = std::pin::pin!(watcher.bell().notified());
         ring.as_mut().enable();
-        let (seen, document) = match seen_at.and_then(|moment| watcher.left_after(moment)) {
+        let remembered = match seen_at {
+            Some(moment) => watcher.left_after(moment),
+            // Whoever does not wait wants to know how it is now.
+            None if Instant::now() < until => api.watchers.lately(watcher.booking()),
+            None => None,
+        };
+        let remembered = remembered.filter(|seen| seen.case.booking.version >= known.version);
+        let from_memory = remembered.is_some();
+        let (seen, document) = match remembered {
             Some(seen) => allowed(access, Some(seen))?,
             None => look(api, access, watcher.booking()).await?,
         };
@@ -56,11 +67,13 @@ pub(super) async fn change(
             return Ok(Change::Unchanged(Box::new(document)));
         }
         behind_for += u32::from(behind);
-        let look_again = if behind && behind_for <= CATCH_UPS {
+        let by_itself = if behind && behind_for <= CATCH_UPS {
             Some(CATCH_UP)
         } else {
             seen.changes_in(&document)
         };
+        let unsure = from_memory.then_some(LOOK_AFTER_MEMORY);
+        let look_again = [by_itself, unsure].into_iter().flatten().min();
         let look_again = look_again.map_or(until, |after| until.min(Instant::now() + after));
         // A waiting client holds as little as possible.
         drop((seen, document));

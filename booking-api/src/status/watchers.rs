@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::world::World;
@@ -11,6 +12,7 @@ use time::OffsetDateTime;
 use tokio::sync::Notify;
 
 use super::case::Seen;
+use super::recent::Recent;
 use crate::metric;
 
 /// So many clients may wait for one booking.
@@ -20,6 +22,7 @@ const MOST_PER_BOOKING: usize = 100;
 #[derive(Default)]
 pub(crate) struct Watchers {
     waiting: Mutex<HashMap<BookingId, Watched>>,
+    recent: Mutex<Recent>,
 }
 
 struct Watched {
@@ -67,26 +70,43 @@ impl Watchers {
             .is_some_and(|watched| watched.watchers >= MOST_PER_BOOKING)
     }
 
-    /// Wakes those who wait for `booking`, to read what has become of it.
-    pub(crate) fn wake(&self, booking: BookingId) {
+    /// Wakes those who wait for `booking`, to read what has become of it; unless the event of this `sequence` tells of
+    /// what a turn of this process has done, of which they know.
+    pub(crate) fn heard(&self, booking: BookingId, sequence: u32) {
+        if self.recent().knows(booking, sequence) {
+            return;
+        }
         if let Some(bell) = self.bell(booking) {
             bell.ring(None);
         }
     }
 
-    /// Wakes those who wait for what a turn of this process has just committed, and spares them the reading.
+    /// Wakes those who wait for what a turn of this process has just committed, and spares them the reading; and those
+    /// who come right after.
     pub(crate) fn show(&self, world: &World) {
-        for case in Case::changed_by(world, |id| self.bell(id).is_some()) {
-            if let Some(bell) = self.bell(case.booking.id) {
-                let (case, now) = (Arc::new(case), world.now);
-                bell.ring(Some(Seen { case, now }));
+        let at = Instant::now();
+        for case in Case::changed_by(world, |_| true) {
+            let (booking, case, now) = (case.booking.id, Arc::new(case), world.now);
+            let seen = Seen { case, now };
+            self.recent().keep(seen.clone(), at);
+            if let Some(bell) = self.bell(booking) {
+                bell.ring(Some(seen));
             }
         }
+    }
+
+    /// The booking as a turn of this process has left it a moment ago.
+    pub(super) fn lately(&self, booking: BookingId) -> Option<Seen> {
+        self.recent().get(booking, Instant::now())
     }
 
     fn bell(&self, booking: BookingId) -> Option<Arc<Bell>> {
         let waiting = self.waiting();
         waiting.get(&booking).map(|watched| watched.bell.clone())
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<BookingId, Watched>> {
@@ -160,7 +180,7 @@ mod tests {
         for ring in &mut rings {
             ring.as_mut().enable();
         }
-        watchers.wake(booking(1));
+        watchers.heard(booking(1), 1);
         let woken: Vec<bool> = rings
             .iter_mut()
             .map(|ring| ring.as_mut().now_or_never().is_some())
@@ -171,6 +191,6 @@ mod tests {
         assert_eq!(watchers.waiting().len(), 1);
         drop(other);
         assert!(watchers.waiting().is_empty());
-        watchers.wake(booking(1));
+        watchers.heard(booking(1), 1);
     }
 }

@@ -31,8 +31,9 @@ pub const CONSUMER: Consumer = Consumer {
     role: Role::RefundsConsumer,
 };
 
-/// How long an event may wait for others, of which most are none of this worker's business.
-pub const GATHER: Duration = Duration::from_millis(10);
+/// How long an event may wait for others, of which most are none of this worker's business: a broker's answer to each of
+/// them costs more than all that is done about it.
+pub const GATHER: Duration = Duration::from_millis(40);
 
 /// Runs the refund worker until `shutdown`: one executor for the refunds of cancelled shows, with at most
 /// `mass_in_flight` calls under way, and one for all others.

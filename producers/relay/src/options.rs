@@ -32,6 +32,9 @@ pub struct RelayOptions {
     pub recycle_every: Duration,
 }
 
+/// How long the records of a page wait for each other: without, the first of them travel alone.
+const LINGER: Duration = Duration::from_millis(5);
+
 impl RelayOptions {
     /// The defaults, which are in the fields' descriptions.
     pub const fn new(database: PgConnectOptions, kafka: Connection) -> Self {
@@ -54,7 +57,7 @@ impl RelayOptions {
     pub(crate) fn producer(&self) -> ProducerOptions {
         let mut producer = ProducerOptions::new(self.kafka.clone(), "boxoffice-relay");
         producer.delivery_timeout = None;
-        producer.linger = Duration::ZERO;
+        producer.linger = LINGER;
         producer
             .connection
             .extra
