@@ -89,10 +89,11 @@ impl Api {
             watchers: Arc::default(),
             draining: CancellationToken::new(),
         });
-        let waiting = Arc::downgrade(&api.watchers);
+        let shown = Arc::downgrade(&api);
         api.store.show_commits(move |world| {
-            if let Some(watchers) = waiting.upgrade() {
-                watchers.show(world);
+            if let Some(api) = shown.upgrade() {
+                api.watchers.show(world);
+                api.desk.show(world);
             }
         });
         api

@@ -6,33 +6,37 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use boxoffice_saga::identity::SeatName;
+use boxoffice_saga::identity::{SeatName, ShowId};
 use boxoffice_turn::TurnError;
 use sqlx::PgPool;
 
 use super::HoldRequest;
 
-/// For each request, the seats that it is sure to lose; empty for those who may win.
+/// Seats of a show that are not for sale, with who holds them, if somebody does.
+pub(super) type Held = HashMap<SeatName, Option<String>>;
+
+impl HoldRequest {
+    /// Those of its seats that somebody else has.
+    pub(super) fn lost_among(&self, held: &Held) -> Vec<SeatName> {
+        let is_lost = |seat: &&SeatName| {
+            held.get(*seat)
+                .is_some_and(|holder| holder.as_deref() != Some(self.user.0.as_str()))
+        };
+        self.seats.iter().filter(is_lost).cloned().collect()
+    }
+}
+
+/// For each request, the seats that it is sure to lose, empty for those who may win; and by show, what was seen.
 pub(super) async fn losers(
     db: &PgPool,
     requests: &[&HoldRequest],
-) -> Result<Vec<Vec<SeatName>>, TurnError> {
-    let taken = taken(db, requests).await?;
-    if taken.is_empty() {
-        return Ok(vec![Vec::new(); requests.len()]);
-    }
+) -> Result<(Vec<Vec<SeatName>>, HashMap<ShowId, Held>), TurnError> {
+    let held = held(db, requests).await?;
     let mut lost: Vec<Vec<SeatName>> = requests
         .iter()
         .map(|request| {
-            let Some(taken) = taken.get(&request.show.as_i64()) else {
-                return Vec::new();
-            };
-            let is_lost = |seat: &&SeatName| {
-                taken
-                    .get(*seat)
-                    .is_some_and(|holder| holder.as_deref() != Some(request.user.0.as_str()))
-            };
-            request.seats.iter().filter(is_lost).cloned().collect()
+            held.get(&request.show)
+                .map_or_else(Vec::new, |held| request.lost_among(held))
         })
         .collect();
     // The keys are read after the seats: a twin that took them has its answer there by now.
@@ -45,13 +49,10 @@ pub(super) async fn losers(
             lost.clear();
         }
     }
-    Ok(lost)
+    Ok((lost, held))
 }
 
-/// By show, the seats that are not for sale, with who holds them, if somebody does.
-type Taken = HashMap<i64, HashMap<SeatName, Option<String>>>;
-
-async fn taken(db: &PgPool, requests: &[&HoldRequest]) -> Result<Taken, TurnError> {
+async fn held(db: &PgPool, requests: &[&HoldRequest]) -> Result<HashMap<ShowId, Held>, TurnError> {
     let wanted: BTreeSet<(i64, &SeatName)> = requests
         .iter()
         .flat_map(|request| {
@@ -76,14 +77,13 @@ async fn taken(db: &PgPool, requests: &[&HoldRequest]) -> Result<Taken, TurnErro
     )
     .fetch_all(db)
     .await?;
-    let mut taken = Taken::new();
+    let mut held: HashMap<ShowId, Held> = HashMap::new();
     for row in rows {
-        taken
-            .entry(row.show_id)
-            .or_default()
-            .insert(row.seat, row.holder);
+        let show =
+            ShowId::try_from(row.show_id).map_err(|error| TurnError::Corrupt(error.to_string()))?;
+        held.entry(show).or_default().insert(row.seat, row.holder);
     }
-    Ok(taken)
+    Ok(held)
 }
 
 /// The losers' keys that are known.

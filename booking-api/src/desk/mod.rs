@@ -8,16 +8,18 @@
 mod glance;
 mod queue;
 mod route;
+mod taken;
 mod turn;
 mod worker;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use boxoffice_saga::booking::{Contact, Terms};
 use boxoffice_saga::identity::{SeatName, ShowId, UserId};
 use boxoffice_saga::input::Refusal;
+use boxoffice_saga::world::World;
 use boxoffice_turn::KeyClaim;
 use boxoffice_turn::postgres::PgStore;
 use tokio::sync::{Notify, oneshot};
@@ -27,6 +29,7 @@ use utoipa_axum::routes;
 use crate::addresses::Addresses;
 use crate::api::Api;
 use crate::desk::queue::FairQueue;
+use crate::desk::taken::Taken;
 use crate::idempotency::Reply;
 use crate::metric;
 use crate::options::Options;
@@ -80,6 +83,7 @@ struct Shared {
     glance_from: usize,
     /// Whether somebody has lost a seat; until a glance finds that nobody does.
     lost: AtomicBool,
+    taken: Taken,
 }
 
 struct Queue {
@@ -109,6 +113,7 @@ impl HoldDesk {
             batch: options.desk_batch.max(1),
             glance_from: options.desk_glance_from,
             lost: AtomicBool::new(false),
+            taken: Taken::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -118,6 +123,12 @@ impl HoldDesk {
 
     /// Asks for seats. Dropping the future withdraws the request as long as it is in the queue.
     pub(crate) async fn ask(&self, request: HoldRequest) -> HoldAnswer {
+        let seats = self.shared.taken.lost(&request, Instant::now());
+        if !seats.is_empty() {
+            metrics::counter!(metric::HOLD_CONFLICTS_AT_A_GLANCE).increment(1);
+            metrics::counter!(metric::HOLD_CONFLICTS).increment(1);
+            return HoldAnswer::Refused(Refusal::SeatsTaken { seats });
+        }
         let (answer, answered) = oneshot::channel();
         {
             let mut queue = self.shared.queue();
@@ -142,6 +153,13 @@ impl HoldDesk {
                 HoldAnswer::HighDemand
             }
         }
+    }
+}
+
+impl HoldDesk {
+    /// What a turn of this process has committed.
+    pub(crate) fn show(&self, world: &World) {
+        self.shared.taken.left(world);
     }
 }
 

@@ -151,8 +151,10 @@ async fn serve(desk: Arc<Shared>, mut batch: Vec<Waiting>) -> Vec<Waiting> {
         && (desk.lost.load(Ordering::Relaxed) || is_contested(&batch))
     {
         let requests: Vec<&HoldRequest> = batch.iter().map(|waiting| &waiting.request).collect();
+        let began = std::time::Instant::now();
         match deadline::read(glance::losers(desk.store.pool(), &requests)).await {
-            Ok(lost) => {
+            Ok((lost, held)) => {
+                desk.taken.seen(held, began);
                 let rest = refuse(batch, lost);
                 desk.lost.store(rest.len() < everybody, Ordering::Relaxed);
                 (batch, later) = one_per_seat(rest, desk.batch);

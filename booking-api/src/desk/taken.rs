@@ -1,0 +1,170 @@
+//! Seats of which a glance has just seen that they are somebody's: whoever asks for one of them meanwhile is refused
+//! without waiting for the next glance.
+//!
+//! On the evening of a hot show nearly everybody wants what is gone already. For [`TRUSTED`] a refusal may be older than the
+//! question: a seat that another process has given back in that time is refused once more. What turns of this process give
+//! back may be asked for at once, but for what a glance still saw that was under way.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use boxoffice_saga::identity::{SeatName, ShowId};
+use boxoffice_saga::seat::SeatState;
+use boxoffice_saga::world::World;
+
+use super::HoldRequest;
+use super::glance::Held;
+
+/// How long a glance is believed. Less than the margin that a glance leaves before a hold's end.
+const TRUSTED: Duration = Duration::from_millis(50);
+
+/// Who has which seat, as glances saw it.
+#[derive(Default)]
+pub(super) struct Taken {
+    shows: Mutex<HashMap<ShowId, Seen>>,
+}
+
+struct Seen {
+    at: Instant,
+    seats: Held,
+}
+
+impl Taken {
+    /// A glance that began at `at` saw these seats taken.
+    pub(super) fn seen(&self, held: HashMap<ShowId, Held>, at: Instant) {
+        let mut shows = self.shows();
+        shows.retain(|_, seen| at.saturating_duration_since(seen.at) <= TRUSTED);
+        shows.extend(
+            held.into_iter()
+                .map(|(show, seats)| (show, Seen { at, seats })),
+        );
+    }
+
+    /// The seats that this request is sure to lose. None where it may win, or where its key may have an answer.
+    pub(super) fn lost(&self, request: &HoldRequest, now: Instant) -> Vec<SeatName> {
+        if request.key.is_some() {
+            return Vec::new();
+        }
+        let shows = self.shows();
+        match shows.get(&request.show) {
+            Some(seen) if now.saturating_duration_since(seen.at) <= TRUSTED => {
+                request.lost_among(&seen.seats)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What a turn of this process has committed: seats that are free again may be asked for at once.
+    pub(super) fn left(&self, world: &World) {
+        let mut shows = self.shows();
+        if shows.is_empty() {
+            return;
+        }
+        let free = |state| state == SeatState::Available;
+        for key in &world.changes.seats_changed {
+            if world.seats.get(key).is_some_and(|seat| free(seat.state))
+                && let Some(seen) = shows.get_mut(&key.show)
+            {
+                seen.seats.remove(&key.seat);
+            }
+        }
+    }
+
+    fn shows(&self) -> MutexGuard<'_, HashMap<ShowId, Seen>> {
+        self.shows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use boxoffice_saga::booking::{Contact, Terms};
+    use boxoffice_saga::identity::UserId;
+    use boxoffice_saga::seat::{Seat, SeatKey};
+    use boxoffice_turn::KeyClaim;
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    fn show() -> ShowId {
+        ShowId::try_from(7_u64).unwrap()
+    }
+
+    fn request(user: &str, seats: &[&str]) -> HoldRequest {
+        HoldRequest {
+            show: show(),
+            user: UserId(user.into()),
+            seats: seats.iter().map(|seat| (*seat).to_owned()).collect(),
+            contact: Contact::default(),
+            terms: Arc::new(Terms::usual("INR".parse().unwrap())),
+            key: None,
+        }
+    }
+
+    /// Ann has is blocked.
+    fn glanced_at(at: Instant) -> Taken {
+        let taken = Taken::default();
+        let held = Held::from([
+            ("A-1".to_owned(), Some("ann".to_owned())),
+            ("A-2".to_owned(), None),
+        ]);
+        taken.seen(HashMap::from([(show(), held)]), at);
+        taken
+    }
+
+    #[test]
+    fn whoever_asks_for_what_is_gone_is_told_so_for_a_moment() {
+        let now = Instant::now();
+        let taken = glanced_at(now);
+        let bob = request("bob", &["A-1", "A-2", "A-3"]);
+        assert_eq!(taken.lost(&bob, now + TRUSTED), ["A-1", "A-2"]);
+        let later = now + TRUSTED + Duration::from_millis(1);
+        assert!(taken.lost(&bob, later).is_empty());
+        assert!(taken.lost(&request("bob", &["A-3"]), now).is_empty());
+        taken.seen(HashMap::new(), later);
+        assert!(taken.shows().is_empty());
+    }
+
+    /// A newer hold replaces one's own, and an answer that was given once is given again.
+    #[test]
+    fn whoever_may_have_it_goes_to_the_desk() {
+        let now = Instant::now();
+        let taken = glanced_at(now);
+        assert!(taken.lost(&request("ann", &["A-1"]), now).is_empty());
+        let mut again = request("bob", &["A-1"]);
+        again.key = Some(KeyClaim {
+            user: again.user.clone(),
+            route: "POST /v1/shows/7/holds".into(),
+            key: "k".into(),
+            request_hash: Vec::new(),
+        });
+        assert!(taken.lost(&again, now).is_empty());
+    }
+
+    #[test]
+    fn what_is_given_back_here_may_be_asked_for_at_once() {
+        let now = Instant::now();
+        let taken = glanced_at(now);
+        let mut world = World::new(OffsetDateTime::UNIX_EPOCH);
+        for (seat, state) in [("A-1", SeatState::Available), ("A-2", SeatState::Booked)] {
+            let key = SeatKey {
+                show: show(),
+                seat: seat.to_owned(),
+            };
+            let seat = Seat {
+                key: key.clone(),
+                state,
+                booking: None,
+                reclaim_at: None,
+                price_minor: 100,
+            };
+            world.seats.insert(key.clone(), seat);
+            world.changes.seats_changed.insert(key);
+        }
+        taken.left(&world);
+        let bob = request("bob", &["A-1", "A-2"]);
+        assert_eq!(taken.lost(&bob, now), ["A-2"]);
+    }
+}
