@@ -65,7 +65,7 @@ pub fn describe() {
     describe_gauge!(
         DESK_QUEUE,
         Unit::Count,
-        "Requests that wait for the hold desk."
+        "Requests that wait for the hold desk, by window: `usual`, and `hot` for shows of which a crowd wants the same seats."
     );
     describe_histogram!(
         STATUS_BATCH,

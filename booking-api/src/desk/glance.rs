@@ -12,15 +12,19 @@ use sqlx::PgPool;
 
 use super::HoldRequest;
 
-/// Seats of a show that are not for sale, with who holds them, if somebody does.
-pub(super) type Held = HashMap<SeatName, Option<String>>;
+/// Who holds a seat that is not for sale, if somebody does.
+pub(super) type Holder = Option<String>;
+/// Seats of a show that are not for sale.
+pub(super) type Held = HashMap<SeatName, Holder>;
 
 impl HoldRequest {
-    /// Those of its seats that somebody else has.
-    pub(super) fn lost_among(&self, held: &Held) -> Vec<SeatName> {
+    /// Those of its seats that somebody else has, by what is known of seats that are not for sale.
+    pub(super) fn lost<'a>(
+        &self,
+        known: impl Fn(&SeatName) -> Option<&'a Holder>,
+    ) -> Vec<SeatName> {
         let is_lost = |seat: &&SeatName| {
-            held.get(*seat)
-                .is_some_and(|holder| holder.as_deref() != Some(self.user.0.as_str()))
+            known(seat).is_some_and(|holder| holder.as_deref() != Some(self.user.0.as_str()))
         };
         self.seats.iter().filter(is_lost).cloned().collect()
     }
@@ -36,7 +40,7 @@ pub(super) async fn losers(
         .iter()
         .map(|request| {
             held.get(&request.show)
-                .map_or_else(Vec::new, |held| request.lost_among(held))
+                .map_or_else(Vec::new, |held| request.lost(|seat| held.get(seat)))
         })
         .collect();
     // The keys are read after the seats: a twin that took them has its answer there by now.

@@ -1,8 +1,9 @@
-//! The hold desk: one writer for all holds of this process.
+//! The hold desk: one writer for all holds of this process, and another for those of hot shows.
 //!
 //! Requests that arrive while a batch commits form the next one; nobody waits for a batch to fill. Each
-//! batch takes from every show's queue in turn, so that a hot show cannot starve an ordinary one, and is one
-//! turn of the saga. Whoever is sure to lose is told so from committed rows, without a lock. Several
+//! batch takes from every show's queue in turn, so that no show starves another, and is one turn of the saga. Where a crowd
+//! wants the same few seats, turns wait for those of other processes: such shows have a window of their own, with a queue
+//! and a writer. Whoever is sure to lose is told so from committed rows, without a lock. Several
 //! processes are correct because rows are locked; one is fast because it asks once.
 
 mod glance;
@@ -68,13 +69,19 @@ struct Waiting {
     answer: oneshot::Sender<HoldAnswer>,
 }
 
-/// The desk. Its worker ends when it is dropped.
+/// The desk. Its workers end when it is dropped.
 pub(crate) struct HoldDesk {
-    shared: Arc<Shared>,
+    usual: Arc<Window>,
+    /// For shows that are [hot](Taken::is_hot).
+    hot: Arc<Window>,
+    taken: Arc<Taken>,
     patience: Duration,
 }
 
-struct Shared {
+/// A queue and its worker.
+struct Window {
+    /// Whether it is the one for hot shows: there everybody is sure to want what somebody else wants.
+    hot: bool,
     store: PgStore,
     addresses: Arc<Addresses>,
     queue: Mutex<Queue>,
@@ -83,7 +90,7 @@ struct Shared {
     glance_from: usize,
     /// Whether somebody has lost a seat; until a glance finds that nobody does.
     lost: AtomicBool,
-    taken: Taken,
+    taken: Arc<Taken>,
 }
 
 struct Queue {
@@ -92,17 +99,17 @@ struct Queue {
     open: bool,
 }
 
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl HoldDesk {
-    /// A desk that writes to `store`.
-    pub(crate) fn new(store: PgStore, addresses: Arc<Addresses>, options: &Options) -> Self {
+impl Window {
+    fn new(
+        hot: bool,
+        store: PgStore,
+        addresses: Arc<Addresses>,
+        options: &Options,
+        taken: Arc<Taken>,
+    ) -> Self {
         let requests = FairQueue::new(options.desk_queue_per_show, options.desk_queue);
-        let shared = Shared {
+        Self {
+            hot,
             store,
             addresses,
             queue: Mutex::new(Queue {
@@ -113,25 +120,48 @@ impl HoldDesk {
             batch: options.desk_batch.max(1),
             glance_from: options.desk_glance_from,
             lost: AtomicBool::new(false),
-            taken: Taken::default(),
+            taken,
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HoldDesk {
+    /// A desk that writes to `store`.
+    pub(crate) fn new(store: PgStore, addresses: Arc<Addresses>, options: &Options) -> Self {
+        let taken = Arc::new(Taken::default());
+        let window = |hot| {
+            let (store, addresses, taken) = (store.clone(), addresses.clone(), taken.clone());
+            Arc::new(Window::new(hot, store, addresses, options, taken))
         };
         Self {
-            shared: Arc::new(shared),
+            usual: window(false),
+            hot: window(true),
+            taken,
             patience: options.desk_patience(),
         }
     }
 
     /// Asks for seats. Dropping the future withdraws the request as long as it is in the queue.
     pub(crate) async fn ask(&self, request: HoldRequest) -> HoldAnswer {
-        let seats = self.shared.taken.lost(&request, Instant::now());
+        let now = Instant::now();
+        let seats = self.taken.lost(&request, now);
         if !seats.is_empty() {
             metrics::counter!(metric::HOLD_CONFLICTS_AT_A_GLANCE).increment(1);
             metrics::counter!(metric::HOLD_CONFLICTS).increment(1);
             return HoldAnswer::Refused(Refusal::SeatsTaken { seats });
         }
+        let window = if self.taken.is_hot(request.show, now) {
+            &self.hot
+        } else {
+            &self.usual
+        };
         let (answer, answered) = oneshot::channel();
         {
-            let mut queue = self.shared.queue();
+            let mut queue = window.queue();
             if queue
                 .requests
                 .push(request.show, Waiting { request, answer })
@@ -142,10 +172,10 @@ impl HoldDesk {
             }
             if !queue.open {
                 queue.open = true;
-                tokio::spawn(worker::run(self.shared.clone()));
+                tokio::spawn(worker::run(window.clone()));
             }
         }
-        self.shared.arrived.notify_one();
+        window.arrived.notify_one();
         match tokio::time::timeout(self.patience, answered).await {
             Ok(answer) => answer.unwrap_or(HoldAnswer::Internal),
             Err(_) => {
@@ -159,7 +189,7 @@ impl HoldDesk {
 impl HoldDesk {
     /// What a turn of this process has committed.
     pub(crate) fn show(&self, world: &World) {
-        self.shared.taken.left(world);
+        self.taken.left(world);
     }
 }
 

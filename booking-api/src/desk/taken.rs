@@ -1,5 +1,5 @@
 //! Seats of which a glance has just seen that they are somebody's: whoever asks for one of them meanwhile is refused
-//! without waiting for the next glance.
+//! without waiting for the next glance. And the shows of which that is true: they are hot.
 //!
 //! On the evening of a hot show nearly everybody wants what is gone already. For [`TRUSTED`] a refusal may be older than the
 //! question: a seat that another process has given back in that time is refused once more. What turns of this process give
@@ -14,10 +14,16 @@ use boxoffice_saga::seat::SeatState;
 use boxoffice_saga::world::World;
 
 use super::HoldRequest;
-use super::glance::Held;
+use super::glance::{Held, Holder};
 
 /// How long a glance is believed. Less than the margin that a glance leaves before a hold's end.
 const TRUSTED: Duration = Duration::from_millis(50);
+
+/// For how long a show is hot after a glance that saw seats taken.
+const HOT: Duration = Duration::from_secs(1);
+
+/// More seats of one show are not remembered.
+const MOST: usize = 10_000;
 
 /// Who has which seat, as glances saw it.
 #[derive(Default)]
@@ -27,18 +33,25 @@ pub(super) struct Taken {
 
 struct Seen {
     at: Instant,
-    seats: Held,
+    /// What was seen, and when.
+    seats: HashMap<SeatName, (Holder, Instant)>,
 }
 
 impl Taken {
     /// A glance that began at `at` saw these seats taken.
     pub(super) fn seen(&self, held: HashMap<ShowId, Held>, at: Instant) {
         let mut shows = self.shows();
-        shows.retain(|_, seen| at.saturating_duration_since(seen.at) <= TRUSTED);
-        shows.extend(
-            held.into_iter()
-                .map(|(show, seats)| (show, Seen { at, seats })),
-        );
+        shows.retain(|_, seen| at.saturating_duration_since(seen.at) <= HOT);
+        for (show, held) in held {
+            let seats = HashMap::new();
+            let seen = shows.entry(show).or_insert(Seen { at, seats });
+            seen.at = seen.at.max(at);
+            if seen.seats.len() > MOST {
+                seen.seats.clear();
+            }
+            let held = held.into_iter();
+            seen.seats.extend(held.map(|(seat, by)| (seat, (by, at))));
+        }
     }
 
     /// The seats that this request is sure to lose. None where it may win, or where its key may have an answer.
@@ -47,12 +60,20 @@ impl Taken {
             return Vec::new();
         }
         let shows = self.shows();
-        match shows.get(&request.show) {
-            Some(seen) if now.saturating_duration_since(seen.at) <= TRUSTED => {
-                request.lost_among(&seen.seats)
-            }
-            _ => Vec::new(),
-        }
+        let Some(seen) = shows.get(&request.show) else {
+            return Vec::new();
+        };
+        request.lost(|seat| {
+            let (by, at) = seen.seats.get(seat)?;
+            (now.saturating_duration_since(*at) <= TRUSTED).then_some(by)
+        })
+    }
+
+    /// Whether many have just wanted the same seats of a show.
+    pub(super) fn is_hot(&self, show: ShowId, now: Instant) -> bool {
+        let shows = self.shows();
+        let seen = shows.get(&show);
+        seen.is_some_and(|seen| now.saturating_duration_since(seen.at) <= HOT)
     }
 
     /// What a turn of this process has committed: seats that are free again may be asked for at once.
@@ -111,6 +132,9 @@ mod tests {
             ("A-2".to_owned(), None),
         ]);
         taken.seen(HashMap::from([(show(), held)]), at);
+        // Another glance, at another seat.
+        let other = Held::from([("B-1".to_owned(), None)]);
+        taken.seen(HashMap::from([(show(), other)]), at);
         taken
     }
 
@@ -120,10 +144,14 @@ mod tests {
         let taken = glanced_at(now);
         let bob = request("bob", &["A-1", "A-2", "A-3"]);
         assert_eq!(taken.lost(&bob, now + TRUSTED), ["A-1", "A-2"]);
+        assert_eq!(taken.lost(&request("bob", &["B-1"]), now), ["B-1"]);
         let later = now + TRUSTED + Duration::from_millis(1);
         assert!(taken.lost(&bob, later).is_empty());
+        assert!(taken.is_hot(show(), now + HOT));
         assert!(taken.lost(&request("bob", &["A-3"]), now).is_empty());
-        taken.seen(HashMap::new(), later);
+        let cooled = now + HOT + Duration::from_millis(1);
+        assert!(!taken.is_hot(show(), cooled));
+        taken.seen(HashMap::new(), cooled);
         assert!(taken.shows().is_empty());
     }
 

@@ -11,7 +11,7 @@ use boxoffice_turn::{KeyClaim, TurnError};
 use tokio::time::{Instant, timeout};
 
 use super::turn::HoldTurn;
-use super::{HoldAnswer, HoldRequest, Shared, Waiting, glance};
+use super::{HoldAnswer, HoldRequest, Waiting, Window, glance};
 use crate::{deadline, metric};
 
 /// How long an idle worker stays before it ends.
@@ -24,7 +24,7 @@ const BATCHES_AT_A_GLANCE: usize = 10;
 const SEATS_PER_REQUEST: usize = 2;
 
 /// Works until nobody has come for a while. A request that comes after that starts another worker.
-pub(super) async fn run(desk: Arc<Shared>) {
+pub(super) async fn run(desk: Arc<Window>) {
     // Requests that come next, ahead of the queue.
     let mut ahead = Vec::new();
     let mut ended: Option<Instant> = None;
@@ -56,7 +56,18 @@ pub(super) async fn run(desk: Arc<Shared>) {
     }
 }
 
-impl Shared {
+impl Window {
+    /// Its name in metrics.
+    const fn name(&self) -> &'static str {
+        if self.hot { "hot" } else { "usual" }
+    }
+
+    /// Whether those who wait should be told at a glance first, who is sure to lose.
+    fn glances_at(&self, batch: &[Waiting]) -> bool {
+        let crowd = || self.lost.load(Ordering::Relaxed) || is_contested(batch);
+        !batch.is_empty() && (self.hot || batch.len() >= self.glance_from && crowd())
+    }
+
     /// Whether those who wait are a batch already.
     fn is_full(&self) -> bool {
         self.queue().requests.len() >= self.batch
@@ -84,7 +95,8 @@ impl Shared {
             batch.extend(more);
             seats.extend(batch[known..].iter().flat_map(seats_of));
         }
-        metrics::gauge!(metric::DESK_QUEUE).set(queue.requests.len() as f64);
+        metrics::gauge!(metric::DESK_QUEUE, "window" => self.name())
+            .set(queue.requests.len() as f64);
         batch
     }
 
@@ -144,12 +156,10 @@ fn is_contested(batch: &[Waiting]) -> bool {
 }
 
 /// Serves a batch. Gives back those who come next.
-async fn serve(desk: Arc<Shared>, mut batch: Vec<Waiting>) -> Vec<Waiting> {
+async fn serve(desk: Arc<Window>, mut batch: Vec<Waiting>) -> Vec<Waiting> {
     let mut later = Vec::new();
     let everybody = batch.len();
-    if batch.len() >= desk.glance_from
-        && (desk.lost.load(Ordering::Relaxed) || is_contested(&batch))
-    {
+    if desk.glances_at(&batch) {
         let requests: Vec<&HoldRequest> = batch.iter().map(|waiting| &waiting.request).collect();
         let began = std::time::Instant::now();
         match deadline::read(glance::losers(desk.store.pool(), &requests)).await {
@@ -214,7 +224,7 @@ fn refuse(batch: Vec<Waiting>, lost: Vec<Vec<String>>) -> Vec<Waiting> {
 
 /// Runs the batch as one turn. If its data is at fault, each half is tried by itself, until the request that
 /// is guilty stands alone.
-async fn hold(desk: &Shared, batch: Vec<Waiting>) {
+async fn hold(desk: &Window, batch: Vec<Waiting>) {
     // A request alone whose new id belongs to another booking gets one more draw.
     let mut parts = vec![(batch, 2_u32)];
     while let Some((mut part, tries)) = parts.pop() {

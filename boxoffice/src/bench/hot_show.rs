@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -46,6 +47,8 @@ const ROWS: u16 = 10;
 const SEATS: u16 = 20;
 /// The ordinary show's customers, a second.
 const ORDINARY_PER_SECOND: u64 = 100;
+/// At most so many of them at a time.
+const ORDINARY_AT_A_TIME: usize = 64;
 
 /// Measures.
 ///
@@ -151,7 +154,12 @@ async fn rush(
         });
     }
     let mut beside = Crowd::new();
-    beside.join(ordinary(rig.stage.clone(), halls.clone(), beside.gate()));
+    let (began, next) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+    for nth in 0..ORDINARY_AT_A_TIME {
+        let client = Client::connect(&rig.stage, fresh_id(nth)).await?;
+        let (halls, next, gate) = (halls.clone(), next.clone(), beside.gate());
+        beside.join(ordinary(client, halls, began, next, gate));
+    }
     // The ordinary show has begun to sell.
     beside
         .until(Instant::now() + Duration::from_millis(300))
@@ -239,19 +247,17 @@ fn fair(told: &[Told], names: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The holds of an ordinary show, until it is over.
+/// One of the customers of an ordinary show, until it is over: whoever is free takes the next.
 async fn ordinary(
-    stage: Arc<Stage>,
+    mut client: Client,
     halls: Arc<Halls>,
+    start: Instant,
+    next: Arc<AtomicU64>,
     gate: Arc<Gate>,
 ) -> anyhow::Result<Histogram<u64>> {
     let mut times = empty()?;
-    let mut client = Client::connect(&stage, fresh_id(0)).await?;
-    let start = Instant::now();
-    for nth in 0.. {
-        if !gate.is_open() {
-            break;
-        }
+    while gate.is_open() {
+        let nth = next.fetch_add(1, Ordering::Relaxed);
         let due = start + Duration::from_millis(1_000 / ORDINARY_PER_SECOND * nth);
         tokio::time::sleep_until(due.into()).await;
         let (show, seats) = halls.next().await?;
