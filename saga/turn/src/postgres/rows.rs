@@ -239,11 +239,10 @@ impl TryFrom<EntryRow> for Entry {
     }
 }
 
-/// A booking, and one of its payments beside it if there is any.
+/// A booking; one of its payments beside it, if there is any; and one of that payment's refunds, if there is any.
 #[derive(Debug)]
 pub struct CaseRow {
     pub now: OffsetDateTime,
-    pub refunds: bool,
     pub booking_id: Uuid,
     pub user_id: String,
     pub seats: Vec<String>,
@@ -278,14 +277,43 @@ pub struct CaseRow {
     pub disputes: Option<String>,
     pub opened_at: Option<OffsetDateTime>,
     pub decided_at: Option<OffsetDateTime>,
+    pub refund_id: Option<Uuid>,
+    pub refund_minor: Option<i64>,
+    pub refund_currency: Option<String>,
+    pub cause: Option<String>,
+    pub refund_standing: Option<String>,
+    pub generation: Option<i32>,
+    pub gateway_refund_id: Option<String>,
+    pub other_way: Option<String>,
+    pub proof: Option<String>,
+    pub requested_at: Option<OffsetDateTime>,
+    pub done_at: Option<OffsetDateTime>,
 }
 
 impl CaseRow {
-    /// The two.
+    /// The three.
     ///
     /// # Errors
     /// [`TurnError::Corrupt`], as for each of them.
-    pub fn split(self) -> Result<(Booking, Option<Payment>), TurnError> {
+    pub fn split(self) -> Result<(Booking, Option<Payment>, Option<Refund>), TurnError> {
+        let refund = match (self.refund_id, self.payment_id) {
+            (Some(refund_id), Some(payment_id)) => Some(RefundRow {
+                refund_id,
+                payment_id,
+                booking_id: self.booking_id,
+                amount_minor: self.refund_minor.unwrap_or_default(),
+                currency: self.refund_currency.unwrap_or_default(),
+                cause: self.cause.unwrap_or_default(),
+                standing: self.refund_standing.unwrap_or_default(),
+                generation: self.generation.unwrap_or_default(),
+                gateway_refund_id: self.gateway_refund_id,
+                other_way: self.other_way,
+                proof: self.proof,
+                requested_at: self.requested_at.unwrap_or(self.now),
+                done_at: self.done_at,
+            }),
+            _ => None,
+        };
         let payment = BesidePayment {
             payment_id: self.payment_id,
             booking_id: Some(self.booking_id),
@@ -304,7 +332,7 @@ impl CaseRow {
             opened_at: self.opened_at,
             decided_at: self.decided_at,
             now: self.now,
-            refunds: self.refunds,
+            refunds: refund.is_some(),
         };
         let booking = BookingRow {
             booking_id: self.booking_id,
@@ -327,7 +355,8 @@ impl CaseRow {
             version: self.version,
             updated_at: self.updated_at,
         };
-        Ok((booking.try_into()?, payment.read()?))
+        let refund = refund.map(Refund::try_from).transpose()?;
+        Ok((booking.try_into()?, payment.read()?, refund))
     }
 }
 
