@@ -14,7 +14,7 @@ pub struct Options {
     pub desk_batch: usize,
     /// At most so many holds wait per show; the next is told `high_demand`. 10,000.
     pub desk_queue_per_show: usize,
-    /// At most so many holds wait in all. 50,000.
+    /// At most so many holds wait in all, at each of the two windows. 50,000.
     pub desk_queue: usize,
     /// From so many requests in a batch on, committed rows are looked at without locks first, and whoever is
     /// sure to lose is told so. 8.

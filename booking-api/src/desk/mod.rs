@@ -3,8 +3,8 @@
 //! Requests that arrive while a batch commits form the next one; nobody waits for a batch to fill. Each
 //! batch takes from every show's queue in turn, so that no show starves another, and is one turn of the saga. Where a crowd
 //! wants the same few seats, turns wait for those of other processes: such shows have a window of their own, with a queue
-//! and a writer. Whoever is sure to lose is told so from committed rows, without a lock. Several
-//! processes are correct because rows are locked; one is fast because it asks once.
+//! and a writer. Whoever is sure to lose is told so from committed rows, without a lock. Several processes are correct
+//! because rows are locked, and so are the two windows; one is fast because it asks once.
 
 mod glance;
 mod queue;
@@ -184,10 +184,8 @@ impl HoldDesk {
             }
         }
     }
-}
 
-impl HoldDesk {
-    /// What a turn of this process has committed.
+    /// What a turn of this process has committed: seats that are free again may be asked for at once.
     pub(crate) fn show(&self, world: &World) {
         self.taken.left(world);
     }

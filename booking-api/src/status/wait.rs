@@ -40,13 +40,13 @@ pub(super) async fn change(
     until: Instant,
 ) -> Result<Change, Problem> {
     let mut behind_for = 0;
-    let mut seen_at: Option<OffsetDateTime> = None;
+    let mut last: Option<(u64, OffsetDateTime)> = None;
     loop {
         // Prepared before the read: a change after it rings.
         let mut ring = std::pin::pin!(watcher.bell().notified());
         ring.as_mut().enable();
-        let remembered = match seen_at {
-            Some(moment) => watcher.left_after(moment),
+        let remembered = match last {
+            Some((version, moment)) => watcher.left_after(version, moment),
             // Whoever does not wait wants to know how it is now.
             None if Instant::now() < until => api.watchers.lately(watcher.booking()),
             None => None,
@@ -57,7 +57,7 @@ pub(super) async fn change(
             Some(seen) => allowed(access, Some(seen))?,
             None => look(api, access, watcher.booking()).await?,
         };
-        seen_at = Some(seen.now);
+        last = Some((document.version, seen.now));
         let tag = Tag::from(&document);
         let behind = tag.version < known.version;
         if !behind && tag != known {

@@ -132,15 +132,16 @@ impl Watcher {
         &self.bell.rings
     }
 
-    /// The booking as a turn of this process has left it after `moment`, if nothing is known to have happened elsewhere
-    /// since.
-    pub(super) fn left_after(&self, moment: OffsetDateTime) -> Option<Seen> {
+    /// The booking as a turn of this process has left it after what was seen as `version` at `moment`, if nothing is known
+    /// to have happened elsewhere since. A turn's clock is that of its locks: it may commit after a later look.
+    pub(super) fn left_after(&self, version: u64, moment: OffsetDateTime) -> Option<Seen> {
         let left = self
             .bell
             .left
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        left.as_ref().filter(|seen| seen.now > moment).cloned()
+        let later = |seen: &&Seen| seen.now > moment || seen.case.booking.version > version;
+        left.as_ref().filter(later).cloned()
     }
 }
 
