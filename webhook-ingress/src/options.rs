@@ -92,8 +92,8 @@ pub enum OptionsError {
     InFlightBytes,
 }
 
-/// How long a webhook waits for others to travel with: with one millisecond the broker answers three times as many requests
-/// under load, which costs everybody more than the wait.
+/// How long a webhook waits for others to travel with: with one millisecond the broker takes a third more of a busy
+/// processor, which costs everybody more than the wait.
 const LINGER: Duration = Duration::from_millis(3);
 
 impl IngressOptions {
