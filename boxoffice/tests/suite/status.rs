@@ -393,3 +393,39 @@ async fn whoever_waits_where_it_is_decided_is_woken_by_the_commit() {
     let document: Value = answer.expect("an answer").json().await.expect("a document");
     assert_eq!(document["status"], "RELEASED");
 }
+
+/// An instance to which no event comes placed the hold and remembers it; another one has ended it since. Whoever asks is told
+/// how it is, and whoever waits is not left with the memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_instance_remembers_keeps_nobody_from_the_row() {
+    let system = system::shared().await;
+    let deaf = system
+        .another_api(&[("BOXOFFICE_KAFKA__BROKERS", "127.0.0.1:1")])
+        .await;
+    let stage = Stage::enter(system.target.clone())
+        .await
+        .expect("the system can be reached");
+    let show = stage.show("Remembered", 600_000).await.expect("a show");
+    let ann = stage.customer("ann").await.expect("a customer");
+    let ask = |request: reqwest::RequestBuilder| request.bearer_auth(ann.token()).send();
+    for wait in [0, 25] {
+        let seats = json!({ "seats": ["A-1"], "contact": { "email": "ann@example.com" } });
+        let hold = stage
+            .http
+            .post(format!("{}/v1/shows/{show}/holds", deaf.url));
+        let held = ask(hold.json(&seats)).await.expect("an answer");
+        let held: Value = held.json().await.expect("a hold");
+        let booking = held["booking_id"].as_str().expect("an id");
+        let url = format!("{}/v1/bookings/{booking}?wait={wait}", deaf.url);
+        let first = ask(stage.http.get(&url)).await.expect("a status");
+        let tag = first.headers()["etag"].clone();
+        ann.release(booking).await.expect("released elsewhere");
+        // Long before the wait ends by itself.
+        let again = stage.http.get(&url).header("if-none-match", tag);
+        let answer = ask(again.timeout(Duration::from_secs(12))).await;
+        let answer = answer.expect("the row was looked at");
+        assert_eq!(answer.status(), 200, "wait={wait}");
+        let document: Value = answer.json().await.expect("a document");
+        assert_eq!(document["status"], "RELEASED");
+    }
+}
