@@ -13,7 +13,7 @@ use boxoffice_saga::world::World;
 use boxoffice_turn::claim::KeptAnswer;
 use boxoffice_turn::memory::MemoryStore;
 use boxoffice_turn::postgres::PgStore;
-use boxoffice_turn::{Appends, Claimed, Held, Plan, Store, Wanted, run};
+use boxoffice_turn::{Appends, Claimed, Held, Plan, Reads, Store, Wanted, run};
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A scene of its own, in one of the two stores.
 pub trait Scene {
-    type Store: Store;
+    type Store: Store + Reads;
 
     fn store(&self) -> &Self::Store;
 
@@ -75,6 +75,15 @@ pub trait Scene {
     /// How everything stands.
     async fn stands(&self, books: &Books) -> Vec<String> {
         let mut lines = of_books(books);
+        let ids = [self.cast().booking, self.cast().bobs];
+        let (_, cases) = self.store().cases(&ids).await.expect("a read");
+        lines.extend(cases.values().map(|case| {
+            let mut payments: Vec<_> = case.payments.iter().map(|row| row.captured).collect();
+            let mut refunds: Vec<_> = case.refunds.iter().map(|row| row.amount.minor).collect();
+            payments.sort_unstable_by_key(|captured| captured.map(|money| money.minor));
+            refunds.sort_unstable();
+            format!("read {:?} {payments:?} {refunds:?}", case.booking.state)
+        }));
         lines.extend(self.rest().await);
         lines
     }
