@@ -325,8 +325,8 @@ pub(super) fn meaning(
             60..=86_400,
         ),
         (
-            "reconciliation.overlap_seconds",
-            reconciliation.overlap_seconds,
+            "reconciliation.again_seconds",
+            reconciliation.again_seconds,
             0..=86_400,
         ),
         (

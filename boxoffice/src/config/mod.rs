@@ -214,7 +214,7 @@ pub struct ReconciliationConfig {
     pub enabled: bool,
     pub interval_seconds: u32,
     pub window_seconds: u32,
-    pub overlap_seconds: u32,
+    pub again_seconds: u32,
     pub settle_seconds: u32,
     pub first_hours: u32,
 }
@@ -226,7 +226,7 @@ impl ReconciliationConfig {
         crate::reconciliation::Options {
             interval: seconds(self.interval_seconds),
             window: seconds(self.window_seconds),
-            overlap: seconds(self.overlap_seconds),
+            again: seconds(self.again_seconds),
             settle: seconds(self.settle_seconds),
             first: seconds(self.first_hours.saturating_mul(3_600)),
         }

@@ -102,7 +102,7 @@ pub async fn run(
         let since = asked_since.unwrap_or_else(|| {
             worker
                 .reconciled_until
-                .map_or(now - options.first, |until| until - options.overlap)
+                .map_or(now - options.first, |until| until - options.again)
         });
         let of = reconcile(store, &gateways, account, options, since, now, worker).await;
         done.push(of.map_err(|error| unread(&error))?);
@@ -169,12 +169,7 @@ async fn reconcile(
     };
     while of.until < now {
         let window = Window {
-            since: of.until
-                - if of.until == since {
-                    std::time::Duration::ZERO
-                } else {
-                    options.overlap
-                },
+            since: of.until,
             until: now.min(of.until + options.window),
         };
         match walk.window(&window).await {

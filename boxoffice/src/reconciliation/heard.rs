@@ -94,26 +94,41 @@ impl Hearsay {
     }
 }
 
-/// Everything that changed within `window`, by the gateway's id of the payment. None: this gateway has no listing.
+/// What came of listening.
+#[derive(Debug)]
+pub enum Listened {
+    /// Everything that changed, by the gateway's id of the payment.
+    Heard(BTreeMap<String, Hearsay>),
+    /// More payments have changed than were to be kept.
+    TooMuch,
+    /// This gateway has no listing.
+    NoListing,
+}
+
+/// Everything that changed within `window`, unless that is about more than `most` payments.
 ///
 /// # Errors
 /// The last one of a few tries for a page.
 pub async fn listen(
     client: &dyn GatewayClient,
     window: &Window,
-) -> Result<Option<BTreeMap<String, Hearsay>>, CallError> {
+    most: usize,
+) -> Result<Listened, CallError> {
     let mut heard: BTreeMap<String, Hearsay> = BTreeMap::new();
     let mut page: Option<String> = None;
     for _ in 0..MOST_PAGES {
         let told = match patiently(|| client.changes(window, page.as_deref())).await {
-            Err(error) if error.is_no_listing() => return Ok(None),
+            Err(error) if error.is_no_listing() => return Ok(Listened::NoListing),
             told => told?,
         };
         for fact in told.facts {
             match fact {
                 Fact::Payment(fact) => {
                     let about = heard.entry(fact.gateway_payment_id.clone()).or_default();
-                    about.payments.push(fact);
+                    // Events repeat what the list says.
+                    if !about.payments.contains(&fact) {
+                        about.payments.push(fact);
+                    }
                 }
                 Fact::Refund(fact) => {
                     let about = heard.entry(fact.gateway_payment_id.clone()).or_default();
@@ -122,9 +137,12 @@ pub async fn listen(
                 _ => {}
             }
         }
+        if heard.len() > most {
+            return Ok(Listened::TooMuch);
+        }
         page = told.next;
         if page.is_none() {
-            return Ok(Some(heard));
+            return Ok(Listened::Heard(heard));
         }
     }
     Err(CallError::unknown(

@@ -48,8 +48,8 @@ pub struct Options {
     pub interval: Duration,
     /// The longest window.
     pub window: Duration,
-    /// By how much a window begins before the end of the last one.
-    pub overlap: Duration,
+    /// What was walked is walked once more when it is so much older.
+    pub again: Duration,
     /// How far behind now a window ends.
     pub settle: Duration,
     /// How far back the first window of a new account begins.
@@ -151,7 +151,7 @@ impl Worker {
         gauge.set((place.now - place.until).as_seconds_f64());
         let end = place.now - self.options.settle;
         let window = Window {
-            since: place.until - self.options.overlap,
+            since: place.until,
             until: end.min(place.until + self.options.window),
         };
         if window.until <= place.until {
@@ -162,6 +162,14 @@ impl Worker {
             lost = self.keep() => return lost.map(|()| false).map_err(WalkError::from),
         };
         Ok(done && window.until < end)
+    }
+
+    /// What was new when it was walked, and no longer is.
+    fn again(&self, window: &Window) -> Window {
+        Window {
+            since: window.since - self.options.again,
+            until: window.since.min(window.until - self.options.again),
+        }
     }
 
     async fn hold(&self) -> Result<Option<Place>, TurnError> {
@@ -195,6 +203,7 @@ impl Worker {
             now: place.now,
         };
         let mut outcome = walk.window(window).await?;
+        outcome.add(walk.window(&self.again(window)).await?);
         let waits = outcome.unanswered.iter().any(|missing| missing.later);
         let ended = if waits || (!outcome.unanswered.is_empty() && place.tries + 1 < TRIES) {
             "unanswered"

@@ -14,13 +14,21 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::Tally;
-use super::heard::{self, Hearsay};
+use super::heard::{self, Hearsay, Listened};
 use super::tell::{Call, Found, News, Telling, tell};
 use crate::audit::gateway::compare::{Cure, Differs, Theirs, agrees, compare};
 use crate::audit::gateway::look::{Look, rows, settled};
 
 /// Payments taken together: what is found of some does not wait for all.
-const CHUNK: usize = 25;
+const CHUNK: usize = 100;
+/// About as many payments of the gateway's are kept in memory at a time; where more have changed, the window is walked in
+/// parts.
+const MOST: usize = 10_000;
+/// The shortest part, however much changed in it.
+const SHORTEST: Duration = Duration::seconds(10);
+/// The gateway is asked for so much more on both sides of a part: what it did at one side of an edge we may have written
+/// down at the other.
+const EDGE: Duration = Duration::seconds(5);
 /// Where a gateway has no listing, a payment of ours that stays undecided is asked for when it is so old.
 const ASKED_AGAIN: [Duration; 6] = [
     Duration::minutes(10),
@@ -86,13 +94,41 @@ impl From<sqlx::Error> for WalkError {
 type Wanted = BTreeMap<Uuid, Uuid>;
 
 impl Walk<'_> {
-    /// Walks it.
+    /// Walks it, in parts where much has changed: memory is bounded by [`MOST`], or by what changes within [`SHORTEST`].
     pub async fn window(&self, window: &Window) -> Result<Outcome, WalkError> {
-        let Some(client) = self.gateways.client(self.account) else {
-            return Ok(Outcome::default());
-        };
-        let heard = heard::listen(client.as_ref(), window).await?;
         let mut outcome = Outcome::default();
+        let Some(client) = self.gateways.client(self.account) else {
+            return Ok(outcome);
+        };
+        let mut length: Duration = window.until - window.since;
+        let mut part = *window;
+        while part.since < window.until {
+            part.until = window.until.min(part.since + length);
+            let around = Window {
+                since: part.since - EDGE,
+                until: part.until + EDGE,
+            };
+            let most = if length > SHORTEST { MOST } else { usize::MAX };
+            match heard::listen(client.as_ref(), &around, most).await? {
+                Listened::TooMuch => {
+                    length = SHORTEST.max(length / 2_i32);
+                    continue;
+                }
+                Listened::NoListing => self.part(&part, None, &mut outcome).await?,
+                Listened::Heard(heard) => self.part(&part, Some(heard), &mut outcome).await?,
+            }
+            part.since = part.until;
+        }
+        outcome.tally.unanswered = outcome.unanswered.len();
+        Ok(outcome)
+    }
+
+    async fn part(
+        &self,
+        window: &Window,
+        heard: Option<BTreeMap<String, Hearsay>>,
+        outcome: &mut Outcome,
+    ) -> Result<(), WalkError> {
         outcome.tally.listed = heard.is_some();
         let mut ours = self.ours(window, heard.is_none()).await?;
         let mut heard = heard.unwrap_or_default();
@@ -101,16 +137,15 @@ impl Walk<'_> {
         let ours: Vec<(Uuid, Uuid)> = ours.into_iter().collect();
         for chunk in ours.chunks(CHUNK) {
             let wanted = chunk.iter().copied().collect();
-            self.ours_and_theirs(&wanted, window, &heard, &mut outcome)
+            self.ours_and_theirs(&wanted, window, &heard, outcome)
                 .await?;
         }
         heard.retain(|id, _| !known.contains_key(id));
         let unseen: Vec<(String, Hearsay)> = heard.into_iter().collect();
         for chunk in unseen.chunks(CHUNK) {
-            self.unseen(chunk, &mut outcome).await?;
+            self.unseen(chunk, outcome).await?;
         }
-        outcome.tally.unanswered = outcome.unanswered.len();
-        Ok(outcome)
+        Ok(())
     }
 
     /// Our payments that were opened, decided or refunded within the window.
@@ -359,6 +394,13 @@ impl Tally {
 }
 
 impl Outcome {
+    /// Adds what came of another window.
+    pub fn add(&mut self, other: Self) {
+        self.tally += other.tally;
+        self.found.extend(other.found);
+        self.unanswered.extend(other.unanswered);
+    }
+
     pub(super) fn missing(
         &mut self,
         gateway_payment_id: String,

@@ -27,7 +27,7 @@ pub fn worker(enabled: bool) -> Vec<(&'static str, String)> {
         ("BOXOFFICE_RECONCILIATION__ENABLED", enabled.to_string()),
         ("BOXOFFICE_RECONCILIATION__INTERVAL_SECONDS", "1".to_owned()),
         ("BOXOFFICE_RECONCILIATION__SETTLE_SECONDS", "0".to_owned()),
-        ("BOXOFFICE_RECONCILIATION__OVERLAP_SECONDS", "5".to_owned()),
+        ("BOXOFFICE_RECONCILIATION__AGAIN_SECONDS", "5".to_owned()),
         (
             "BOXOFFICE_RECONCILIATION__WINDOW_SECONDS",
             "86400".to_owned(),

@@ -26,7 +26,8 @@ pub struct StreamOptions {
     /// A turn takes no further record beyond so many bytes. 8 MiB.
     pub batch_bytes: usize,
     /// How long the first record of a batch waits for others before a turn begins, where nobody waits for its effect:
-    /// fewer, larger turns. A full batch waits no longer. 0: a turn begins as soon as the last one has ended.
+    /// fewer, larger turns. From 40 ms on it waits at the broker, for up to 100 ms, and here for the rest only. A full
+    /// batch waits no longer. 0: a turn begins as soon as the last one has ended.
     pub gather: Duration,
     /// A turn begins no sooner than this after the last one has ended: while much comes, more of it shares a turn. An idle
     /// stream adds nothing. 0.
@@ -137,17 +138,26 @@ impl StreamOptions {
             .set("queued.max.messages.kbytes", "32768")
             .set("fetch.queue.backoff.ms", "10")
             .set("fetch.error.backoff.ms", "100");
-        let mut wait = FETCH_WAIT;
-        if self.gather >= FETCH_GATHER {
-            // Whoever gathers that long is not told of every record by itself.
-            wait = wait.min(self.gather);
+        let at_broker = self.gathers_at_broker();
+        if at_broker.is_some() {
             config.set("fetch.min.bytes", "1048576");
         }
+        let wait = at_broker.unwrap_or(FETCH_WAIT);
         config.set("fetch.wait.max.ms", wait.as_millis().to_string());
         for (name, value) in &self.extra {
             config.set(name, value);
         }
         config
+    }
+
+    /// How long the broker gathers for us. `None`: it tells us of every record at once.
+    fn gathers_at_broker(&self) -> Option<Duration> {
+        (self.gather >= FETCH_GATHER).then(|| self.gather.min(FETCH_WAIT))
+    }
+
+    /// How long the first record that has arrived here waits for others.
+    pub(crate) fn gathers_here(&self) -> Duration {
+        self.gather - self.gathers_at_broker().unwrap_or_default()
     }
 
     /// A client without a group, for questions about offsets.

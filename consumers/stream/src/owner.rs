@@ -103,7 +103,7 @@ impl<'a, P: Positions> Owner<'a, P> {
                 waiting = self.waiting_since(waiting);
                 due = waiting.map(|since| {
                     let rested = ended.map_or(since, |ended| ended + self.options.breath);
-                    rested.max(since + self.options.gather)
+                    rested.max(since + self.options.gathers_here())
                 });
                 let ready = due.is_some_and(|due| due <= Instant::now());
                 if (ready || self.is_full())

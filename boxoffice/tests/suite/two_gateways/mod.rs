@@ -99,7 +99,7 @@ async fn at_two_gateways_with_every_fault_everything_is_decided_and_balances() {
             ("BOXOFFICE_RECONCILIATION__ENABLED", "true"),
             ("BOXOFFICE_RECONCILIATION__INTERVAL_SECONDS", "2"),
             ("BOXOFFICE_RECONCILIATION__SETTLE_SECONDS", "2"),
-            ("BOXOFFICE_RECONCILIATION__OVERLAP_SECONDS", "10"),
+            ("BOXOFFICE_RECONCILIATION__AGAIN_SECONDS", "10"),
         ]
         .map(|(name, value)| (name, value.to_owned()))
         .to_vec(),
