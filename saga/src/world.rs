@@ -3,6 +3,7 @@
 //! [`World::apply`] is the one door of the saga. It changes the rows in memory, and notes in [`Changes`]
 //! which of them are to be written and what is to be appended. A store turns `Changes` into one commit.
 
+use std::collections::btree_map::Entry as Place;
 use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
@@ -52,6 +53,8 @@ pub struct Changes {
     pub bookings_created: BTreeSet<BookingId>,
     /// Bookings to be written.
     pub bookings_changed: BTreeSet<BookingId>,
+    /// Payments that did not exist before.
+    pub payments_created: BTreeSet<PaymentId>,
     /// Payments to be written.
     pub payments_changed: BTreeSet<PaymentId>,
     /// Refunds to be written.
@@ -371,6 +374,16 @@ impl World {
         self.changes.tasks_postponed.push((key, until));
     }
 
+    /// Adds a payment, of which nothing was known. One that exists stays as it is.
+    pub(crate) fn add_payment(&mut self, payment: Payment) {
+        let id = payment.id;
+        if let Place::Vacant(place) = self.payments.entry(id) {
+            place.insert(payment);
+            self.changes.payments_created.insert(id);
+        }
+        self.changes.payments_changed.insert(id);
+    }
+
     /// Removes a task, done or no longer of use.
     pub fn remove_task(&mut self, kind: TaskKind, subject: Uuid, generation: u32) {
         let key = TaskKey {
@@ -382,7 +395,11 @@ impl World {
         self.changes
             .tasks_postponed
             .retain(|(postponed, _)| *postponed != key);
-        self.changes.tasks_removed.insert(key);
+        // Whatever is asked about a payment was added after it.
+        let created = &self.changes.payments_created;
+        if !created.contains(&subject.into()) {
+            self.changes.tasks_removed.insert(key);
+        }
     }
 
     /// Puts an item on the operators' list.

@@ -154,11 +154,7 @@ impl HoldDesk {
             metrics::counter!(metric::HOLD_CONFLICTS).increment(1);
             return HoldAnswer::Refused(Refusal::SeatsTaken { seats });
         }
-        let window = if self.taken.is_hot(request.show, now) {
-            &self.hot
-        } else {
-            &self.usual
-        };
+        let window = self.window(request.show, now);
         let (answer, answered) = oneshot::channel();
         {
             let mut queue = window.queue();
@@ -185,6 +181,14 @@ impl HoldDesk {
         }
     }
 
+    fn window(&self, show: ShowId, now: Instant) -> &Arc<Window> {
+        if self.taken.is_hot(show, now) {
+            &self.hot
+        } else {
+            &self.usual
+        }
+    }
+
     /// What a turn of this process has committed: seats that are free again may be asked for at once.
     pub(crate) fn show(&self, world: &World) {
         self.taken.left(world);
@@ -194,4 +198,75 @@ impl HoldDesk {
 /// Its doors.
 pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new().routes(routes!(route::hold))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use boxoffice_saga::seat::{Seat, SeatKey, SeatState};
+    use boxoffice_tickets::StatusTokens;
+    use sqlx::postgres::PgConnectOptions;
+    use time::OffsetDateTime;
+
+    use super::glance::Held;
+    use super::*;
+
+    /// Its database is not there: whoever has to ask it is turned away.
+    fn desk() -> HoldDesk {
+        let nowhere = PgConnectOptions::new().host("127.0.0.1").port(1);
+        let store = PgStore::new(nowhere, 1, Arc::default());
+        let tokens = StatusTokens::new(&[7; 32]).unwrap();
+        let addresses = Addresses::new("http://tickets", tokens, time::Duration::days(1));
+        let options = Options {
+            desk_patience_ms: 1,
+            ..Options::default()
+        };
+        HoldDesk::new(store, Arc::new(addresses), &options)
+    }
+
+    fn show(id: u64) -> ShowId {
+        ShowId::try_from(id).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_is_sure_to_lose_is_refused_without_the_database_until_a_turn_gives_the_seat_back()
+    {
+        let desk = desk();
+        let held = Held::from([("A-1".to_owned(), Some("ann".to_owned()))]);
+        // So that it is still believed, however long this test takes.
+        let seen = Instant::now() + Duration::from_secs(3_600);
+        desk.taken.seen(HashMap::from([(show(7), held)]), seen);
+        let bob = HoldRequest {
+            show: show(7),
+            user: UserId("bob".into()),
+            seats: vec!["A-1".into()],
+            contact: Contact::default(),
+            terms: Arc::new(Terms::usual("INR".parse().unwrap())),
+            key: None,
+        };
+        let taken = HoldAnswer::Refused(Refusal::SeatsTaken {
+            seats: vec!["A-1".into()],
+        });
+        assert_eq!(desk.ask(bob.clone()).await, taken);
+        assert!(Arc::ptr_eq(desk.window(show(7), seen), &desk.hot));
+        assert!(Arc::ptr_eq(desk.window(show(8), seen), &desk.usual));
+
+        let key = SeatKey {
+            show: show(7),
+            seat: "A-1".into(),
+        };
+        let seat = Seat {
+            key: key.clone(),
+            state: SeatState::Available,
+            booking: None,
+            reclaim_at: None,
+            price_minor: 100,
+        };
+        let mut world = World::new(OffsetDateTime::UNIX_EPOCH);
+        world.seats.insert(key.clone(), seat);
+        world.changes.seats_changed.insert(key);
+        desk.show(&world);
+        assert_eq!(desk.ask(bob).await, HoldAnswer::HighDemand);
+    }
 }

@@ -1,7 +1,7 @@
 //! Reconciliation: the gateways' books against ours, both ways, all the time.
 //!
 //! Each account is walked in windows of time. What the gateway has of a window ([`heard`]) and what we have of it are
-//! put side by side ([`walk`]; [`unseen`] is about payments that we have no row of). What agrees is done with; whatever does
+//! put side by side ([`walk`], in [`parts`] where much has changed; [`unseen`] is about payments that we have no row of). What agrees is done with; whatever does
 //! not is asked for, payment by payment, as `audit --gateway` does, and by the same rule. So an old event is never taken for
 //! news, and what is told is how things stand now.
 //!
@@ -15,6 +15,7 @@
 pub mod command;
 mod heard;
 pub mod metric;
+mod parts;
 mod place;
 mod tell;
 mod unseen;

@@ -15,20 +15,16 @@ use uuid::Uuid;
 
 use super::Tally;
 use super::heard::{self, Hearsay, Listened};
+use super::parts::{Parts, around};
 use super::tell::{Call, Found, News, Telling, tell};
 use crate::audit::gateway::compare::{Cure, Differs, Theirs, agrees, compare};
 use crate::audit::gateway::look::{Look, rows, settled};
 
 /// Payments taken together: what is found of some does not wait for all.
 const CHUNK: usize = 100;
-/// About as many payments of the gateway's are kept in memory at a time; where more have changed, the window is walked in
-/// parts.
+/// As many payments of the gateway's are kept in memory at a time. Where more have changed the window is walked in parts,
+/// and only within the shortest part there may be more.
 const MOST: usize = 10_000;
-/// The shortest part, however much changed in it.
-const SHORTEST: Duration = Duration::seconds(10);
-/// The gateway is asked for so much more on both sides of a part: what it did at one side of an edge we may have written
-/// down at the other.
-const EDGE: Duration = Duration::seconds(5);
 /// Where a gateway has no listing, a payment of ours that stays undecided is asked for when it is so old.
 const ASKED_AGAIN: [Duration; 6] = [
     Duration::minutes(10),
@@ -94,30 +90,29 @@ impl From<sqlx::Error> for WalkError {
 type Wanted = BTreeMap<Uuid, Uuid>;
 
 impl Walk<'_> {
-    /// Walks it, in parts where much has changed: memory is bounded by [`MOST`], or by what changes within [`SHORTEST`].
+    /// Walks it, in parts where much has changed.
     pub async fn window(&self, window: &Window) -> Result<Outcome, WalkError> {
         let mut outcome = Outcome::default();
         let Some(client) = self.gateways.client(self.account) else {
             return Ok(outcome);
         };
-        let mut length: Duration = window.until - window.since;
-        let mut part = *window;
-        while part.since < window.until {
-            part.until = window.until.min(part.since + length);
-            let around = Window {
-                since: part.since - EDGE,
-                until: part.until + EDGE,
+        let mut parts = Parts::of(window);
+        while let Some(part) = parts.next() {
+            let most = if parts.can_be_shorter() {
+                MOST
+            } else {
+                usize::MAX
             };
-            let most = if length > SHORTEST { MOST } else { usize::MAX };
-            match heard::listen(client.as_ref(), &around, most).await? {
+            let heard = match heard::listen(client.as_ref(), &around(&part), most).await? {
                 Listened::TooMuch => {
-                    length = SHORTEST.max(length / 2_i32);
+                    parts.shorten();
                     continue;
                 }
-                Listened::NoListing => self.part(&part, None, &mut outcome).await?,
-                Listened::Heard(heard) => self.part(&part, Some(heard), &mut outcome).await?,
-            }
-            part.since = part.until;
+                Listened::NoListing => None,
+                Listened::Heard(heard) => Some(heard),
+            };
+            self.part(&part, heard, &mut outcome).await?;
+            parts.done(&part);
         }
         outcome.tally.unanswered = outcome.unanswered.len();
         Ok(outcome)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use boxoffice_saga::identity::{BookingId, GatewayAccount, ShowId};
+use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::{JournalEntry, World};
 use boxoffice_stream::{Assignment, Owned, Partition, Positions, PositionsError};
 use boxoffice_turn::claim::PositionClaim;
@@ -210,9 +211,9 @@ impl Reads for Database {
         Ok(live)
     }
 
-    async fn cancellations_waiting(&self, limit: u16) -> Result<u16, TurnError> {
+    async fn tasks_waiting(&self, kind: TaskKind, limit: u16) -> Result<u16, TurnError> {
         self.reachable()?;
-        self.memory.cancellations_waiting(limit).await
+        self.memory.tasks_waiting(kind, limit).await
     }
 }
 

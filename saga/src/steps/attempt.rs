@@ -47,25 +47,21 @@ pub fn open(
             world.set_seat(&key, SeatState::Held, Some(booking), Some(reclaim_at));
         }
     }
-    world.payments.insert(
+    world.add_payment(Payment {
         id,
-        Payment {
-            id,
-            booking,
-            account: account.clone(),
-            gateway_payment_id: None,
-            capture,
-            standing: PaymentStanding::Open,
-            expected,
-            captured: None,
-            verdict: None,
-            retained: 0,
-            disputes: Vec::new(),
-            opened_at: now,
-            decided_at: None,
-        },
-    );
-    world.changes.payments_changed.insert(id);
+        booking,
+        account: account.clone(),
+        gateway_payment_id: None,
+        capture,
+        standing: PaymentStanding::Open,
+        expected,
+        captured: None,
+        verdict: None,
+        retained: 0,
+        disputes: Vec::new(),
+        opened_at: now,
+        decided_at: None,
+    });
     verify::request(world, id, 1, Duration::seconds(verify::SOON_S));
     Outcome::Done
 }

@@ -148,8 +148,7 @@ fn recognise(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Payme
         return id;
     }
     let id = PaymentId::of_unseen(booking, &fact.account, &fact.gateway_payment_id);
-    let now = world.now;
-    world.payments.entry(id).or_insert_with(|| Payment {
+    world.add_payment(Payment {
         id,
         booking,
         account: fact.account.clone(),
@@ -161,10 +160,9 @@ fn recognise(world: &mut World, booking: BookingId, fact: &PaymentFact) -> Payme
         verdict: None,
         retained: 0,
         disputes: Vec::new(),
-        opened_at: now,
+        opened_at: world.now,
         decided_at: None,
     });
-    world.changes.payments_changed.insert(id);
     id
 }
 

@@ -222,9 +222,9 @@ impl Reads for MemoryStore {
         Ok(live.map(|row| row.id).take(limit.into()).collect())
     }
 
-    async fn cancellations_waiting(&self, limit: u16) -> Result<u16, TurnError> {
+    async fn tasks_waiting(&self, kind: TaskKind, limit: u16) -> Result<u16, TurnError> {
         let tables = self.tables().await;
-        let of_kind = |key: &&TaskKey| key.kind == TaskKind::CancelBooking;
+        let of_kind = |key: &&TaskKey| key.kind == kind;
         let waiting = tables.tasks.keys().filter(of_kind).count();
         Ok(u16::try_from(waiting).map_or(limit, |waiting| waiting.min(limit)))
     }

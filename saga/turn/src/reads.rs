@@ -10,6 +10,7 @@ use boxoffice_saga::booking::Booking;
 use boxoffice_saga::identity::{BookingId, GatewayAccount, ShowId};
 use boxoffice_saga::payment::Payment;
 use boxoffice_saga::refund::Refund;
+use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -96,9 +97,10 @@ pub trait Reads: Send + Sync + 'static {
         limit: u16,
     ) -> impl Future<Output = Result<Vec<BookingId>, TurnError>> + Send;
 
-    /// How many bookings of cancelled shows wait for their turn to be cancelled, counted up to `limit`.
-    fn cancellations_waiting(
+    /// How many tasks of a kind there are, due or not, counted up to `limit`.
+    fn tasks_waiting(
         &self,
+        kind: TaskKind,
         limit: u16,
     ) -> impl Future<Output = Result<u16, TurnError>> + Send;
 }

@@ -2,7 +2,7 @@
 
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::show_cancellation::{PAGE, PAUSE, Page};
-use boxoffice_saga::task::retry_at;
+use boxoffice_saga::task::{TaskKind, retry_at};
 use boxoffice_saga::world::World;
 use boxoffice_tasks::Leased;
 use boxoffice_turn::{Reads, TurnError};
@@ -12,8 +12,15 @@ use super::CoordinatorWork;
 /// What came of reading a page.
 #[derive(Debug)]
 pub enum Listed {
-    /// The page, and its bookings that hold or own seats.
-    Live(Page, Vec<BookingId>),
+    /// A page was read.
+    Live {
+        /// The page.
+        page: Page,
+        /// Its bookings that hold or own seats.
+        bookings: Vec<BookingId>,
+        /// How many shows are being cancelled at present, this one too.
+        shows: u16,
+    },
     /// The page before is not done yet.
     Later,
     /// The database did not answer, or the task cannot be read.
@@ -26,33 +33,36 @@ impl<S: Reads> CoordinatorWork<S> {
             tracing::error!(subject = %task.key.subject, detail = task.detail, "a page of a cancelled show cannot be read");
             return Listed::NotYet;
         };
-        match self.live(&page).await {
-            Ok(Some(live)) => Listed::Live(page, live),
-            Ok(None) => Listed::Later,
-            Err(error) => {
-                tracing::warn!(%error, show = %page.show, "the bookings of a cancelled show cannot be read now");
-                Listed::NotYet
-            }
-        }
+        let show = page.show;
+        self.live(page).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, %show, "the bookings of a cancelled show cannot be read now");
+            Listed::NotYet
+        })
     }
 
-    /// The bookings of a page, or none yet while a whole page of others still waits for its turns: what is due
-    /// is sorted at every look, so that must not become many.
-    async fn live(&self, page: &Page) -> Result<Option<Vec<BookingId>>, TurnError> {
-        if self.store.cancellations_waiting(PAGE).await? >= PAGE {
-            return Ok(None);
+    /// The bookings of a page, unless a whole page of others still waits for its turns: what is due is sorted at every
+    /// look, so that must not become many.
+    async fn live(&self, page: Page) -> Result<Listed, TurnError> {
+        let waiting = |kind| self.store.tasks_waiting(kind, PAGE);
+        if waiting(TaskKind::CancelBooking).await? >= PAGE {
+            return Ok(Listed::Later);
         }
-        let live = self
-            .store
-            .live_bookings(page.show, page.after, PAGE)
-            .await?;
-        Ok(Some(live))
+        let bookings = self.store.live_bookings(page.show, page.after, PAGE);
+        Ok(Listed::Live {
+            bookings: bookings.await?,
+            shows: waiting(TaskKind::CancelShow).await?,
+            page,
+        })
     }
 }
 
 pub(super) fn apply(task: &Leased, listed: &Listed, world: &mut World) {
     match listed {
-        Listed::Live(page, live) => page.read(&task.key, live, world),
+        Listed::Live {
+            page,
+            bookings,
+            shows,
+        } => page.read(&task.key, bookings, *shows, world),
         Listed::Later => world.postpone_task(task.key.clone(), world.now + PAUSE),
         Listed::NotYet => {
             let until = retry_at(world.now, task.key.subject, task.attempt);

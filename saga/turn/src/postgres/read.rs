@@ -42,7 +42,7 @@ impl super::PgStore {
                left join payments p on p.booking_id = b.booking_id
                left join refunds r on r.booking_id = b.booking_id and r.payment_id = p.payment_id
                where b.booking_id = any($1)
-               order by p.opened_at, p.payment_id"#,
+               order by p.opened_at, p.payment_id, r.requested_at, r.refund_id"#,
             &ids,
         )
         .fetch_all(&self.pool)

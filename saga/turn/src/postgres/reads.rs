@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use boxoffice_saga::identity::{BookingId, GatewayAccount, ShowId};
+use boxoffice_saga::task::TaskKind;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -86,10 +87,11 @@ impl Reads for PgStore {
         ids.into_iter().map(booking_id).collect()
     }
 
-    async fn cancellations_waiting(&self, limit: u16) -> Result<u16, TurnError> {
+    async fn tasks_waiting(&self, kind: TaskKind, limit: u16) -> Result<u16, TurnError> {
         let waiting = sqlx::query_scalar!(
             r#"select count(*) as "count!"
-               from (select from tasks where kind = 'cancel_booking' limit $1) as waiting"#,
+               from (select from tasks where kind = $1 limit $2) as waiting"#,
+            kind.name(),
             i64::from(limit),
         )
         .fetch_one(self.pool())
