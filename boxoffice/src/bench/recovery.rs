@@ -162,6 +162,8 @@ async fn killed(
         Some([one, _]) => one.kill(),
         None => kill(case.victim, rig).await?,
     }
+    let server = matches!(case.victim, Victim::Postgres | Victim::Kafka);
+    let back = server.then(|| killed.elapsed());
     crowd.until(killed + seconds).await?;
     crowd.end().await?;
     if two.take().is_some() {
@@ -171,7 +173,11 @@ async fn killed(
     }
     let mut seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     seen.retain(|seen| seen.at >= begun);
-    level(case, &seen, killed, seconds)
+    let mut level = level(case, &seen, killed, seconds)?;
+    // What it reads again before it answers is none of our time.
+    let back = back.map(|back| Figure::time("of which the server itself was away", back));
+    level.figures.extend(back);
+    Ok(level)
 }
 
 /// In the place of every role in one process: all but the coordinator in one, and two coordinators beside it.

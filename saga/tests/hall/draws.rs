@@ -13,7 +13,8 @@ use rand::rngs::StdRng;
 use time::Duration;
 use uuid::Uuid;
 
-use super::{Hall, SEATS, fact, inr, opening, stripe};
+use super::acts::fact;
+use super::{Hall, SEATS, inr, opening, stripe};
 
 impl Hall {
     /// Draws something that could happen next.

@@ -142,7 +142,7 @@ impl Turn {
                             show: self.cast.show,
                             after: None,
                         };
-                        page.read(task, &[booking], world);
+                        page.read(task, &[booking], 1, world);
                     }
                     TaskKind::Trace => {
                         appends.unparked.push(task.subject);
