@@ -21,7 +21,7 @@ use crate::audit::gateway::compare::{Cure, Differs, Theirs, agrees, compare};
 use crate::audit::gateway::look::{Look, rows, settled};
 
 /// Payments taken together: what is found of some does not wait for all.
-const CHUNK: usize = 100;
+const CHUNK: usize = 25;
 /// As many payments of the gateway's are kept in memory at a time. Where more have changed the window is walked in parts,
 /// and only within the shortest part there may be more.
 const MOST: usize = 10_000;
