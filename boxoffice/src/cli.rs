@@ -218,7 +218,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Audit(arguments) => examine(file, arguments).await,
         Command::Reconcile(arguments) => {
             let config = load(file, &[])?.config;
-            reconciliation::command::run(arguments, &config, &store(&config)?).await
+            let (store, reading) = (store(&config)?, reading(&config.database)?);
+            reconciliation::command::run(arguments, &config, &store, &reading).await
         }
         Command::Replay { all, json } => again(file, all, json).await,
         Command::Simulate(arguments) => {

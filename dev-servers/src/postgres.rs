@@ -282,6 +282,14 @@ impl Postgres {
     }
 }
 
+/// A statement's memory goes back to the C library when it ends, and from there to the kernel at once, page by page, to be
+/// asked for again by the next statement. So much of it is kept instead, in bytes, by each session
+/// (<https://www.gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html>).
+const KEEP_MEMORY: [(&str, &str); 2] = [
+    ("MALLOC_TOP_PAD_", "1048576"),
+    ("MALLOC_TRIM_THRESHOLD_", "4194304"),
+];
+
 /// One of PostgreSQL's programs, as its user and without our environment (PGPORT and the like).
 fn program(fetched: &Fetched, name: &str, dir: &Path, user: Option<&ServerUser>) -> Command {
     let mut command = Command::new(fetched.postgres.join("bin").join(name));
@@ -289,6 +297,7 @@ fn program(fetched: &Fetched, name: &str, dir: &Path, user: Option<&ServerUser>)
         .env_clear()
         .env("LC_ALL", "C")
         .env("TZ", "UTC")
+        .envs(KEEP_MEMORY)
         .current_dir(dir);
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);

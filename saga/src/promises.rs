@@ -9,6 +9,7 @@ use std::fmt;
 use time::{Duration, OffsetDateTime};
 
 use crate::booking::{Booking, BookingState};
+use crate::event::Event;
 use crate::identity::{BookingId, PaymentId, ShowId};
 use crate::ledger::{Account, Entry};
 use crate::payment::{DisputeStanding, Payment, PaymentStanding, Verdict};
@@ -139,6 +140,16 @@ pub struct Books {
     pub sequences: BTreeMap<BookingId, Vec<u32>>,
     /// Bookings, payments, refunds (by UUID) with an open item on the operators' list.
     pub with_person: BTreeSet<uuid::Uuid>,
+}
+
+/// The sequences of `events`, per booking, in the order in which they come.
+pub fn sequences<'a>(events: impl IntoIterator<Item = &'a Event>) -> BTreeMap<BookingId, Vec<u32>> {
+    let mut sequences: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for event in events {
+        let of_booking = sequences.entry(event.booking_id).or_default();
+        of_booking.push(event.sequence);
+    }
+    sequences
 }
 
 type RefundsByPayment<'a> = BTreeMap<PaymentId, Vec<&'a Refund>>;

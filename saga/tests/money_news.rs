@@ -67,6 +67,24 @@ fn the_world_is_told_whether_money_was_late() {
     assert_eq!(late_and_reacquired(&hall), (true, true));
 }
 
+/// Every task that a turn removes costs a look at an index. A payment of which nothing was known can have none.
+#[test]
+fn nothing_is_looked_for_that_cannot_be_there() {
+    let looked_for = |hall: &Hall| -> Vec<_> {
+        let kinds = hall.tasks_removed.iter().map(|key| key.kind);
+        kinds.collect()
+    };
+    let mut hall = Hall::new();
+    let ann = hall.hold("ann", &["A-1"]);
+    told(&mut hall, ann, None, "pi_1", Captured);
+    assert_eq!(looked_for(&hall), [TaskKind::HoldTimer]);
+    let bob = hall.hold("bob", &["A-2"]);
+    let attempt = hall.opens_attempt(bob);
+    told(&mut hall, bob, Some(attempt), "pi_2", Captured);
+    assert!(looked_for(&hall).contains(&TaskKind::Verify));
+    assert!(!hall.has_task("verify", attempt.uuid()));
+}
+
 /// For five minutes, however near the end was; and a hold that was over is one again.
 #[test]
 fn the_seats_are_kept_while_reserved_money_is_taken() {

@@ -9,6 +9,8 @@
 mod glance;
 mod queue;
 mod route;
+#[cfg(test)]
+mod scene;
 mod taken;
 mod turn;
 mod worker;
@@ -204,12 +206,13 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
 mod tests {
     use std::collections::HashMap;
 
-    use boxoffice_saga::seat::{Seat, SeatKey, SeatState};
+    use boxoffice_saga::seat::SeatState;
     use boxoffice_tickets::StatusTokens;
     use sqlx::postgres::PgConnectOptions;
     use time::OffsetDateTime;
 
     use super::glance::Held;
+    use super::scene::{request, seat, show};
     use super::*;
 
     /// Its database is not there: whoever has to ask it is turned away.
@@ -225,10 +228,6 @@ mod tests {
         HoldDesk::new(store, Arc::new(addresses), &options)
     }
 
-    fn show(id: u64) -> ShowId {
-        ShowId::try_from(id).unwrap()
-    }
-
     #[tokio::test]
     async fn who_is_sure_to_lose_is_refused_without_the_database_until_a_turn_gives_the_seat_back()
     {
@@ -236,33 +235,18 @@ mod tests {
         let held = Held::from([("A-1".to_owned(), Some("ann".to_owned()))]);
         // So that it is still believed, however long this test takes.
         let seen = Instant::now() + Duration::from_secs(3_600);
-        desk.taken.seen(HashMap::from([(show(7), held)]), seen);
-        let bob = HoldRequest {
-            show: show(7),
-            user: UserId("bob".into()),
-            seats: vec!["A-1".into()],
-            contact: Contact::default(),
-            terms: Arc::new(Terms::usual("INR".parse().unwrap())),
-            key: None,
-        };
+        desk.taken.seen(HashMap::from([(show(), held)]), seen);
+        let bob = request("bob", &["A-1"]);
         let taken = HoldAnswer::Refused(Refusal::SeatsTaken {
             seats: vec!["A-1".into()],
         });
         assert_eq!(desk.ask(bob.clone()).await, taken);
-        assert!(Arc::ptr_eq(desk.window(show(7), seen), &desk.hot));
-        assert!(Arc::ptr_eq(desk.window(show(8), seen), &desk.usual));
+        assert!(Arc::ptr_eq(desk.window(show(), seen), &desk.hot));
+        let another = ShowId::try_from(8_u64).unwrap();
+        assert!(Arc::ptr_eq(desk.window(another, seen), &desk.usual));
 
-        let key = SeatKey {
-            show: show(7),
-            seat: "A-1".into(),
-        };
-        let seat = Seat {
-            key: key.clone(),
-            state: SeatState::Available,
-            booking: None,
-            reclaim_at: None,
-            price_minor: 100,
-        };
+        let seat = seat("A-1", SeatState::Available);
+        let key = seat.key.clone();
         let mut world = World::new(OffsetDateTime::UNIX_EPOCH);
         world.seats.insert(key.clone(), seat);
         world.changes.seats_changed.insert(key);

@@ -99,30 +99,10 @@ impl Taken {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use boxoffice_saga::booking::{Contact, Terms};
-    use boxoffice_saga::identity::UserId;
-    use boxoffice_saga::seat::{Seat, SeatKey};
-    use boxoffice_turn::KeyClaim;
     use time::OffsetDateTime;
 
+    use super::super::scene::{request, seat, show, under_key};
     use super::*;
-
-    fn show() -> ShowId {
-        ShowId::try_from(7_u64).unwrap()
-    }
-
-    fn request(user: &str, seats: &[&str]) -> HoldRequest {
-        HoldRequest {
-            show: show(),
-            user: UserId(user.into()),
-            seats: seats.iter().map(|seat| (*seat).to_owned()).collect(),
-            contact: Contact::default(),
-            terms: Arc::new(Terms::usual("INR".parse().unwrap())),
-            key: None,
-        }
-    }
 
     /// Ann has is blocked.
     fn glanced_at(at: Instant) -> Taken {
@@ -161,13 +141,7 @@ mod tests {
         let now = Instant::now();
         let taken = glanced_at(now);
         assert!(taken.lost(&request("ann", &["A-1"]), now).is_empty());
-        let mut again = request("bob", &["A-1"]);
-        again.key = Some(KeyClaim {
-            user: again.user.clone(),
-            route: "POST /v1/shows/7/holds".into(),
-            key: "k".into(),
-            request_hash: Vec::new(),
-        });
+        let again = under_key(request("bob", &["A-1"]), "k");
         assert!(taken.lost(&again, now).is_empty());
     }
 
@@ -176,20 +150,10 @@ mod tests {
         let now = Instant::now();
         let taken = glanced_at(now);
         let mut world = World::new(OffsetDateTime::UNIX_EPOCH);
-        for (seat, state) in [("A-1", SeatState::Available), ("A-2", SeatState::Booked)] {
-            let key = SeatKey {
-                show: show(),
-                seat: seat.to_owned(),
-            };
-            let seat = Seat {
-                key: key.clone(),
-                state,
-                booking: None,
-                reclaim_at: None,
-                price_minor: 100,
-            };
-            world.seats.insert(key.clone(), seat);
-            world.changes.seats_changed.insert(key);
+        for (name, state) in [("A-1", SeatState::Available), ("A-2", SeatState::Booked)] {
+            let seat = seat(name, state);
+            world.changes.seats_changed.insert(seat.key.clone());
+            world.seats.insert(seat.key.clone(), seat);
         }
         taken.left(&world);
         let bob = request("bob", &["A-1", "A-2"]);

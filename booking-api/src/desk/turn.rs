@@ -183,15 +183,14 @@ impl Plan for HoldTurn {
 
 #[cfg(test)]
 mod tests {
-    use boxoffice_saga::booking::{BookingState, Contact, Terms};
-    use boxoffice_saga::identity::UserId;
+    use boxoffice_saga::booking::BookingState;
     use boxoffice_saga::input::Refusal;
-    use boxoffice_saga::seat::{Seat, SeatState};
+    use boxoffice_saga::seat::SeatState;
     use boxoffice_tickets::StatusTokens;
-    use boxoffice_turn::KeyClaim;
     use boxoffice_turn::memory::MemoryStore;
     use time::Duration;
 
+    use super::super::scene::{request, seat, under_key};
     use super::*;
 
     async fn store(seats: u32) -> MemoryStore {
@@ -201,42 +200,11 @@ mod tests {
             .await;
         let mut tables = store.tables().await;
         for number in 1..=seats {
-            let key = SeatKey {
-                show: show(),
-                seat: format!("A-{number}"),
-            };
-            let seat = Seat {
-                key: key.clone(),
-                state: SeatState::Available,
-                booking: None,
-                reclaim_at: None,
-                price_minor: 100,
-            };
-            tables.seats.insert(key, seat);
+            let seat = seat(&format!("A-{number}"), SeatState::Available);
+            tables.seats.insert(seat.key.clone(), seat);
         }
         drop(tables);
         store
-    }
-
-    fn show() -> ShowId {
-        ShowId::try_from(7_u64).unwrap()
-    }
-
-    fn request(user: &str, seats: &[&str], key: Option<&str>) -> HoldRequest {
-        let user = UserId(user.into());
-        HoldRequest {
-            show: show(),
-            seats: seats.iter().map(|seat| (*seat).to_owned()).collect(),
-            contact: Contact::default(),
-            terms: Arc::new(Terms::usual("INR".parse().unwrap())),
-            key: key.map(|key| KeyClaim {
-                user: user.clone(),
-                route: "POST /v1/shows/7/holds".into(),
-                key: key.into(),
-                request_hash: seats.concat().into_bytes(),
-            }),
-            user,
-        }
     }
 
     async fn run(store: &MemoryStore, requests: Vec<HoldRequest>) -> Vec<HoldAnswer> {
@@ -264,10 +232,10 @@ mod tests {
         let answers = run(
             &store,
             vec![
-                request("a", &["A-1", "A-2"], None),
-                request("b", &["A-2", "A-3"], None),
-                request("c", &["A-3"], None),
-                request("d", &["A-9"], None),
+                request("a", &["A-1", "A-2"]),
+                request("b", &["A-2", "A-3"]),
+                request("c", &["A-3"]),
+                request("d", &["A-9"]),
             ],
         )
         .await;
@@ -292,10 +260,7 @@ mod tests {
         let store = store(3).await;
         let answers = run(
             &store,
-            vec![
-                request("a", &["A-1", "A-2"], None),
-                request("a", &["A-2", "A-3"], None),
-            ],
+            vec![request("a", &["A-1", "A-2"]), request("a", &["A-2", "A-3"])],
         )
         .await;
         assert!(answers.iter().all(placed));
@@ -322,16 +287,16 @@ mod tests {
     #[tokio::test]
     async fn a_key_gives_the_same_answer_again_and_refuses_another_request() {
         let store = store(3).await;
-        let first = run(&store, vec![request("a", &["A-1"], Some("k"))]).await;
+        let first = run(&store, vec![under_key(request("a", &["A-1"]), "k")]).await;
         let HoldAnswer::Reply(reply) = &first[0] else {
             panic!("{first:?}")
         };
         let again = run(
             &store,
             vec![
-                request("a", &["A-1"], Some("k")),
-                request("b", &["A-1"], Some("k")),
-                request("a", &["A-2"], Some("k")),
+                under_key(request("a", &["A-1"]), "k"),
+                under_key(request("b", &["A-1"]), "k"),
+                under_key(request("a", &["A-2"]), "k"),
             ],
         )
         .await;

@@ -319,29 +319,18 @@ fn answer(answers: impl Iterator<Item = (Waiting, HoldAnswer)>) {
 
 #[cfg(test)]
 mod tests {
-    use boxoffice_saga::booking::{Contact, Terms};
-    use boxoffice_saga::identity::UserId;
     use tokio::sync::oneshot;
 
+    use super::super::scene::{request, under_key};
     use super::*;
 
     fn waiting(user: &str, seats: &[&str], key: Option<&str>) -> Waiting {
-        let user = UserId(user.into());
-        let request = HoldRequest {
-            show: ShowId::try_from(7_u64).unwrap(),
-            seats: seats.iter().map(|seat| (*seat).to_owned()).collect(),
-            contact: Contact::default(),
-            terms: Arc::new(Terms::usual("INR".parse().unwrap())),
-            key: key.map(|key| KeyClaim {
-                user: user.clone(),
-                route: "POST /v1/shows/7/holds".into(),
-                key: key.into(),
-                request_hash: seats.concat().into_bytes(),
-            }),
-            user,
-        };
+        let request = request(user, seats);
         Waiting {
-            request,
+            request: match key {
+                Some(key) => under_key(request, key),
+                None => request,
+            },
             answer: oneshot::channel().0,
         }
     }

@@ -72,6 +72,7 @@ pub async fn run(
     arguments: ReconcileArguments,
     config: &Config,
     store: &PgStore,
+    reading: &PgStore,
 ) -> Result<ExitCode, Failure> {
     let unread = |error: &(dyn std::error::Error + 'static)| {
         Failure::because("the database cannot be read", error)
@@ -104,7 +105,16 @@ pub async fn run(
                 .reconciled_until
                 .map_or(now - options.first, |until| until - options.again)
         });
-        let of = reconcile(store, &gateways, account, options, since, now, worker).await;
+        let of = reconcile(
+            (store, reading),
+            &gateways,
+            account,
+            options,
+            since,
+            now,
+            worker,
+        )
+        .await;
         done.push(of.map_err(|error| unread(&error))?);
     }
     let good = done.iter().all(Account::good);
@@ -143,7 +153,7 @@ fn wanted<'a>(
 }
 
 async fn reconcile(
-    store: &PgStore,
+    (store, reading): (&PgStore, &PgStore),
     gateways: &Gateways,
     account: &GatewayAccount,
     options: Options,
@@ -153,6 +163,7 @@ async fn reconcile(
 ) -> Result<Account, boxoffice_turn::TurnError> {
     let walk = Walk {
         store,
+        reading,
         gateways,
         account,
         now,

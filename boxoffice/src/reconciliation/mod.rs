@@ -1,9 +1,9 @@
 //! Reconciliation: the gateways' books against ours, both ways, all the time.
 //!
 //! Each account is walked in windows of time. What the gateway has of a window ([`heard`]) and what we have of it are
-//! put side by side ([`walk`], in [`parts`] where much has changed; [`unseen`] is about payments that we have no row of). What agrees is done with; whatever does
-//! not is asked for, payment by payment, as `audit --gateway` does, and by the same rule. So an old event is never taken for
-//! news, and what is told is how things stand now.
+//! put side by side ([`walk`], in [`parts`] where much has changed; [`unseen`] is about payments that we have no row of). What
+//! agrees is done with; whatever does not is asked for, payment by payment, as `audit --gateway` does, and by the same rule. So
+//! an old event is never taken for news, and what is told is how things stand now.
 //!
 //! Three things can come of it. Both say the same. Or the saga has not heard something: then the fact goes, signed by us,
 //! through the door of all money, `payments.webhooks.v1`, and is decided like any webhook ([`tell`]). Or telling cannot
@@ -85,9 +85,11 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
-/// Runs until `stop`: every account that has an API, each by itself.
+/// Runs until `stop`: every account that has an API, each by itself. `reading` has sessions that plan each time
+/// ([`PgStore::reading`]).
 pub async fn run(
     store: PgStore,
+    reading: PgStore,
     gateways: Arc<Gateways>,
     options: Options,
     stop: CancellationToken,
@@ -98,6 +100,7 @@ pub async fn run(
         .map(|account| {
             let worker = Worker {
                 store: store.clone(),
+                reading: reading.clone(),
                 gateways: Arc::clone(&gateways),
                 account: account.clone(),
                 options,
@@ -110,6 +113,7 @@ pub async fn run(
 
 struct Worker {
     store: PgStore,
+    reading: PgStore,
     gateways: Arc<Gateways>,
     account: GatewayAccount,
     options: Options,
@@ -199,6 +203,7 @@ impl Worker {
     async fn window(&self, place: &Place, window: &Window) -> Result<bool, WalkError> {
         let walk = Walk {
             store: &self.store,
+            reading: &self.reading,
             gateways: &self.gateways,
             account: &self.account,
             now: place.now,

@@ -38,6 +38,8 @@ const ASKED_AGAIN: [Duration; 6] = [
 /// A walk over an account.
 pub struct Walk<'a> {
     pub store: &'a PgStore,
+    /// Looks for what changed within a window: planned each time, for what is in the tables then.
+    pub reading: &'a PgStore,
     pub gateways: &'a Gateways,
     pub account: &'a GatewayAccount,
     /// Stands in what is signed.
@@ -168,7 +170,7 @@ impl Walk<'_> {
             window.until,
             ages,
         )
-        .fetch_all(self.store.pool())
+        .fetch_all(self.reading.pool())
         .await?;
         Ok(rows
             .into_iter()

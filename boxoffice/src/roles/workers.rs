@@ -10,6 +10,7 @@ use boxoffice_notifications::provider::Provider;
 use boxoffice_relay::RelayOptions;
 use boxoffice_stream::StreamOptions;
 use boxoffice_tasks::ExecutorOptions;
+use boxoffice_turn::postgres::PgStore;
 use secrecy::ExposeSecret;
 use time::Duration;
 
@@ -61,27 +62,31 @@ pub fn coordinator(shared: &Shared<'_>) -> Result<(), Failure> {
             )
         },
     );
-    reconciliation(shared);
-    running_check(shared)
+    let reading = reading(&shared.config.database, 1)?;
+    reconciliation(shared, &reading);
+    running_check(shared, &reading);
+    Ok(())
 }
 
 /// Starts the comparison with the gateways' books, unless it is switched off.
-fn reconciliation(shared: &Shared<'_>) {
+fn reconciliation(shared: &Shared<'_>, reading: &PgStore) {
     let settings = &shared.config.reconciliation;
     if !settings.enabled {
         return;
     }
     let options = settings.options();
     let (store, gateways) = (shared.store.clone(), shared.gateways.clone());
+    let reading = reading.clone();
     shared.supervisor.spawn(
         "reconciliation",
         Stage::Workers,
         Ending::StartAgain,
         move |stop| {
             let (store, gateways) = (store.clone(), gateways.clone());
+            let reading = reading.clone();
             async move {
                 // Without an account to reconcile there is nothing to do, and no reason to start again and again.
-                reconciliation::run(store, gateways, options, stop.child_token()).await;
+                reconciliation::run(store, reading, gateways, options, stop.child_token()).await;
                 stop.cancelled().await;
                 anyhow::Ok(())
             }
@@ -90,16 +95,16 @@ fn reconciliation(shared: &Shared<'_>) {
 }
 
 /// Starts the evaluation of the promises, unless it is switched off.
-fn running_check(shared: &Shared<'_>) -> Result<(), Failure> {
+fn running_check(shared: &Shared<'_>, reading: &PgStore) {
     let settings = &shared.config.running_check;
     if !settings.enabled {
-        return Ok(());
+        return;
     }
     let options = running::Options {
         interval: std::time::Duration::from_millis(settings.interval_ms),
         events: std::time::Duration::from_secs(settings.events_seconds),
     };
-    let (store, reading) = (shared.store.clone(), reading(&shared.config.database, 1)?);
+    let (store, reading) = (shared.store.clone(), reading.clone());
     shared.supervisor.spawn(
         "running check",
         Stage::Workers,
@@ -112,7 +117,6 @@ fn running_check(shared: &Shared<'_>) -> Result<(), Failure> {
             }
         },
     );
-    Ok(())
 }
 
 /// Starts the refund worker.

@@ -28,6 +28,7 @@ mod operators_lists;
 mod order_pages;
 mod outages;
 mod outsider;
+mod plans;
 mod razorpay;
 mod reconciliation;
 mod refund_verbs;

@@ -189,3 +189,26 @@ impl StreamOptions {
         config
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However long is asked for: what the broker has gathered is not gathered again.
+    #[test]
+    fn whoever_gathers_at_the_broker_gathers_only_the_rest_here() {
+        for (asked, at_broker, here) in [
+            (0, None, 0),
+            (30, None, 30),
+            (40, Some(40), 0),
+            (100, Some(100), 0),
+            (200, Some(100), 100),
+        ] {
+            let ms = Duration::from_millis;
+            let mut options = StreamOptions::new("nowhere:1", "group", ["topic"]);
+            options.gather = ms(asked);
+            assert_eq!(options.gathers_at_broker(), at_broker.map(ms), "{asked}");
+            assert_eq!(options.gathers_here(), ms(here), "{asked}");
+        }
+    }
+}

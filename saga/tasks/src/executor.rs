@@ -74,6 +74,8 @@ pub struct ExecutorOptions {
     pub call: Duration,
     /// At most so many tasks are taken a second, in the long run; 0: as many as can be worked on.
     pub per_second: u32,
+    /// How long the first answer waits for others before their turn begins, where nobody waits for it.
+    pub gather: Duration,
     /// The longest pause between two looks at the table. In the same process, news come at once.
     pub look_every: Duration,
 }
@@ -87,7 +89,17 @@ impl ExecutorOptions {
             lease: Duration::from_secs(30),
             call: Duration::from_secs(12),
             per_second: 0,
+            gather: Duration::ZERO,
             look_every: Duration::from_millis(500),
+        }
+    }
+
+    /// How many tasks are taken at once, if `free` calls may be made: of a limited number the fifth of a second's, so that
+    /// they are spread over it.
+    fn at_once(&self, free: usize) -> usize {
+        match usize::try_from(self.per_second) {
+            Ok(limit @ 1..) => free.min(limit.div_ceil(5)),
+            _ => free,
         }
     }
 
@@ -123,13 +135,14 @@ pub async fn run<W: Work>(
     shutdown: CancellationToken,
 ) {
     let (answers, inbox) = mpsc::channel::<Brought<W>>(options.in_flight.max(ANSWERS_A_TURN));
-    let bringer = tokio::spawn(bring_back(store.clone(), work.clone(), options.name, inbox));
+    let bringer = bring_back(store.clone(), work.clone(), options.clone(), inbox);
+    let bringer = tokio::spawn(bringer);
     let calls = TaskTracker::new();
     let places = Arc::new(Semaphore::new(options.in_flight));
     let mut news = store.tasks_added();
     while !shutdown.is_cancelled() {
         let heard = news.borrow_and_update().only(W::KINDS);
-        let free = places.available_permits();
+        let free = options.at_once(places.available_permits());
         let held = work.held();
         // From before the attempts are written down, so that it is over here no later than there.
         let deadline = std::time::Instant::now() + options.call;
@@ -244,11 +257,21 @@ async fn pause(
 async fn bring_back<W: Work>(
     store: PgStore,
     work: Arc<W>,
-    name: &'static str,
+    options: ExecutorOptions,
     mut inbox: mpsc::Receiver<Brought<W>>,
 ) {
+    let name = options.name;
     let mut batch = Vec::new();
-    while inbox.recv_many(&mut batch, ANSWERS_A_TURN).await > 0 {
+    while let Some(first) = inbox.recv().await {
+        if !options.gather.is_zero() {
+            tokio::time::sleep(options.gather).await;
+        }
+        batch.push(first);
+        while batch.len() < ANSWERS_A_TURN
+            && let Ok(next) = inbox.try_recv()
+        {
+            batch.push(next);
+        }
         let brought = std::mem::take(&mut batch);
         let (mut answers, mut back) = (Vec::new(), Vec::new());
         for (task, answer) in brought {
@@ -388,6 +411,7 @@ mod tests {
     fn so_many_a_second_and_no_more() {
         let unlimited = ExecutorOptions::usual("letters");
         assert_eq!(unlimited.pace(32), Duration::ZERO);
+        assert_eq!(unlimited.at_once(32), 32);
         let paced = ExecutorOptions {
             per_second: 100,
             ..unlimited
@@ -395,5 +419,11 @@ mod tests {
         assert_eq!(paced.pace(0), Duration::ZERO);
         assert_eq!(paced.pace(1), Duration::from_millis(10));
         assert_eq!(paced.pace(32), Duration::from_millis(320));
+        assert_eq!((paced.at_once(32), paced.at_once(7)), (20, 7));
+        let slow = ExecutorOptions {
+            per_second: 1,
+            ..paced
+        };
+        assert_eq!(slow.at_once(32), 1);
     }
 }

@@ -5,7 +5,7 @@ mod draws;
 mod seen;
 mod settle;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use boxoffice_saga::attention::Attention;
 use boxoffice_saga::event::Event;
@@ -32,6 +32,8 @@ pub struct Hall {
     /// How long a history lasts at most.
     pub lasts: Duration,
     tasks: BTreeMap<TaskKey, Task>,
+    /// What the last turn looked for to remove it.
+    pub tasks_removed: BTreeSet<TaskKey>,
     events: Vec<Event>,
     ledger: Vec<Entry>,
     journal: Vec<JournalEntry>,
@@ -77,6 +79,7 @@ impl Hall {
             // No history lasts as long as what nobody works on may wait unnoticed.
             lasts: LONGEST_UNDECIDED,
             tasks: BTreeMap::new(),
+            tasks_removed: BTreeSet::new(),
             events: Vec::new(),
             ledger: Vec::new(),
             journal: Vec::new(),
@@ -105,9 +108,10 @@ impl Hall {
 
     fn commit(&mut self) {
         let changes = std::mem::take(&mut self.world.changes);
-        for key in changes.tasks_removed {
-            self.tasks.remove(&key);
+        for key in &changes.tasks_removed {
+            self.tasks.remove(key);
         }
+        self.tasks_removed = changes.tasks_removed;
         for (key, due_at) in changes.tasks_postponed {
             if let Some(task) = self.tasks.get_mut(&key) {
                 task.due_at = due_at;

@@ -1,6 +1,6 @@
 //! What can be seen of the hall.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use boxoffice_saga::attention::AttentionKind;
 use boxoffice_saga::booking::{Booking, BookingState};
@@ -10,7 +10,7 @@ use boxoffice_saga::input::{Input, Outcome};
 use boxoffice_saga::journal::Testimony;
 use boxoffice_saga::ledger::Entry;
 use boxoffice_saga::payment::Payment;
-use boxoffice_saga::promises::{Books, Violation};
+use boxoffice_saga::promises::{Books, Violation, sequences};
 use boxoffice_saga::refund::Refund;
 use boxoffice_saga::seat::SeatKey;
 use boxoffice_saga::status::StatusDocument;
@@ -172,13 +172,6 @@ impl Hall {
     }
 
     pub fn books(&self) -> Books {
-        let mut sequences: BTreeMap<BookingId, Vec<u32>> = BTreeMap::new();
-        for event in &self.events {
-            sequences
-                .entry(event.booking_id)
-                .or_default()
-                .push(event.sequence);
-        }
         Books {
             now: self.world.now,
             bookings: self.world.bookings.clone(),
@@ -187,7 +180,7 @@ impl Hall {
             seats: self.world.seats.values().cloned().collect(),
             closed: self.closed.clone(),
             ledger: self.ledger.clone(),
-            sequences,
+            sequences: sequences(&self.events),
             with_person: self.attention.keys().map(|(_, subject)| *subject).collect(),
         }
     }

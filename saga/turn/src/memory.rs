@@ -11,7 +11,7 @@ use boxoffice_saga::event::Event;
 use boxoffice_saga::identity::{BookingId, GatewayAccount, PaymentId, RefundId, ShowId, UserId};
 use boxoffice_saga::ledger::Entry;
 use boxoffice_saga::payment::Payment;
-use boxoffice_saga::promises::{Books, Closed};
+use boxoffice_saga::promises::{Books, Closed, sequences};
 use boxoffice_saga::refund::Refund;
 use boxoffice_saga::seat::{Seat, SeatKey};
 use boxoffice_saga::task::{Task, TaskKey, TaskKind};
@@ -103,13 +103,6 @@ pub struct Tables {
 impl Tables {
     /// What the promises are checked on.
     pub fn books(&self) -> Books {
-        let mut sequences: BTreeMap<BookingId, Vec<u32>> = BTreeMap::new();
-        for event in &self.events {
-            sequences
-                .entry(event.booking_id)
-                .or_default()
-                .push(event.sequence);
-        }
         Books {
             now: self.now.unwrap_or(OffsetDateTime::UNIX_EPOCH),
             bookings: self.bookings.clone(),
@@ -118,7 +111,7 @@ impl Tables {
             seats: self.seats.values().cloned().collect(),
             closed: self.closed.clone(),
             ledger: self.ledger.clone(),
-            sequences,
+            sequences: sequences(&self.events),
             with_person: self.attention.keys().map(|(_, subject)| *subject).collect(),
         }
     }

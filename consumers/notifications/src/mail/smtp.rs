@@ -15,7 +15,7 @@ use super::smtp_url::{Security, ServerAddress};
 use crate::delivery_error::DeliveryError;
 
 /// Connections kept for the next letter, at most.
-const IDLE_CONNECTIONS: usize = 4;
+const IDLE_CONNECTIONS: usize = 10;
 /// How long one is kept: less than servers wait before they hang up.
 const IDLE_TIME: Duration = Duration::from_secs(20);
 /// How long an idle connection may take to show that it is alive.

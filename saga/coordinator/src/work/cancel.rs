@@ -70,3 +70,49 @@ pub(super) fn apply(task: &Leased, listed: &Listed, world: &mut World) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use boxoffice_saga::identity::ShowId;
+    use boxoffice_saga::task::Task;
+    use boxoffice_turn::memory::{MemoryStore, TaskRow};
+    use time::{Duration, OffsetDateTime};
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// Three shows at a time cancel no more bookings a second than one.
+    #[tokio::test]
+    async fn a_page_knows_how_many_shows_take_turns() {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let store = MemoryStore::default();
+        let pages = (1..=3_u64).map(|id| Page::first(ShowId::try_from(id).unwrap(), now));
+        let pages: Vec<Task> = pages.collect();
+        for page in &pages {
+            let row = TaskRow {
+                task: page.clone(),
+                attempts: 0,
+                lease: None,
+            };
+            store.tables().await.tasks.insert(page.key.clone(), row);
+        }
+        let work = CoordinatorWork::new(store, Arc::default());
+        let first = pages[0].clone();
+        let leased = Leased {
+            key: first.key,
+            booking: None,
+            attempt: 1,
+            lease: Uuid::nil(),
+            deadline: now + Duration::MINUTE,
+            now,
+            detail: first.detail,
+            earlier: Vec::new(),
+        };
+        let Listed::Live { shows, .. } = work.list(&leased).await else {
+            panic!("there is a page");
+        };
+        assert_eq!(shows, 3);
+    }
+}

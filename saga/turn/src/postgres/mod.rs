@@ -41,10 +41,11 @@ use witness::Witnesses;
 
 /// Settings of the write path's sessions. Generic plans, because array parameters would otherwise be planned
 /// anew at each call; no sequential scans, because a generic plan made while a table was empty would stay
-/// one. A stopped owner must not hold locks for long: the time-outs.
-const SESSION: [(&str, &str); 9] = [
+/// one; no bitmaps, because what is looked up is single rows. A stopped owner must not hold locks for long: the time-outs.
+const SESSION: [(&str, &str); 10] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("jit", "off"),

@@ -1,0 +1,70 @@
+//! How PostgreSQL would run our statements, planned as they are by the sessions that must be quick: once, and often while
+//! the tables are empty.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use boxoffice_turn::postgres::PgStore;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, PgConnection};
+use tokio::sync::Notify;
+
+use crate::servers;
+
+/// The text of every statement that is checked when this is compiled.
+fn statements() -> Vec<String> {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.sqlx");
+    let kept = std::fs::read_dir(kept).expect("the statements' metadata");
+    let text = |file: std::io::Result<std::fs::DirEntry>| {
+        let file = std::fs::read(file.expect("a file").path()).expect("it can be read");
+        let query: Value = serde_json::from_slice(&file).expect("JSON");
+        query["query"].as_str().expect("a text").to_owned()
+    };
+    kept.map(text).collect()
+}
+
+async fn plan(db: &mut PgConnection, statement: &str) -> String {
+    let run = async |db: &mut PgConnection, text: String| {
+        let done = sqlx::raw_sql(AssertSqlSafe(text.clone())).execute(db).await;
+        done.unwrap_or_else(|error| panic!("{error}: {text}"));
+    };
+    run(&mut *db, format!("prepare it as {statement}")).await;
+    let parameters: i32 = sqlx::query_scalar(
+        "select coalesce(cardinality(parameter_types), 0) from pg_prepared_statements where name = 'it'",
+    )
+    .fetch_one(&mut *db)
+    .await
+    .expect("it is prepared");
+    let parameters = vec!["null"; usize::try_from(parameters).expect("a number")];
+    let arguments = match parameters.as_slice() {
+        [] => String::new(),
+        some => format!("({})", some.join(", ")),
+    };
+    let explain = format!("explain execute it{arguments}");
+    let lines: Vec<String> = sqlx::query_scalar(AssertSqlSafe(explain))
+        .persistent(false)
+        .fetch_all(&mut *db)
+        .await
+        .expect("a plan");
+    run(db, "deallocate it".to_owned()).await;
+    lines.join("\n")
+}
+
+/// `exists (select …)` among the columns of a statement may be planned as a hash of the whole other table, and is while that
+/// is empty: such a plan stays with its session, and reads more with every booking that was ever made.
+#[tokio::test]
+async fn no_statement_hashes_a_whole_table_to_look_up_a_row() {
+    let url = servers::shared().database().await;
+    let store = PgStore::new(url.parse().expect("a URL"), 1, Arc::new(Notify::new()));
+    let mut db = store.pool().acquire().await.expect("a session");
+    let statements = statements();
+    assert!(statements.len() > 100, "{}", statements.len());
+    let mut hashed = Vec::new();
+    for statement in statements {
+        let plan = plan(&mut db, &statement).await;
+        if plan.contains("hashed SubPlan") {
+            hashed.push(format!("{statement}\n{plan}"));
+        }
+    }
+    assert!(hashed.is_empty(), "{}", hashed.join("\n\n"));
+}
