@@ -23,6 +23,18 @@ fn statements() -> Vec<String> {
     kept.map(text).collect()
 }
 
+/// Those that look at everything there is, in sessions of their own ([`PgStore::reading`]): there a hash is right.
+fn looks_at_everything(statement: &str) -> bool {
+    let sources = ["audit/tables.rs", "audit/events.rs", "replay/mod.rs"];
+    sources.iter().any(|source| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("src")
+            .join(source);
+        let source = std::fs::read_to_string(source).expect("it can be read");
+        source.contains(statement)
+    })
+}
+
 async fn plan(db: &mut PgConnection, statement: &str) -> String {
     let run = async |db: &mut PgConnection, text: String| {
         let done = sqlx::raw_sql(AssertSqlSafe(text.clone())).execute(db).await;
@@ -57,7 +69,12 @@ async fn no_statement_hashes_a_whole_table_to_look_up_a_row() {
     let url = servers::shared().database().await;
     let store = PgStore::new(url.parse().expect("a URL"), 1, Arc::new(Notify::new()));
     let mut db = store.pool().acquire().await.expect("a session");
-    let statements = statements();
+    let mut statements = statements();
+    // The others, such as `truncate`, have no plan.
+    let planned = ["select", "with", "insert", "update", "delete"];
+    statements.retain(|text| {
+        planned.iter().any(|verb| text.starts_with(verb)) && !looks_at_everything(text)
+    });
     assert!(statements.len() > 100, "{}", statements.len());
     let mut hashed = Vec::new();
     for statement in statements {

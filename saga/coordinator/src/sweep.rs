@@ -73,6 +73,7 @@ pub async fn sweep(store: &PgStore, after: Duration) -> Result<usize, TurnError>
 async fn find(store: &PgStore, after: Duration) -> Result<Vec<Uuid>, TurnError> {
     let seconds = i32::try_from(after.as_secs()).unwrap_or(i32::MAX);
     let long = i32::try_from(LONG_WAIT.whole_seconds()).unwrap_or(i32::MAX);
+    // `not exists` might be planned as a hash of all tasks of a kind, and of everything that ever needed a person.
     let found = sqlx::query_scalar!(
         r#"with old as (select clock_timestamp() - make_interval(secs => $1::int) as than,
                               clock_timestamp() - make_interval(secs => $3::int) as long)
@@ -80,25 +81,27 @@ async fn find(store: &PgStore, after: Duration) -> Result<Vec<Uuid>, TurnError> 
            from old, refunds r
            where r.standing in ('REQUESTED', 'UNDER_WAY', 'PENDING') and r.cause <> 'NOT_ASKED_FOR'
              and r.requested_at < old.than
-             and (not exists (select from tasks t
-                              where t.kind in ('refund', 'mass_refund') and t.subject = r.refund_id)
+             and ((select true from tasks t
+                   where t.subject = r.refund_id and t.kind || '' in ('refund', 'mass_refund') limit 1) is null
                   or r.standing <> 'PENDING' and r.requested_at < old.long
-                     and not exists (select from refund_pauses p where p.show_id = r.show_id)
-                     and not exists (select from attention a where a.subject = r.refund_id and a.closed_at is null))
+                     and (select true from refund_pauses p where p.show_id = r.show_id limit 1) is null
+                     and (select true from attention a
+                          where a.subject = r.refund_id and a.closed_at is null limit 1) is null)
            union
            select p.booking_id
            from old, payments p join bookings b using (booking_id)
            where p.standing in ('OPEN', 'AUTHORISED', 'GIVING_UP') and p.opened_at < old.than
              and case
                  when b.state <> 'HELD' and p.opened_at < old.long
-                      and not exists (select from attention a where a.subject = p.payment_id and a.closed_at is null)
+                      and (select true from attention a
+                           where a.subject = p.payment_id and a.closed_at is null limit 1) is null
                  then true
                  when p.standing = 'AUTHORISED'
-                 then not exists (select from tasks t where t.kind = 'capture' and t.subject = p.payment_id)
+                 then (select true from tasks t where t.subject = p.payment_id and t.kind || '' = 'capture' limit 1) is null
                  when p.standing = 'OPEN' and b.state = 'HELD'
                  then b.reclaim_at < old.than
-                      and not exists (select from tasks t where t.kind = 'hold_timer' and t.subject = b.booking_id)
-                 else not exists (select from tasks t where t.kind = 'void' and t.subject = p.payment_id)
+                      and (select true from tasks t where t.subject = b.booking_id and t.kind || '' = 'hold_timer' limit 1) is null
+                 else (select true from tasks t where t.subject = p.payment_id and t.kind || '' = 'void' limit 1) is null
              end
            limit $2"#,
         seconds,
