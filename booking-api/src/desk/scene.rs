@@ -14,7 +14,7 @@ pub(super) fn show() -> ShowId {
     ShowId::try_from(7_u64).unwrap()
 }
 
-/// A seat of the show that nobody holds.
+/// A seat of the show, in this state and of no booking.
 pub(super) fn seat(name: &str, state: SeatState) -> Seat {
     let key = SeatKey {
         show: show(),
