@@ -105,16 +105,14 @@ pub async fn run(
                 .reconciled_until
                 .map_or(now - options.first, |until| until - options.again)
         });
-        let of = reconcile(
-            (store, reading),
-            &gateways,
+        let walk = Walk {
+            store,
+            reading,
+            gateways: &gateways,
             account,
-            options,
-            since,
             now,
-            worker,
-        )
-        .await;
+        };
+        let of = reconcile(&walk, options, since, worker).await;
         done.push(of.map_err(|error| unread(&error))?);
     }
     let good = done.iter().all(Account::good);
@@ -153,23 +151,13 @@ fn wanted<'a>(
 }
 
 async fn reconcile(
-    (store, reading): (&PgStore, &PgStore),
-    gateways: &Gateways,
-    account: &GatewayAccount,
+    walk: &Walk<'_>,
     options: Options,
     since: OffsetDateTime,
-    now: OffsetDateTime,
     worker: Lately,
 ) -> Result<Account, boxoffice_turn::TurnError> {
-    let walk = Walk {
-        store,
-        reading,
-        gateways,
-        account,
-        now,
-    };
     let mut of = Account {
-        account: account.to_string(),
+        account: walk.account.to_string(),
         since,
         until: since,
         tally: Tally::default(),
@@ -178,14 +166,14 @@ async fn reconcile(
         ended_early: None,
         worker: Some(worker),
     };
-    while of.until < now {
+    while of.until < walk.now {
         let window = Window {
             since: of.until,
-            until: now.min(of.until + options.window),
+            until: walk.now.min(of.until + options.window),
         };
         match walk.window(&window).await {
             Ok(outcome) => {
-                place::report(store, account, &window, &outcome.tally, true).await?;
+                place::report(walk.store, walk.account, &window, &outcome.tally, true).await?;
                 of.tally += outcome.tally;
                 of.found.extend(outcome.found);
                 of.no_answer.extend(outcome.unanswered);

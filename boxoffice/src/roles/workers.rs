@@ -10,7 +10,6 @@ use boxoffice_notifications::provider::Provider;
 use boxoffice_relay::RelayOptions;
 use boxoffice_stream::StreamOptions;
 use boxoffice_tasks::ExecutorOptions;
-use boxoffice_turn::postgres::PgStore;
 use secrecy::ExposeSecret;
 use time::Duration;
 
@@ -62,28 +61,26 @@ pub fn coordinator(shared: &Shared<'_>) -> Result<(), Failure> {
             )
         },
     );
-    let reading = reading(&shared.config.database, 1)?;
-    reconciliation(shared, &reading);
-    running_check(shared, &reading);
-    Ok(())
+    reconciliation(shared)?;
+    running_check(shared)
 }
 
 /// Starts the comparison with the gateways' books, unless it is switched off.
-fn reconciliation(shared: &Shared<'_>, reading: &PgStore) {
+fn reconciliation(shared: &Shared<'_>) -> Result<(), Failure> {
     let settings = &shared.config.reconciliation;
     if !settings.enabled {
-        return;
+        return Ok(());
     }
     let options = settings.options();
-    let (store, gateways) = (shared.store.clone(), shared.gateways.clone());
-    let reading = reading.clone();
+    let (store, reading) = (shared.store.clone(), reading(&shared.config.database, 1)?);
+    let gateways = shared.gateways.clone();
     shared.supervisor.spawn(
         "reconciliation",
         Stage::Workers,
         Ending::StartAgain,
         move |stop| {
-            let (store, gateways) = (store.clone(), gateways.clone());
-            let reading = reading.clone();
+            let (store, reading) = (store.clone(), reading.clone());
+            let gateways = gateways.clone();
             async move {
                 // Without an account to reconcile there is nothing to do, and no reason to start again and again.
                 reconciliation::run(store, reading, gateways, options, stop.child_token()).await;
@@ -92,19 +89,20 @@ fn reconciliation(shared: &Shared<'_>, reading: &PgStore) {
             }
         },
     );
+    Ok(())
 }
 
 /// Starts the evaluation of the promises, unless it is switched off.
-fn running_check(shared: &Shared<'_>, reading: &PgStore) {
+fn running_check(shared: &Shared<'_>) -> Result<(), Failure> {
     let settings = &shared.config.running_check;
     if !settings.enabled {
-        return;
+        return Ok(());
     }
     let options = running::Options {
         interval: std::time::Duration::from_millis(settings.interval_ms),
         events: std::time::Duration::from_secs(settings.events_seconds),
     };
-    let (store, reading) = (shared.store.clone(), reading.clone());
+    let (store, reading) = (shared.store.clone(), reading(&shared.config.database, 1)?);
     shared.supervisor.spawn(
         "running check",
         Stage::Workers,
@@ -117,6 +115,7 @@ fn running_check(shared: &Shared<'_>, reading: &PgStore) {
             }
         },
     );
+    Ok(())
 }
 
 /// Starts the refund worker.

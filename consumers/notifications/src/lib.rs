@@ -52,8 +52,8 @@ pub const CONSUMER: Consumer = Consumer {
 /// How long an event may wait for others: nobody notices a letter that comes so much later.
 pub const GATHER: Duration = Duration::from_millis(100);
 
-/// How long what became of a letter waits for what became of others, to be written together. A crash meanwhile leaves more
-/// letters of which nobody knows whether they arrived.
+/// How long what became of a message waits for what became of others, to be written together. A crash meanwhile leaves more
+/// messages of which nobody knows whether they arrived.
 const GATHER_ANSWERS: Duration = Duration::from_millis(50);
 
 /// Runs the notification worker until `shutdown`: one executor for letters, and one for each other channel that
@@ -68,6 +68,10 @@ pub async fn run(
     tasks: ExecutorOptions,
     shutdown: CancellationToken,
 ) -> Result<(), StreamError> {
+    let tasks = ExecutorOptions {
+        gather: GATHER_ANSWERS,
+        ..tasks
+    };
     let mut others = Vec::new();
     if office.sms.is_some() {
         let tasks = tasks.clone();
@@ -80,10 +84,6 @@ pub async fn run(
         ));
     }
     let letters = Messages::<ByMail>::new(store.clone(), office.clone());
-    let tasks = ExecutorOptions {
-        gather: GATHER_ANSWERS,
-        ..tasks
-    };
     let news = News { office };
     let consumed = events::run(stream, store, news, letters, tasks, shutdown).await;
     for other in others {

@@ -252,6 +252,18 @@ async fn pause(
     }
 }
 
+/// What has arrived, and what else arrives within `gather` of the first. Empty: nothing will any more.
+async fn arrived<T>(inbox: &mut mpsc::Receiver<T>, gather: Duration) -> Vec<T> {
+    let mut arrived = Vec::new();
+    let first = inbox.recv_many(&mut arrived, ANSWERS_A_TURN).await;
+    if first > 0 && !gather.is_zero() {
+        tokio::time::sleep(gather).await;
+        let more = inbox.len().min(ANSWERS_A_TURN - first);
+        inbox.recv_many(&mut arrived, more).await;
+    }
+    arrived
+}
+
 /// Brings answers back: all that have arrived in one turn. Nothing but the data itself makes it give up: an
 /// answer is worth waiting for the database.
 async fn bring_back<W: Work>(
@@ -261,18 +273,11 @@ async fn bring_back<W: Work>(
     mut inbox: mpsc::Receiver<Brought<W>>,
 ) {
     let name = options.name;
-    let mut batch = Vec::new();
-    while let Some(first) = inbox.recv().await {
-        if !options.gather.is_zero() {
-            tokio::time::sleep(options.gather).await;
+    loop {
+        let brought = arrived(&mut inbox, options.gather).await;
+        if brought.is_empty() {
+            return;
         }
-        batch.push(first);
-        while batch.len() < ANSWERS_A_TURN
-            && let Ok(next) = inbox.try_recv()
-        {
-            batch.push(next);
-        }
-        let brought = std::mem::take(&mut batch);
         let (mut answers, mut back) = (Vec::new(), Vec::new());
         for (task, answer) in brought {
             match answer {
@@ -406,6 +411,35 @@ impl<W: Work> Plan for Bring<'_, W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// By a clock that stands still until everybody waits.
+    #[tokio::test(start_paused = true)]
+    async fn what_arrives_soon_after_the_first_comes_with_it_and_nothing_is_lost_at_the_end() {
+        let ms = Duration::from_millis;
+        let send = |gaps: Vec<u64>| {
+            let (answers, inbox) = mpsc::channel(8);
+            tokio::spawn(async move {
+                for gap in gaps {
+                    tokio::time::sleep(ms(gap)).await;
+                    answers.send(gap).await.unwrap();
+                }
+            });
+            inbox
+        };
+        let mut inbox = send(vec![10, 30, 40]);
+        assert_eq!(arrived(&mut inbox, ms(50)).await, [10, 30]);
+        assert_eq!(arrived(&mut inbox, ms(50)).await, [40]);
+        assert!(arrived(&mut inbox, ms(50)).await.is_empty());
+        let mut inbox = send(vec![10, 30]);
+        assert_eq!(arrived(&mut inbox, Duration::ZERO).await, [10]);
+        assert_eq!(arrived(&mut inbox, Duration::ZERO).await, [30]);
+        let (answers, mut inbox) = mpsc::channel(2 * ANSWERS_A_TURN);
+        for nth in 0..=ANSWERS_A_TURN {
+            answers.try_send(nth).unwrap();
+        }
+        assert_eq!(arrived(&mut inbox, ms(50)).await.len(), ANSWERS_A_TURN);
+        assert_eq!(arrived(&mut inbox, ms(50)).await, [ANSWERS_A_TURN]);
+    }
 
     #[test]
     fn so_many_a_second_and_no_more() {

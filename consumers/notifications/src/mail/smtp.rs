@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use super::smtp_url::{Security, ServerAddress};
 use crate::delivery_error::DeliveryError;
 
-/// Connections kept for the next letter, at most.
+/// Connections kept for the next letters, at most: as many as leave at once with `mail.per_second` as it is by default.
 const IDLE_CONNECTIONS: usize = 10;
 /// How long one is kept: less than servers wait before they hang up.
 const IDLE_TIME: Duration = Duration::from_secs(20);
