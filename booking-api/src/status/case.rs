@@ -1,6 +1,7 @@
 //! Reading bookings: many clients, one statement.
 
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use boxoffice_saga::identity::BookingId;
 use boxoffice_saga::payment::Payment;
@@ -9,6 +10,7 @@ use boxoffice_saga::status::{self, Phase, Status, StatusDocument};
 use boxoffice_turn::postgres::PgStore;
 use boxoffice_turn::postgres::read::Case;
 use futures::FutureExt;
+use lru::LruCache;
 use time::{Duration, OffsetDateTime};
 
 use super::tag::Tag;
@@ -26,16 +28,23 @@ pub(crate) struct Seen {
     pub(crate) now: OffsetDateTime,
 }
 
+/// Bookings that somebody polls are remembered, at most so many: the ones polled last.
+const POLLED: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
+
 /// Reads bookings.
 pub(crate) struct Cases {
     reads: Gather<BookingId, Seen>,
+    versions: Gather<BookingId, (u64, OffsetDateTime)>,
+    /// As they were read for those who poll.
+    polled: Mutex<LruCache<BookingId, Arc<Case>>>,
 }
 
 impl Cases {
     /// The bookings of this store.
     pub(crate) fn new(store: PgStore) -> Self {
+        let whole = store.clone();
         let reads = Gather::new(500, 2, move |ids: Vec<BookingId>| {
-            let store = store.clone();
+            let store = whole.clone();
             async move {
                 metrics::histogram!(metric::STATUS_BATCH).record(ids.len() as f64);
                 let (now, cases) = store.cases(&ids).await?;
@@ -54,12 +63,50 @@ impl Cases {
             }
             .boxed()
         });
-        Self { reads }
+        let versions = Gather::new(500, 2, move |ids: Vec<BookingId>| {
+            let store = store.clone();
+            async move {
+                metrics::histogram!(metric::STATUS_BATCH).record(ids.len() as f64);
+                Ok(store.versions(&ids).await?.into_iter().collect())
+            }
+            .boxed()
+        });
+        Self {
+            reads,
+            versions,
+            polled: Mutex::new(LruCache::new(POLLED)),
+        }
     }
 
     /// A booking as it is now.
     pub(crate) async fn read(&self, booking: BookingId) -> Result<Option<Seen>, ReadFailed> {
         self.reads.read(booking).await
+    }
+
+    /// A booking as it is now, for whoever asks again and again and knows it as `version`: as long as its row is at that,
+    /// the rest is not read again. The version says which document there is, as its `ETag` does.
+    pub(crate) async fn read_again(
+        &self,
+        booking: BookingId,
+        version: u64,
+    ) -> Result<Option<Seen>, ReadFailed> {
+        let remembered = self.polled().get(&booking).cloned();
+        let remembered = remembered.filter(|case| case.booking.version == version);
+        if let Some(case) = remembered
+            && let Some((newest, now)) = self.versions.read(booking).await?
+            && newest == version
+        {
+            return Ok(Some(Seen { case, now }));
+        }
+        let seen = self.read(booking).await?;
+        if let Some(seen) = &seen {
+            self.polled().put(booking, seen.case.clone());
+        }
+        Ok(seen)
+    }
+
+    fn polled(&self) -> MutexGuard<'_, LruCache<BookingId, Arc<Case>>> {
+        self.polled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) async fn change(
     known: Tag,
     until: Instant,
 ) -> Result<Change, Problem> {
+    let waits = Instant::now() < until;
     let mut behind_for = 0;
     let mut last: Option<(u64, OffsetDateTime)> = None;
     loop {
@@ -48,14 +49,18 @@ pub(super) async fn change(
         let remembered = match last {
             Some((version, moment)) => watcher.left_after(version, moment),
             // Whoever does not wait wants to know how it is now.
-            None if Instant::now() < until => api.watchers.lately(watcher.booking()),
+            None if waits => api.watchers.lately(watcher.booking()),
             None => None,
         };
         let remembered = remembered.filter(|seen| seen.case.booking.version >= known.version);
         let from_memory = remembered.is_some();
         let (seen, document) = match remembered {
             Some(seen) => allowed(access, Some(seen))?,
-            None => look(api, access, watcher.booking()).await?,
+            None if waits => look(api, access, watcher.booking()).await?,
+            None => {
+                let again = api.cases.read_again(watcher.booking(), known.version);
+                allowed(access, again.await?)?
+            }
         };
         last = Some((document.version, seen.now));
         let tag = Tag::from(&document);

@@ -73,12 +73,15 @@ impl Ground {
             .map(Kafka::bootstrap)
             .or(servers.kafka)
             .unwrap_or_default();
-        let database = children
-            .postgres
-            .as_ref()
-            .map(Postgres::url)
-            .or(servers.database)
-            .unwrap_or_default();
+        let own = children.postgres.as_ref();
+        // The roles take the shortest way; whoever is told where it is may come from anywhere.
+        let (database, shown) = match own {
+            Some(own) => (own.local_url(), own.url()),
+            None => {
+                let given = servers.database.unwrap_or_default();
+                (given.clone(), given)
+            }
+        };
         let text = settings(&place, &kafka, &database, ports, children.kafka.is_some())?;
         place.leave_settings(&text)?;
         let layers = Layers {
@@ -91,7 +94,7 @@ impl Ground {
             .map_err(schema::SchemaError::into_failure)?;
         progress.line(&format!("schema up to date ({applied} migrations applied)"));
         schema::create_topics(&config).await?;
-        let target = target(&config, Some(&database))
+        let target = target(&config, Some(&shown))
             .ok_or_else(|| Failure::new("the settings of the development system are not whole"))?;
         Ok(Self {
             children,

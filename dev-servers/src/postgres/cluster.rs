@@ -125,7 +125,7 @@ async fn run(
     })
 }
 
-fn give(path: &Path, user: Option<&ServerUser>) -> Result<(), ServerError> {
+pub(super) fn give(path: &Path, user: Option<&ServerUser>) -> Result<(), ServerError> {
     match user {
         Some(user) => {
             std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid)).tried("give away", path)

@@ -6,7 +6,7 @@ use boxoffice_saga::identity::BookingId;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::rows::CaseRow;
+use super::rows::{CaseRow, booking_id};
 use crate::error::TurnError;
 pub use crate::reads::Case;
 
@@ -70,6 +70,29 @@ impl super::PgStore {
                 .sort_by_key(|refund| (refund.requested_at, refund.id));
         }
         Ok((now, cases))
+    }
+
+    /// The versions of bookings, each with the database's clock. Unknown ids are left out.
+    ///
+    /// # Errors
+    /// [`TurnError::Unavailable`]; reading again is safe.
+    pub async fn versions(
+        &self,
+        ids: &[BookingId],
+    ) -> Result<Vec<(BookingId, (u64, OffsetDateTime))>, TurnError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        let rows = sqlx::query!(
+            r#"select clock_timestamp() as "now!", booking_id, version from bookings where booking_id = any($1)"#,
+            &ids,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let version = row.version.cast_unsigned();
+                Ok((booking_id(row.booking_id)?, (version, row.now)))
+            })
+            .collect()
     }
 }
 
