@@ -63,7 +63,7 @@ impl Cases {
             }
             .boxed()
         });
-        let versions = Gather::new(500, 2, move |ids: Vec<BookingId>| {
+        let versions = Gather::new(500, 1, move |ids: Vec<BookingId>| {
             let store = store.clone();
             async move {
                 metrics::histogram!(metric::STATUS_BATCH).record(ids.len() as f64);
