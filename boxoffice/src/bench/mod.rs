@@ -70,18 +70,16 @@ pub enum BenchCommand {
 /// When the system cannot be started, or something that is measured does not work.
 pub async fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
     match command {
-        BenchCommand::Floor(alone) => Ok(floor::run(&alone).await?.print(alone.json)),
-        BenchCommand::Flow(flow) => Ok(flow::run(&flow).await?.print(flow.json)),
-        BenchCommand::Ingest(ingest) => Ok(ingest::run(&ingest).await?.print(ingest.json)),
-        BenchCommand::HotShow(hot) => Ok(hot_show::run(&hot).await?.print(hot.json)),
-        BenchCommand::Late(late) => Ok(late::run(&late).await?.print(late.json)),
-        BenchCommand::MassRefund(mass) => Ok(mass_refund::run(&mass).await?.print(mass.json)),
-        BenchCommand::Size(size) => Ok(size::run(&size).await?.print(size.json)),
-        BenchCommand::Soak(soak) => Ok(soak::run(&soak).await?.print(soak.json)),
-        BenchCommand::Backlog(backlog) => Ok(backlog::run(&backlog).await?.print(backlog.json)),
-        BenchCommand::Recovery(recovery) => {
-            Ok(recovery::run(&recovery).await?.print(recovery.json))
-        }
+        BenchCommand::Floor(alone) => floor::run(&alone).await?.print(alone.json),
+        BenchCommand::Flow(flow) => flow::run(&flow).await?.print(flow.json),
+        BenchCommand::Ingest(ingest) => ingest::run(&ingest).await?.print(ingest.json),
+        BenchCommand::HotShow(hot) => hot_show::run(&hot).await?.print(hot.json),
+        BenchCommand::Late(late) => late::run(&late).await?.print(late.json),
+        BenchCommand::MassRefund(mass) => mass_refund::run(&mass).await?.print(mass.json),
+        BenchCommand::Size(size) => size::run(&size).await?.print(size.json),
+        BenchCommand::Soak(soak) => soak::run(&soak).await?.print(soak.json),
+        BenchCommand::Backlog(backlog) => backlog::run(&backlog).await?.print(backlog.json),
+        BenchCommand::Recovery(recovery) => recovery::run(&recovery).await?.print(recovery.json),
         BenchCommand::Compare(compare) => {
             compare::run(&compare)?;
             Ok(ExitCode::SUCCESS)
@@ -90,6 +88,6 @@ pub async fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
             bare::run(&bare).await?;
             Ok(ExitCode::SUCCESS)
         }
-        BenchCommand::Status(watching) => Ok(status::run(&watching).await?.print(watching.json)),
+        BenchCommand::Status(watching) => status::run(&watching).await?.print(watching.json),
     }
 }

@@ -10,6 +10,7 @@ use super::floor::{Floor, Stands};
 use super::load::Times;
 use super::meter::{Cost, resident_kib};
 use super::rig::Rig;
+use crate::failure::Failure;
 use crate::terminal;
 
 /// A measurement.
@@ -28,6 +29,9 @@ pub struct Report {
     pub levels: Vec<Level>,
     /// What the evaluation of every promise said at the end. A broken one is no report, but a failure.
     pub audit: String,
+    /// What was to stay within a bound, and has not. Then the measurement has failed, though all of it is told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceeded: Vec<String>,
 }
 
 /// At one load.
@@ -163,13 +167,20 @@ impl Report {
     }
 
     /// To standard output: as one document, or what people have not seen yet.
-    pub fn print(&self, json: bool) -> ExitCode {
+    ///
+    /// # Errors
+    /// When a bound was exceeded.
+    pub fn print(&self, json: bool) -> Result<ExitCode, Failure> {
         if json {
             terminal::line(serde_json::to_string_pretty(self).unwrap_or_default());
         } else {
             terminal::line(&self.audit);
         }
-        ExitCode::SUCCESS
+        if self.exceeded.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let exceeded = self.exceeded.join("; ");
+        Err(Failure::new(format!("a bound was exceeded: {exceeded}")))
     }
 }
 
