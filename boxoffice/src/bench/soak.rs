@@ -61,7 +61,8 @@ const TWICE: u64 = 20;
 /// Measures.
 ///
 /// # Errors
-/// When the system cannot be started, a booking is refused, or a promise is broken. Memory that grows by more than it may is in the report.
+/// When the system cannot be started, a booking is refused, or a promise is broken. Memory that grows by more than it may is in
+/// the report.
 pub async fn run(soak: &Soak) -> Result<Report, Failure> {
     let wanted = Wanted {
         progress: !soak.json,
