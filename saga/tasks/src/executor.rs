@@ -256,7 +256,7 @@ async fn pause(
 async fn arrived<T>(inbox: &mut mpsc::Receiver<T>, gather: Duration) -> Vec<T> {
     let mut arrived = Vec::new();
     let first = inbox.recv_many(&mut arrived, ANSWERS_A_TURN).await;
-    if first > 0 && !gather.is_zero() {
+    if (1..ANSWERS_A_TURN).contains(&first) && !gather.is_zero() {
         tokio::time::sleep(gather).await;
         let more = inbox.len().min(ANSWERS_A_TURN - first);
         inbox.recv_many(&mut arrived, more).await;
@@ -437,7 +437,13 @@ mod tests {
         for nth in 0..=ANSWERS_A_TURN {
             answers.try_send(nth).unwrap();
         }
+        let begun = tokio::time::Instant::now();
         assert_eq!(arrived(&mut inbox, ms(50)).await.len(), ANSWERS_A_TURN);
+        assert_eq!(
+            begun.elapsed(),
+            Duration::ZERO,
+            "a full turn waits for nobody"
+        );
         assert_eq!(arrived(&mut inbox, ms(50)).await, [ANSWERS_A_TURN]);
     }
 
