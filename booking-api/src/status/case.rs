@@ -83,18 +83,13 @@ impl Cases {
         self.reads.read(booking).await
     }
 
-    /// A booking as it is now, for whoever asks again and again and knows it as `version`: as long as its row is at that,
-    /// the rest is not read again. The version says which document there is, as its `ETag` does.
-    pub(crate) async fn read_again(
-        &self,
-        booking: BookingId,
-        version: u64,
-    ) -> Result<Option<Seen>, ReadFailed> {
+    /// A booking as it is now, for whoever asks again and again: as long as its row is at the version that is remembered, the
+    /// rest is not read again. The version says which document there is, as its `ETag` does.
+    pub(crate) async fn read_again(&self, booking: BookingId) -> Result<Option<Seen>, ReadFailed> {
         let remembered = self.polled().get(&booking).cloned();
-        let remembered = remembered.filter(|case| case.booking.version == version);
         if let Some(case) = remembered
-            && let Some((newest, now)) = self.versions.read(booking).await?
-            && newest == version
+            && let Some((version, now)) = self.versions.read(booking).await?
+            && version == case.booking.version
         {
             return Ok(Some(Seen { case, now }));
         }

@@ -57,10 +57,7 @@ pub(super) async fn change(
         let (seen, document) = match remembered {
             Some(seen) => allowed(access, Some(seen))?,
             None if waits => look(api, access, watcher.booking()).await?,
-            None => {
-                let again = api.cases.read_again(watcher.booking(), known.version);
-                allowed(access, again.await?)?
-            }
+            None => allowed(access, api.cases.read_again(watcher.booking()).await?)?,
         };
         last = Some((document.version, seen.now));
         let tag = Tag::from(&document);

@@ -70,24 +70,19 @@ pub enum BenchCommand {
 /// When the system cannot be started, or something that is measured does not work.
 pub async fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
     match command {
-        BenchCommand::Floor(alone) => floor::run(&alone).await?.print(alone.json),
-        BenchCommand::Flow(flow) => flow::run(&flow).await?.print(flow.json),
-        BenchCommand::Ingest(ingest) => ingest::run(&ingest).await?.print(ingest.json),
-        BenchCommand::HotShow(hot) => hot_show::run(&hot).await?.print(hot.json),
-        BenchCommand::Late(late) => late::run(&late).await?.print(late.json),
-        BenchCommand::MassRefund(mass) => mass_refund::run(&mass).await?.print(mass.json),
-        BenchCommand::Size(size) => size::run(&size).await?.print(size.json),
-        BenchCommand::Soak(soak) => soak::run(&soak).await?.print(soak.json),
-        BenchCommand::Backlog(backlog) => backlog::run(&backlog).await?.print(backlog.json),
-        BenchCommand::Recovery(recovery) => recovery::run(&recovery).await?.print(recovery.json),
-        BenchCommand::Compare(compare) => {
-            compare::run(&compare)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        BenchCommand::Bare(bare) => {
-            bare::run(&bare).await?;
-            Ok(ExitCode::SUCCESS)
-        }
-        BenchCommand::Status(watching) => status::run(&watching).await?.print(watching.json),
+        BenchCommand::Floor(alone) => floor::run(&alone).await?.print(alone.json)?,
+        BenchCommand::Flow(flow) => flow::run(&flow).await?.print(flow.json)?,
+        BenchCommand::Ingest(ingest) => ingest::run(&ingest).await?.print(ingest.json)?,
+        BenchCommand::HotShow(hot) => hot_show::run(&hot).await?.print(hot.json)?,
+        BenchCommand::Late(late) => late::run(&late).await?.print(late.json)?,
+        BenchCommand::MassRefund(mass) => mass_refund::run(&mass).await?.print(mass.json)?,
+        BenchCommand::Size(size) => size::run(&size).await?.print(size.json)?,
+        BenchCommand::Soak(soak) => soak::run(&soak).await?.print(soak.json)?,
+        BenchCommand::Backlog(backlog) => backlog::run(&backlog).await?.print(backlog.json)?,
+        BenchCommand::Recovery(recovery) => recovery::run(&recovery).await?.print(recovery.json)?,
+        BenchCommand::Compare(compare) => compare::run(&compare)?,
+        BenchCommand::Bare(bare) => bare::run(&bare).await?,
+        BenchCommand::Status(watching) => status::run(&watching).await?.print(watching.json)?,
     }
+    Ok(ExitCode::SUCCESS)
 }

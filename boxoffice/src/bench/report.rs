@@ -1,6 +1,5 @@
 //! What was measured, for people and for scripts.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -170,14 +169,14 @@ impl Report {
     ///
     /// # Errors
     /// When a bound was exceeded.
-    pub fn print(&self, json: bool) -> Result<ExitCode, Failure> {
+    pub fn print(&self, json: bool) -> Result<(), Failure> {
         if json {
             terminal::line(serde_json::to_string_pretty(self).unwrap_or_default());
         } else {
             terminal::line(&self.audit);
         }
         if self.exceeded.is_empty() {
-            return Ok(ExitCode::SUCCESS);
+            return Ok(());
         }
         let exceeded = self.exceeded.join("; ");
         Err(Failure::new(format!("a bound was exceeded: {exceeded}")))

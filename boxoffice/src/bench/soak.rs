@@ -115,20 +115,13 @@ async fn measure(soak: &Soak, rig: &Rig) -> anyhow::Result<Report> {
         ..Level::default()
     };
     for ((role, _), seen) in all.iter().zip(&seen) {
-        let (from, slope) = line(seen);
+        let (_, slope) = line(seen);
         let per_hour = slope * 3_600.0 / soak.every as f64;
-        let percent = 100.0 * slope * (seen.len() - 1) as f64 / from;
         let name = format!("{role} grows in an hour by");
         level
             .figures
             .push(Figure::new(&name, per_hour, Unit::Mebibytes));
-        if percent > soak.most_percent {
-            let grows =
-                format!("the memory of {role} grows by {percent:.1} %, not only in the warm-up");
-            report
-                .exceeded
-                .push(format!("{grows} (--most-percent {})", soak.most_percent));
-        }
+        report.exceeded.extend(grown(role, seen, soak.most_percent));
     }
     says(!soak.json, &level.in_words(report.stands));
     report.levels.push(level);
@@ -179,6 +172,15 @@ async fn customers(soak: &Soak, rig: &Rig, halls: &Arc<Halls>) -> anyhow::Result
     Ok(crowd)
 }
 
+/// What to say if a role's memory has grown by more than so many percent.
+fn grown(role: &str, seen: &[f64], most_percent: f64) -> Option<String> {
+    let (from, slope) = line(seen);
+    let percent = 100.0 * slope * (seen.len() - 1) as f64 / from;
+    (percent > most_percent).then(|| {
+        format!("the memory of {role} grows by {percent:.1} %, not only in the warm-up (--most-percent {most_percent})")
+    })
+}
+
 /// The straight line through values one step apart, by least squares: its beginning, and how much it rises with each step.
 fn line(values: &[f64]) -> (f64, f64) {
     let count = values.len() as f64;
@@ -198,6 +200,18 @@ fn line(values: &[f64]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_that_grows_is_told_and_fails_the_measurement() {
+        let up = [100.0, 106.0, 112.0];
+        assert_eq!(grown("relay", &up, 12.5), None);
+        assert_eq!(grown("relay", &[100.0, 120.0, 100.0], 10.0), None);
+        let mut report = Report::default();
+        assert!(report.print(true).is_ok());
+        report.exceeded.extend(grown("relay", &up, 10.0));
+        assert!(report.exceeded[0].contains("relay grows by 12.0 %"));
+        assert!(report.print(true).is_err());
+    }
 
     #[test]
     fn a_line_goes_through_what_lies_on_it() {

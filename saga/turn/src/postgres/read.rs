@@ -75,7 +75,7 @@ impl super::PgStore {
     /// The versions of bookings, each with the database's clock. Unknown ids are left out.
     ///
     /// # Errors
-    /// [`TurnError::Unavailable`]; reading again is safe.
+    /// [`TurnError::Unavailable`]; reading again is safe. [`TurnError::Corrupt`] for an id that is none of ours.
     pub async fn versions(
         &self,
         ids: &[BookingId],
