@@ -56,7 +56,7 @@ impl Handler for Counting {
         let mut events = Vec::with_capacity(batch.len());
         let mut unreadable = 0;
         for (run, record) in batch.records() {
-            match serde_json::from_slice::<Event>(&record.payload) {
+            match Event::read(record.payload()) {
                 Ok(event) => events.push(event),
                 Err(error) => {
                     unreadable += 1;

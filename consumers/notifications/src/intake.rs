@@ -29,6 +29,7 @@ pub struct News {
 
 impl TakesOn for News {
     const CONSUMER: Consumer = CONSUMER;
+    const PASSES_BY: &'static [&'static str] = &["HoldPlaced", "PaymentCompleted"];
 
     /// None: a message changes no booking. So it is not known here whether the customer has a phone.
     fn locks(&self, _: &Event) -> Option<BookingId> {
@@ -75,4 +76,45 @@ fn subject(booking: BookingId, errand: Errand, channel: Channel) -> Uuid {
         channel.name()
     );
     Uuid::new_v5(&MESSAGES, name.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use boxoffice_saga::event::EventBody;
+    use boxoffice_saga::identity::{PaymentId, ShowId};
+    use boxoffice_saga::money::Money;
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    #[test]
+    fn nobody_is_written_to_about_what_is_passed_by() {
+        let amount = Money::new(100, "INR".parse().unwrap());
+        let bodies = [
+            EventBody::HoldPlaced {
+                seats: vec!["A-1".into()],
+                amount,
+                expires_at: OffsetDateTime::UNIX_EPOCH,
+            },
+            EventBody::PaymentCompleted {
+                payment_id: PaymentId::from(Uuid::nil()),
+                gateway: "stripe".into(),
+                gateway_payment_id: "pi_1".into(),
+                amount,
+                late: true,
+            },
+        ];
+        assert_eq!(bodies.each_ref().map(EventBody::name), News::PASSES_BY);
+        let show_id = ShowId::try_from(7_u64).unwrap();
+        for body in bodies {
+            let event = Event {
+                booking_id: BookingId::pack(1, show_id, 1),
+                show_id,
+                sequence: 1,
+                at: OffsetDateTime::UNIX_EPOCH,
+                body,
+            };
+            assert_eq!(Errand::of(&event), None);
+        }
+    }
 }

@@ -12,6 +12,9 @@ use crate::CONSUMER;
 /// Takes on the refunds that events ask for.
 pub struct RequestedRefunds;
 
+/// What a booking that goes well says of itself: nothing goes back.
+const PASSES_BY: [&str; 3] = ["HoldPlaced", "PaymentCompleted", "BookingConfirmed"];
+
 /// The refunds that an event asks for. A refund's own row is the truth; an event can only point at it.
 fn asked_for(event: &Event) -> Vec<RefundId> {
     match &event.body {
@@ -27,6 +30,7 @@ fn asked_for(event: &Event) -> Vec<RefundId> {
 
 impl TakesOn for RequestedRefunds {
     const CONSUMER: Consumer = CONSUMER;
+    const PASSES_BY: &'static [&'static str] = &PASSES_BY;
 
     fn locks(&self, event: &Event) -> Option<BookingId> {
         (!asked_for(event).is_empty()).then_some(event.booking_id)
@@ -35,6 +39,55 @@ impl TakesOn for RequestedRefunds {
     fn take_on(&self, event: &Event, world: &mut World) {
         for refund in asked_for(event) {
             world.apply(event.booking_id, Input::RefundTaken { refund });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use boxoffice_saga::identity::{PaymentId, ShowId};
+    use boxoffice_saga::money::Money;
+    use time::OffsetDateTime;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_is_passed_by_asks_for_no_refund() {
+        let amount = Money::new(100, "INR".parse().unwrap());
+        let payment_id = PaymentId::from(Uuid::nil());
+        let seats = vec!["A-1".into()];
+        let bodies = [
+            EventBody::HoldPlaced {
+                seats: seats.clone(),
+                amount,
+                expires_at: OffsetDateTime::UNIX_EPOCH,
+            },
+            EventBody::PaymentCompleted {
+                payment_id,
+                gateway: "stripe".into(),
+                gateway_payment_id: "pi_1".into(),
+                amount,
+                late: true,
+            },
+            EventBody::BookingConfirmed {
+                payment_id,
+                seats,
+                amount,
+                reacquired: true,
+            },
+        ];
+        assert_eq!(bodies.each_ref().map(EventBody::name), PASSES_BY);
+        let show_id = ShowId::try_from(7_u64).unwrap();
+        for body in bodies {
+            let event = Event {
+                booking_id: BookingId::pack(1, show_id, 1),
+                show_id,
+                sequence: 1,
+                at: OffsetDateTime::UNIX_EPOCH,
+                body,
+            };
+            assert_eq!(asked_for(&event), []);
         }
     }
 }

@@ -143,13 +143,7 @@ mod tests {
     use super::*;
 
     fn record(offset: i64) -> Record {
-        Record {
-            offset,
-            key: None,
-            headers: vec![],
-            payload: vec![],
-            timestamp_ms: None,
-        }
+        Record::new::<&str, &[u8]>(offset, None, None, &[], &[])
     }
 
     fn flowing(offset: Option<i64>, queue: usize) -> (Flowing, Receiver<Record>) {

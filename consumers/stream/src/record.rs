@@ -4,28 +4,83 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 
 use crate::position::{Assignment, Partition};
 
-/// One record, owned.
+/// One record, owned: a few pieces of memory, however many headers it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Its offset in its partition.
     pub offset: i64,
-    /// Its key, if it has one.
-    pub key: Option<Vec<u8>>,
-    /// Its headers, in order. A header without a value has an empty one here.
-    pub headers: Vec<(String, Vec<u8>)>,
-    /// The exact bytes of its value. Empty for a record without one.
-    pub payload: Vec<u8>,
     /// The record's timestamp in milliseconds since 1970, if it bears one.
     pub timestamp_ms: Option<i64>,
+    /// The headers' names, one after the other.
+    names: String,
+    /// The key, the headers' values and the payload, one after the other.
+    bytes: Vec<u8>,
+    /// Where the key ends in `bytes`, if there is one.
+    key: Option<usize>,
+    /// Where the name of each header ends in `names`, and its value in `bytes`.
+    headers: Vec<(usize, usize)>,
 }
 
 impl Record {
+    /// Copies a record: its key if it has one, its headers in order, and the exact bytes of its value.
+    pub fn new<N: AsRef<str>, V: AsRef<[u8]>>(
+        offset: i64,
+        timestamp_ms: Option<i64>,
+        key: Option<&[u8]>,
+        headers: &[(N, V)],
+        payload: &[u8],
+    ) -> Self {
+        let of_names = headers.iter().map(|(name, _)| name.as_ref().len()).sum();
+        let of_values: usize = headers.iter().map(|(_, value)| value.as_ref().len()).sum();
+        let (mut names, mut ends) = (
+            String::with_capacity(of_names),
+            Vec::with_capacity(headers.len()),
+        );
+        let of_key = key.map_or(0, <[u8]>::len);
+        let mut bytes = Vec::with_capacity(of_key + of_values + payload.len());
+        bytes.extend_from_slice(key.unwrap_or_default());
+        for (name, value) in headers {
+            names.push_str(name.as_ref());
+            bytes.extend_from_slice(value.as_ref());
+            ends.push((names.len(), bytes.len()));
+        }
+        bytes.extend_from_slice(payload);
+        Self {
+            offset,
+            timestamp_ms,
+            names,
+            bytes,
+            key: key.map(<[u8]>::len),
+            headers: ends,
+        }
+    }
+
+    /// Its key, if it has one.
+    pub fn key(&self) -> Option<&[u8]> {
+        self.key.map(|end| &self.bytes[..end])
+    }
+
+    /// Its headers, in order. A header without a value has an empty one here.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let mut from = (0, self.key.unwrap_or(0));
+        self.headers.iter().map(move |to| {
+            let (name, value) = from;
+            from = *to;
+            (&self.names[name..to.0], &self.bytes[value..to.1])
+        })
+    }
+
+    /// The exact bytes of its value. Empty for a record without one.
+    pub fn payload(&self) -> &[u8] {
+        let from = self.headers.last().map(|(_, end)| *end).or(self.key);
+        &self.bytes[from.unwrap_or(0)..]
+    }
+
     /// The first header of this name.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers
-            .iter()
-            .find(|(have, _)| have == name)
-            .map(|(_, value)| value.as_slice())
+        self.headers()
+            .find(|(have, _)| *have == name)
+            .map(|(_, value)| value)
     }
 
     /// The first header of this name, if it is UTF-8.
@@ -36,30 +91,25 @@ impl Record {
 
     /// About how much memory it takes, in bytes.
     pub(crate) fn weight(&self) -> usize {
-        let headers: usize = self
-            .headers
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + 48)
-            .sum();
-        self.payload.len() + self.key.as_ref().map_or(0, Vec::len) + headers + 96
+        self.bytes.len() + self.names.len() + 16 * self.headers.len() + 160
     }
 }
 
 /// Copies a record out of librdkafka's memory.
 pub(crate) fn owned(message: &BorrowedMessage<'_>) -> Record {
-    let headers = message.headers().map_or_else(Vec::new, |headers| {
-        headers
-            .iter()
-            .map(|h| (h.key.to_owned(), h.value.unwrap_or_default().to_vec()))
-            .collect()
-    });
-    Record {
-        offset: message.offset(),
-        key: message.key().map(<[u8]>::to_vec),
-        headers,
-        payload: message.payload().unwrap_or_default().to_vec(),
-        timestamp_ms: message.timestamp().to_millis(),
-    }
+    let headers: Vec<_> = message
+        .headers()
+        .into_iter()
+        .flat_map(Headers::iter)
+        .map(|header| (header.key, header.value.unwrap_or_default()))
+        .collect();
+    Record::new(
+        message.offset(),
+        message.timestamp().to_millis(),
+        message.key(),
+        &headers,
+        message.payload().unwrap_or_default(),
+    )
 }
 
 /// What one partition brings to a turn: records that follow each other, and the step of the position.
@@ -180,12 +230,30 @@ mod tests {
     use super::*;
 
     fn record(offset: i64) -> Record {
-        Record {
-            offset,
-            key: None,
-            headers: Vec::new(),
-            payload: Vec::new(),
-            timestamp_ms: None,
+        Record::new::<&str, &[u8]>(offset, None, None, &[], &[])
+    }
+
+    #[test]
+    fn a_record_is_what_it_was_made_of() {
+        type Of<'a> = (Option<&'a [u8]>, &'a [(&'a str, &'a [u8])], &'a [u8]);
+        let all: [Of<'_>; 6] = [
+            (None, &[], b""),
+            (Some(b""), &[], b"value"),
+            (Some(b"key"), &[], b""),
+            (None, &[("a", b""), ("a", b"2")], b"value"),
+            (Some(b"key"), &[("", b"\xff"), ("b", b"")], b"value"),
+            (Some(b"key"), &[("a", b"1"), ("bc", b"23")], b"value"),
+        ];
+        for (key, headers, payload) in all {
+            let record = Record::new(7, Some(1), key, headers, payload);
+            let found: Vec<_> = record.headers().collect();
+            assert_eq!(
+                (record.key(), &*found, record.payload()),
+                (key, headers, payload)
+            );
+            let first = headers.iter().find(|(name, _)| *name == "a");
+            assert_eq!(record.header("a"), first.map(|(_, value)| *value));
+            assert_eq!(record.header("none"), None);
         }
     }
 

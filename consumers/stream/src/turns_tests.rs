@@ -77,13 +77,7 @@ impl Handler for Fake {
 }
 
 fn run(number: i32, offsets: &[i64]) -> Run {
-    let record = |&offset| Record {
-        offset,
-        key: None,
-        headers: vec![],
-        payload: vec![],
-        timestamp_ms: None,
-    };
+    let record = |&offset| Record::new::<&str, &[u8]>(offset, None, None, &[], &[]);
     let records = offsets.iter().map(record).collect();
     Run::new(
         Partition::new("t", number),

@@ -30,20 +30,21 @@ pub fn letter(
     let reason = &*reason.replace('\0', "\u{fffd}");
     let place = format!("{}/{}", run.partition, record.offset);
     let id = Uuid::new_v5(&LETTERS, format!("{}/{place}", consumer.name).as_bytes());
-    let mut headers = record.headers.clone();
-    for (name, value) in [
-        ("dead_letter_reason", reason),
-        ("dead_letter_place", &place),
-    ] {
-        headers.push((name.to_owned(), value.as_bytes().to_vec()));
-    }
+    let why_and_where = [
+        ("dead_letter_reason", reason.as_bytes()),
+        ("dead_letter_place", place.as_bytes()),
+    ];
+    let headers = record.headers().chain(why_and_where);
+    let headers: Vec<_> = headers
+        .map(|(name, value)| (name.to_owned(), value.to_vec()))
+        .collect();
     // A show's number routes; any other key only has to stay together.
-    let key = record.key.as_deref().map_or_else(String::new, |key| {
+    let key = record.key().map_or_else(String::new, |key| {
         String::from_utf8_lossy(key).replace('\0', "\u{fffd}")
     });
     let show = key.parse::<ShowId>().ok();
     // Nothing of ours is larger. What is must not stop the partition: its bytes are in the database.
-    if record.payload.len() <= LARGEST_PAYLOAD {
+    if record.payload().len() <= LARGEST_PAYLOAD {
         appends.outgoing.push(Outgoing {
             id,
             topic: consumer.dead_letters.to_owned(),
@@ -53,7 +54,7 @@ pub fn letter(
             sequence: None,
             at: world.now,
             headers: Some(headers.clone()),
-            payload: record.payload.clone(),
+            payload: record.payload().to_vec(),
         });
     }
     appends.dead_letters.push(DeadLetter {
@@ -62,9 +63,9 @@ pub fn letter(
         topic: run.partition.topic.to_string(),
         partition: run.partition.number,
         offset: record.offset,
-        key: record.key.clone(),
+        key: record.key().map(<[u8]>::to_vec),
         headers,
-        payload: record.payload.clone(),
+        payload: record.payload().to_vec(),
         reason: reason.to_owned(),
     });
     world.call_person(Attention {

@@ -1,5 +1,6 @@
 //! Consuming booking events: what the refund worker and the notification worker have in common.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use boxoffice_tasks::{ExecutorOptions, Work};
 use boxoffice_turn::outgoing::BOOKING_EVENTS;
 use boxoffice_turn::postgres::PgStore;
 use boxoffice_turn::{Appends, Claim, Claimed, Held, Origin, Plan, Store, Wanted};
+use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Consumer, PgPositions, bury, failed, letter, place, positions};
@@ -21,6 +23,9 @@ use crate::{Consumer, PgPositions, bury, failed, letter, place, positions};
 pub trait TakesOn: Send + Sync + 'static {
     /// Whose turns they are, and its names.
     const CONSUMER: Consumer;
+
+    /// Types of events that are never its business. They are passed by: only their type is read.
+    const PASSES_BY: &'static [&'static str];
 
     /// The booking that an event makes the turn lock, if it does.
     fn locks(&self, event: &Event) -> Option<BookingId>;
@@ -79,7 +84,7 @@ impl<S: Store, T: TakesOn> Handler for Events<S, T> {
     async fn turn(&self, batch: &Batch) -> Result<(), TurnFailed> {
         let events = batch
             .records()
-            .map(|(_, record)| serde_json::from_slice(&record.payload))
+            .map(|(_, record)| read(record.payload(), T::PASSES_BY))
             .collect();
         let plan = TakeOn {
             batch,
@@ -96,6 +101,22 @@ impl<S: Store, T: TakesOn> Handler for Events<S, T> {
     }
 }
 
+/// What is read of each event, whatever else it says.
+#[derive(Deserialize)]
+struct Glance<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+}
+
+/// The event, unless it is of a type that is passed by.
+fn read(payload: &[u8], passes_by: &[&str]) -> Result<Option<Event>, serde_json::Error> {
+    let glance = serde_json::from_slice::<Glance<'_>>(payload);
+    if glance.is_ok_and(|glance| passes_by.contains(&&*glance.kind)) {
+        return Ok(None);
+    }
+    serde_json::from_slice(payload).map(Some)
+}
+
 /// Where an event stands in Kafka, for the booking's story.
 fn origin(run: &Run, record: &Record, event: &Event) -> Origin {
     Origin {
@@ -110,7 +131,7 @@ fn origin(run: &Run, record: &Record, event: &Event) -> Origin {
 
 struct TakeOn<'a, T> {
     batch: &'a Batch,
-    events: Vec<Result<Event, serde_json::Error>>,
+    events: Vec<Result<Option<Event>, serde_json::Error>>,
     takes_on: &'a T,
 }
 
@@ -133,6 +154,7 @@ impl<T: TakesOn> Plan for TakeOn<'_, T> {
             .events
             .iter()
             .flatten()
+            .flatten()
             .filter_map(|event| self.takes_on.locks(event))
             .collect();
         Wanted {
@@ -144,7 +166,8 @@ impl<T: TakesOn> Plan for TakeOn<'_, T> {
     fn decide(&self, _: &Claimed, _: &Held, world: &mut World, appends: &mut Appends) {
         for ((run, record), event) in self.batch.records().zip(&self.events) {
             match event {
-                Ok(event) => {
+                Ok(None) => {}
+                Ok(Some(event)) => {
                     let before = world.changes.journal.len();
                     self.takes_on.take_on(event, world);
                     appends.brought_by(&origin(run, record, event), world, before);
@@ -164,5 +187,34 @@ impl<T: TakesOn> Plan for TakeOn<'_, T> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use boxoffice_saga::identity::ShowId;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_passed_by_is_not_read_and_everything_else_is() {
+        let booking = BookingId::pack(1, ShowId::try_from(7_u64).unwrap(), 1);
+        let event = |kind: &str| {
+            let event = json!({ "booking_id": booking, "show_id": 7, "sequence": 3,
+                "at": "2026-02-03T04:05:06.789Z", "type": kind, "seats": ["A-1"] });
+            event.to_string().into_bytes()
+        };
+        let known = read(&event("HoldExpired"), &["HoldPlaced"]).unwrap();
+        assert_eq!(known.unwrap().body.name(), "HoldExpired");
+        assert!(
+            read(&event("HoldExpired"), &["HoldExpired"])
+                .unwrap()
+                .is_none()
+        );
+        assert!(read(&event("Framed"), &["HoldPlaced"]).is_err());
+        assert!(read(b"HoldPlaced", &["HoldPlaced"]).is_err());
+        let cut_off = event("HoldPlaced");
+        assert!(read(&cut_off[..cut_off.len() - 1], &["HoldPlaced"]).is_err());
     }
 }

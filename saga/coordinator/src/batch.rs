@@ -130,9 +130,7 @@ impl Decide<'_> {
 
     /// A record is decided from the partition of its show, and never from another.
     fn way<'a>(&'a self, record: &'a Record, intake: &'a Intake) -> Way<'a> {
-        let here = |booking: BookingId| {
-            record.key.as_deref() == Some(booking.show().kafka_key().as_bytes())
-        };
+        let here = |booking: BookingId| record.key() == Some(booking.show().kafka_key().as_bytes());
         match intake {
             Intake::Ours {
                 booking,

@@ -73,12 +73,8 @@ pub enum Intake {
 
 /// Reads one record.
 pub fn read(gateways: &Gateways, record: &Record) -> Intake {
-    let headers = record
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_slice()));
-    let webhook = match WebhookRecord::from_parts(headers, Bytes::copy_from_slice(&record.payload))
-    {
+    let body = Bytes::copy_from_slice(record.payload());
+    let webhook = match WebhookRecord::from_parts(record.headers(), body) {
         Ok(webhook) => webhook,
         Err(error) => {
             return Intake::Forged {

@@ -104,13 +104,8 @@ impl Hall {
         let item = door.read(&headers, &body).only();
         let account = self.account.clone();
         let (record, key) = WebhookRecord::received(account, door, &headers, body, (0, &item), at);
-        let record = Record {
-            offset: self.offset,
-            key: Some(key.into_bytes()),
-            headers: record.to_headers(),
-            payload: record.body.to_vec(),
-            timestamp_ms: None,
-        };
+        let (key, headers) = (key.as_bytes(), record.to_headers());
+        let record = Record::new(self.offset, None, Some(key), &headers, &record.body);
         let partition = Partition::new(WEBHOOKS, 0);
         let from = (self.offset > 0).then_some(self.offset);
         let place = (CONSUMER.name.to_owned(), WEBHOOKS.to_owned(), 0);

@@ -330,7 +330,7 @@ impl System {
             let (record, key) =
                 WebhookRecord::received(account, door, headers, body, (item, &read), now);
             self.kafka
-                .append(WEBHOOKS, &key, record.to_headers(), record.body.to_vec());
+                .append(WEBHOOKS, &key, &record.to_headers(), &record.body);
         }
     }
 

@@ -25,25 +25,26 @@ impl Kafka {
         &mut self,
         topic: &str,
         key: &str,
-        headers: Vec<(String, Vec<u8>)>,
-        payload: Vec<u8>,
+        headers: &[(String, Vec<u8>)],
+        payload: &[u8],
     ) {
         let sum: u32 = key.bytes().map(u32::from).sum();
         let number = i32::try_from(sum % PARTITIONS.unsigned_abs()).unwrap_or(0);
         let log = self.logs.entry((topic.to_owned(), number)).or_default();
-        log.push(Record {
-            offset: i64::try_from(log.len()).unwrap_or(i64::MAX),
-            key: Some(key.as_bytes().to_vec()),
+        let offset = i64::try_from(log.len()).unwrap_or(i64::MAX);
+        log.push(Record::new(
+            offset,
+            None,
+            Some(key.as_bytes()),
             headers,
             payload,
-            timestamp_ms: None,
-        });
+        ));
     }
 
     /// A relay publishes a record.
     pub fn publish(&mut self, record: &Outgoing) {
-        let headers = record.headers.clone().unwrap_or_default();
-        self.append(&record.topic, &record.key, headers, record.payload.clone());
+        let headers = record.headers.as_deref().unwrap_or_default();
+        self.append(&record.topic, &record.key, headers, &record.payload);
         if let (Some(booking), Some(sequence)) = (record.booking, record.sequence) {
             let latest = self.latest.entry(booking).or_default();
             if sequence == *latest + 1 {

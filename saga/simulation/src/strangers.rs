@@ -179,7 +179,7 @@ impl System {
         };
         let key = booking.show().kafka_key();
         self.kafka
-            .append(WEBHOOKS, &key, record.to_headers(), record.body.to_vec());
+            .append(WEBHOOKS, &key, &record.to_headers(), &record.body);
         true
     }
 }

@@ -71,6 +71,7 @@ impl Taking {
 
 impl TakesOn for Taking {
     const CONSUMER: Consumer = REFUNDS;
+    const PASSES_BY: &'static [&'static str] = RequestedRefunds::PASSES_BY;
 
     fn locks(&self, event: &Event) -> Option<BookingId> {
         if self.passes_over(event) {

@@ -197,13 +197,8 @@ impl Ring {
             .facts()
             .payment(captured("race"), 0, now)
             .expect("a record");
-        let money = Record {
-            offset: 0,
-            key: Some(show.kafka_key().into_bytes()),
-            headers: told.to_headers(),
-            payload: told.body.to_vec(),
-            timestamp_ms: None,
-        };
+        let (key, headers) = (show.kafka_key(), told.to_headers());
+        let money = Record::new(0, None, Some(key.as_bytes()), &headers, &told.body);
         Scene {
             show,
             booking,

@@ -91,13 +91,7 @@ impl<S: Reads> CoordinatorWork<S> {
         let Some(parked) = parked else {
             return Ok(Traced::Gone);
         };
-        let record = Record {
-            offset: 0,
-            key: None,
-            headers: parked.headers,
-            payload: parked.payload,
-            timestamp_ms: None,
-        };
+        let record = Record::new(0, None, None, &parked.headers, &parked.payload);
         match intake::read(&self.gateways, &record) {
             Intake::Ours {
                 booking,
