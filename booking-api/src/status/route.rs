@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::case::Seen;
 use super::tag::Tag;
-use super::wait::{Change, change, look};
+use super::wait::{Change, change, look, poll};
 use crate::access::Access;
 use crate::api::Api;
 use crate::limits::Admitted;
@@ -110,11 +110,14 @@ pub(crate) async fn status(
     drop(headers);
     // Without room to wait in, the answer comes at once: the client polls instead.
     let waits = !wait.is_zero() && !api.watchers.crowded(booking) && admission.waits();
-    let until = Instant::now() + if waits { wait } else { Duration::ZERO };
-    let watcher = api.watchers.watch(booking);
-    Ok(match change(&api, &access, &watcher, known, until).await? {
+    let change = if waits {
+        let watcher = api.watchers.watch(booking);
+        change(&api, &access, &watcher, known, Instant::now() + wait).await?
+    } else {
+        poll(&api, &access, booking, known).await?
+    };
+    Ok(match change {
         Change::Changed(seen, document) => whole(&api, &seen, *document),
-        // What the client has is never taken back: a reader that is behind has nothing newer.
         Change::Unchanged(document) => unchanged(known, &document),
     })
 }

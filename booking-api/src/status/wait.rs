@@ -39,7 +39,6 @@ pub(super) async fn change(
     known: Tag,
     until: Instant,
 ) -> Result<Change, Problem> {
-    let waits = Instant::now() < until;
     let mut behind_for = 0;
     let mut last: Option<(u64, OffsetDateTime)> = None;
     loop {
@@ -48,21 +47,17 @@ pub(super) async fn change(
         ring.as_mut().enable();
         let remembered = match last {
             Some((version, moment)) => watcher.left_after(version, moment),
-            // Whoever does not wait wants to know how it is now.
-            None if waits => api.watchers.lately(watcher.booking()),
-            None => None,
+            None => api.watchers.lately(watcher.booking()),
         };
         let remembered = remembered.filter(|seen| seen.case.booking.version >= known.version);
         let from_memory = remembered.is_some();
         let (seen, document) = match remembered {
             Some(seen) => allowed(access, Some(seen))?,
-            None if waits => look(api, access, watcher.booking()).await?,
-            None => allowed(access, api.cases.read_again(watcher.booking()).await?)?,
+            None => look(api, access, watcher.booking()).await?,
         };
         last = Some((document.version, seen.now));
-        let tag = Tag::from(&document);
-        let behind = tag.version < known.version;
-        if !behind && tag != known {
+        let behind = document.version < known.version;
+        if is_news(&document, known) {
             return Ok(Change::Changed(seen, Box::new(document)));
         }
         if Instant::now() >= until || api.draining.is_cancelled() {
@@ -85,6 +80,27 @@ pub(super) async fn change(
             () = api.draining.cancelled() => {}
         }
     }
+}
+
+/// How it is now, for whoever knows `known` and does not wait.
+pub(super) async fn poll(
+    api: &Api,
+    access: &Access,
+    booking: BookingId,
+    known: Tag,
+) -> Result<Change, Problem> {
+    let (seen, document) = allowed(access, api.cases.read_again(booking).await?)?;
+    let document = Box::new(document);
+    Ok(if is_news(&document, known) {
+        Change::Changed(seen, document)
+    } else {
+        Change::Unchanged(document)
+    })
+}
+
+/// Whether it differs from what the client has, which is never taken back: a reader that is behind has nothing newer.
+fn is_news(document: &StatusDocument, known: Tag) -> bool {
+    document.version >= known.version && Tag::from(document) != known
 }
 
 /// The document now.
