@@ -92,10 +92,6 @@ pub enum OptionsError {
     InFlightBytes,
 }
 
-/// How long a webhook waits for others to travel with: with one millisecond the broker takes a third more of a busy
-/// processor, which costs everybody more than the wait.
-const LINGER: Duration = Duration::from_millis(3);
-
 impl IngressOptions {
     /// Whether these settings can work together.
     ///
@@ -135,7 +131,6 @@ impl IngressOptions {
     pub fn producer(&self, connection: Connection) -> ProducerOptions {
         ProducerOptions {
             delivery_timeout: Some(self.broker_within()),
-            linger: LINGER,
             ..ProducerOptions::new(connection, "boxoffice-ingress")
         }
     }

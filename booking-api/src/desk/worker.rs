@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use boxoffice_saga::identity::{SeatName, ShowId};
 use boxoffice_saga::input::Refusal;
-use boxoffice_turn::{KeyClaim, TurnError};
+use boxoffice_turn::{KeyClaim, TurnError, breath};
 use tokio::time::{Instant, timeout};
 
 use super::turn::HoldTurn;
@@ -16,8 +16,6 @@ use crate::{deadline, metric};
 
 /// How long an idle worker stays before it ends.
 const IDLE: Duration = Duration::from_secs(30);
-/// Between two turns: a turn is a handful of round trips and a commit, whatever the number of holds in it.
-const BREATH: Duration = Duration::from_millis(1);
 /// While those who wait want the same few seats, so many batches are glanced at together.
 const BATCHES_AT_A_GLANCE: usize = 10;
 /// More than so many seats per request of a batch are not the same few.
@@ -27,12 +25,12 @@ const SEATS_PER_REQUEST: usize = 2;
 pub(super) async fn run(desk: Arc<Window>) {
     // Requests that come next, ahead of the queue.
     let mut ahead = Vec::new();
-    let mut ended: Option<Instant> = None;
+    let mut rested: Option<Instant> = None;
     loop {
-        if let Some(ended) = ended
+        if let Some(rested) = rested
             && !desk.is_full()
         {
-            tokio::time::sleep_until(ended + BREATH).await;
+            tokio::time::sleep_until(rested).await;
         }
         let batch = desk.next(std::mem::take(&mut ahead));
         if batch.is_empty() {
@@ -44,6 +42,7 @@ pub(super) async fn run(desk: Arc<Window>) {
         }
         let (batch, twins) = without_twins(batch);
         metrics::histogram!(metric::DESK_BATCH).record(batch.len() as f64);
+        let begun = Instant::now();
         // A task of its own: a bug in one batch must not end the desk. Its requests see a closed channel.
         match tokio::spawn(serve(desk.clone(), batch)).await {
             Ok(later) => ahead = later,
@@ -52,7 +51,7 @@ pub(super) async fn run(desk: Arc<Window>) {
             ),
         }
         ahead.extend(twins);
-        ended = Some(Instant::now());
+        rested = Some(Instant::now() + breath(begun.elapsed()));
     }
 }
 

@@ -29,9 +29,9 @@ pub struct StreamOptions {
     /// fewer, larger turns. From 40 ms on it waits at the broker, for up to 100 ms, and here for the rest only. A full
     /// batch waits no longer. 0: a turn begins as soon as the last one has ended.
     pub gather: Duration,
-    /// A turn begins no sooner than this after the last one has ended: while much comes, more of it shares a turn. An idle
-    /// stream adds nothing. 0.
-    pub breath: Duration,
+    /// A turn begins no sooner after the last one has ended than this says of what that one took: while much comes, more of
+    /// it shares a turn. An idle stream adds nothing. 0.
+    pub breath: fn(Duration) -> Duration,
     /// At most so many records wait per partition; beyond it the partition is paused. 4,000.
     pub queue: usize,
     /// The longest pause between two attempts of a turn or a claim. 5 s.
@@ -80,7 +80,7 @@ impl StreamOptions {
             batch_max: 500,
             batch_bytes: 8 << 20,
             gather: Duration::ZERO,
-            breath: Duration::ZERO,
+            breath: |_| Duration::ZERO,
             queue: 4_000,
             backoff_max: Duration::from_secs(5),
             lag_interval: Duration::from_secs(10),

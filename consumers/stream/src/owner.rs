@@ -94,7 +94,7 @@ impl<'a, P: Positions> Owner<'a, P> {
         let mut started = Instant::now();
         let mut waiting: Option<Instant> = None;
         let mut due: Option<Instant> = None;
-        let mut ended: Option<Instant> = None;
+        let mut rested: Option<Instant> = None;
         loop {
             if turn.is_none() {
                 if shutdown.is_cancelled() {
@@ -102,8 +102,8 @@ impl<'a, P: Positions> Owner<'a, P> {
                 }
                 waiting = self.waiting_since(waiting);
                 due = waiting.map(|since| {
-                    let rested = ended.map_or(since, |ended| ended + self.options.breath);
-                    rested.max(since + self.options.gathers_here())
+                    let gathered = since + self.options.gathers_here();
+                    rested.map_or(gathered, |rested| rested.max(gathered))
                 });
                 let ready = due.is_some_and(|due| due <= Instant::now());
                 if (ready || self.is_full())
@@ -123,9 +123,10 @@ impl<'a, P: Positions> Owner<'a, P> {
                 },
                 Some(outcome) = OptionFuture::from(turn.as_mut()) => {
                     turn = None;
-                    ended = Some(Instant::now());
+                    let took = started.elapsed();
+                    rested = Some(Instant::now() + (self.options.breath)(took));
                     metrics::histogram!(metric::TURN_SECONDS, "group" => self.options.group.clone())
-                        .record(started.elapsed());
+                        .record(took);
                     self.turned(outcome);
                 }
                 Some(answer) = self.asking.next(), if !self.asking.is_empty() => self.answered(answer),

@@ -16,7 +16,6 @@ pub mod sweep;
 pub mod work;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use boxoffice_consumer_turns::{Consumer, PgPositions};
 use boxoffice_failpoints::Role;
@@ -79,13 +78,10 @@ pub async fn run(
     consumed
 }
 
-/// Between two turns. A turn is a handful of round trips and a commit, whatever the number of payments in it.
-const BREATH: Duration = Duration::from_millis(2);
-
 /// The stream's options for the coordinator.
 pub fn stream_options(brokers: &str) -> StreamOptions {
     StreamOptions {
-        breath: BREATH,
+        breath: boxoffice_turn::breath,
         ..StreamOptions::new(brokers, CONSUMER.name, [WEBHOOKS])
     }
 }

@@ -7,6 +7,7 @@
 //! Guarantees: a turn commits as a whole or not at all; what its plan decided was decided on rows that
 //! nobody else could change meanwhile; its events are in the outbox if and only if it committed.
 
+mod breath;
 pub mod claim;
 pub mod error;
 pub mod memory;
@@ -17,6 +18,7 @@ mod reads;
 mod run;
 mod store;
 
+pub use breath::breath;
 pub use claim::{
     Appends, Claim, Claimed, Door, EventKey, Held, InboxOutcome, KeyClaim, KeyState, OperatorAct,
     Origin, Wanted,
