@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use boxoffice_dev_servers::{Bar, Progress, Silent};
 use boxoffice_producers::topics;
 use boxoffice_turn::postgres::PgStore;
@@ -14,7 +14,7 @@ use super::floor::{self, Floor};
 use super::meter::{Processes, Reading};
 use super::report::Report;
 use crate::demo::Stage;
-use crate::dev::{Ground, Place, Servers, Tuned};
+use crate::dev::{Ground, Place, Servers, Tuned, signal};
 use crate::failure::Failure;
 use crate::logging::{self, Destination};
 use crate::{audit, extent, terminal};
@@ -166,7 +166,11 @@ impl Rig {
         measure: impl AsyncFnOnce(&mut Self) -> anyhow::Result<Report>,
     ) -> Result<Report, Failure> {
         let mut rig = Self::start(wanted).await?;
-        let measured = measure(&mut rig).await;
+        // Whoever interrupts it leaves no process behind.
+        let measured = tokio::select! {
+            measured = measure(&mut rig) => measured,
+            () = signal() => Err(anyhow!("it was interrupted")),
+        };
         rig.stop().await?;
         measured.map_err(|error| Failure::because("the measurement has failed", error.as_ref()))
     }
