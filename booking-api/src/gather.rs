@@ -149,7 +149,10 @@ where
 
     /// Reads until nobody waits any more.
     async fn run(self: Arc<Self>) {
-        while let Some(batch) = self.next() {
+        loop {
+            // Requests that have arrived already are read before this goes on: they share the read.
+            tokio::task::yield_now().await;
+            let Some(batch) = self.next() else { return };
             let keys: Vec<K> = batch.keys().copied().collect();
             let read = AssertUnwindSafe((self.read)(keys)).catch_unwind();
             let found = match timeout(self.within, read).await {
