@@ -1,6 +1,7 @@
 //! What is measured on: real servers in a temporary place, and every role in a process of its own beside us.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -165,11 +166,15 @@ impl Rig {
         wanted: &Wanted<'_>,
         measure: impl AsyncFnOnce(&mut Self) -> anyhow::Result<Report>,
     ) -> Result<Report, Failure> {
-        let mut rig = Self::start(wanted).await?;
-        // Whoever interrupts it leaves no process behind.
+        // Whoever interrupts it leaves no process behind: each ends when what stands for it here goes.
+        let mut interrupted = pin!(signal());
+        let mut rig = tokio::select! {
+            rig = Self::start(wanted) => rig?,
+            () = &mut interrupted => return Err(Failure::new("the measurement was interrupted")),
+        };
         let measured = tokio::select! {
             measured = measure(&mut rig) => measured,
-            () = signal() => Err(anyhow!("it was interrupted")),
+            () = &mut interrupted => Err(anyhow!("it was interrupted")),
         };
         rig.stop().await?;
         measured.map_err(|error| Failure::because("the measurement has failed", error.as_ref()))
