@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -198,9 +199,20 @@ impl Place {
 }
 
 impl Drop for Place {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nobody tells when the last of a killed server's children is gone"
+    )]
     fn drop(&mut self) {
-        if self.temporary {
-            let _ = std::fs::remove_dir_all(&self.dir);
+        if !self.temporary {
+            return;
+        }
+        // A server that was killed while it started leaves children that write for a moment more.
+        for _ in 0..20 {
+            if std::fs::remove_dir_all(&self.dir).is_ok() || !self.dir.exists() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 }
@@ -234,4 +246,33 @@ fn razorpay_secrets() -> String {
         "razorpay_webhook = \"{}\"\nrazorpay_api = \"{key}\"\n",
         webhook()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_temporary_place_goes_though_something_killed_still_writes_into_it() {
+        let place = Place::temporary().unwrap();
+        let dir = place.dir().to_owned();
+        let into = dir.clone();
+        let (begun, begins) = std::sync::mpsc::channel();
+        let writer = std::thread::spawn(move || {
+            let end = Instant::now() + Duration::from_millis(100);
+            for nth in 0.. {
+                let written = std::fs::write(into.join(nth.to_string()), "");
+                let _ = begun.send(());
+                if written.is_err() || Instant::now() > end {
+                    break;
+                }
+            }
+        });
+        begins.iter().take(100).for_each(drop);
+        drop(place);
+        assert!(!dir.exists());
+        writer.join().unwrap();
+    }
 }
