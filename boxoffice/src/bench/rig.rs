@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
-use boxoffice_dev_servers::{Bar, Progress, Silent};
+use boxoffice_dev_servers::{Bar, Progress, Silent, Tuning};
 use boxoffice_producers::topics;
 use boxoffice_turn::postgres::PgStore;
 
@@ -113,9 +113,9 @@ impl Rig {
                 .collect::<Vec<_>>()
         };
         let tuned = Tuned {
+            kafka: Tuning::Roomy,
             properties: owned(wanted.properties),
             settings: owned(&POSTGRES),
-            ..Tuned::default()
         };
         let ground = Ground::lay(place, Servers::default(), &tuned, progress, false).await?;
         let mut settings = owned(&SET_ASIDE);

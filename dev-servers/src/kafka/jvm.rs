@@ -9,23 +9,14 @@ use crate::fetch::Fetched;
 /// `java` with Kafka's class path.
 pub(crate) fn java(fetched: &Fetched, tuning: Tuning, archive: Option<&Path>) -> Command {
     let mut command = Command::new(&fetched.java);
-    match tuning {
-        Tuning::Small => {
-            command.args([
-                "-Xms64m",
-                "-Xmx192m",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "-Xss512k",
-            ]);
-            if let Some(archive) = archive {
-                // `auto` is the default: an archive that does not fit is left aside.
-                command.arg(format!("-XX:SharedArchiveFile={}", archive.display()));
-            }
-        }
-        Tuning::Default => {
-            command.args(["-Xms256m", "-Xmx512m"]);
-        }
+    command.args(match tuning {
+        Tuning::Small => ["-Xms64m", "-Xmx192m"].as_slice(),
+        Tuning::Roomy => &["-Xms640m", "-Xmx640m", "-Xmn448m"],
+    });
+    command.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss512k"]);
+    if let Some(archive) = archive {
+        // `auto` is the default: an archive that does not fit is left aside.
+        command.arg(format!("-XX:SharedArchiveFile={}", archive.display()));
     }
     command
         .args([

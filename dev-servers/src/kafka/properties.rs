@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use super::{KafkaOptions, Tuning};
+use super::KafkaOptions;
 
 /// server.properties of one node with both roles.
 pub(crate) fn server(
@@ -47,20 +47,18 @@ pub(crate) fn server(
     set("offsets.topic.num.partitions", "4");
     set("transaction.state.log.num.partitions", "4");
     set("share.coordinator.state.topic.num.partitions", "1");
-    if options.tuning == Tuning::Small {
-        // The default of 128 MB does not fit into the small heap, and Kafka would not start.
-        set("log.cleaner.dedupe.buffer.size", "8388608");
-        set("num.network.threads", "2");
-        set("num.io.threads", "4");
-        set("num.recovery.threads.per.data.dir", "1");
-        set("background.threads", "4");
-        // A killed broker's registration lives on for this long, and until then the restarted one is refused as its
-        // duplicate: nine seconds by default. Much less would fence a broker that only waits for a busy processor.
-        set("broker.session.timeout.ms", "1500");
-        set("broker.heartbeat.interval.ms", "300");
-        // Failure tests do not want to wait six seconds for a dead consumer.
-        set("group.min.session.timeout.ms", "300");
-    }
+    // The default of 128 MB does not fit into the small heap, and Kafka would not start.
+    set("log.cleaner.dedupe.buffer.size", "8388608");
+    set("num.network.threads", "2");
+    set("num.io.threads", "4");
+    set("num.recovery.threads.per.data.dir", "1");
+    set("background.threads", "4");
+    // A killed broker's registration lives on for this long, and until then the restarted one is refused as its
+    // duplicate: nine seconds by default. Much less would fence a broker that only waits for a busy processor.
+    set("broker.session.timeout.ms", "1500");
+    set("broker.heartbeat.interval.ms", "300");
+    // Failure tests do not want to wait six seconds for a dead consumer.
+    set("group.min.session.timeout.ms", "300");
     for (name, value) in &options.properties {
         set(name, value);
     }
@@ -112,7 +110,5 @@ mod tests {
             text.contains("listeners=PLAINTEXT://127.0.0.1:9000,CONTROLLER://127.0.0.1:9001\n")
         );
         assert!(text.contains("group.min.session.timeout.ms=300\n"));
-        options.tuning = Tuning::Default;
-        assert!(!server(&options, Path::new("/s/data"), 9000, 9001).contains("group.min.session"));
     }
 }
