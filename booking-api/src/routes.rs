@@ -9,6 +9,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{Method, header};
+use tower::util::option_layer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -32,8 +33,10 @@ pub fn router(api: Arc<Api>) -> Router {
         .merge(health)
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(cors(&api.options.allowed_origins))
-        .layer(middleware::from_fn(measured))
+        .layer((
+            middleware::from_fn(measured),
+            option_layer(cors(&api.options.allowed_origins)),
+        ))
         .with_state(api)
 }
 
@@ -67,15 +70,18 @@ async fn document() -> Response {
     std::future::ready((kind, DOCUMENT.clone()).into_response()).await
 }
 
-/// Lets web pages of other origins call, and read what an answer says beside its body.
-fn cors(origins: &[String]) -> CorsLayer {
+/// Lets web pages of other origins call, and read what an answer says beside its body. Without any there is nothing to say.
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
     let origins = if origins.iter().any(|origin| origin == "*") {
         AllowOrigin::any()
     } else {
         let known = origins.iter().filter_map(|origin| origin.parse().ok());
         AllowOrigin::list(known)
     };
-    CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([
@@ -91,7 +97,8 @@ fn cors(origins: &[String]) -> CorsLayer {
             status::POLL_AFTER,
             idempotency::REPLAYED,
         ])
-        .max_age(Duration::from_secs(600))
+        .max_age(Duration::from_secs(600));
+    Some(layer)
 }
 
 async fn no_such_path() -> Problem {
@@ -121,4 +128,67 @@ async fn measured(request: Request, next: Next) -> Response {
     metrics::histogram!(metric::HTTP_SECONDS, "route" => route, "method" => method, "status" => status)
         .record(started.elapsed());
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use http::HeaderMap;
+    use http::header::{
+        ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
+        ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
+    };
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    const OURS: &str = "https://tickets.example";
+
+    /// The headers of an answer to a page of `origin`, where `allowed` may call.
+    async fn answered(allowed: &[&str], method: Method, origin: &str) -> HeaderMap {
+        let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+        let request = Request::builder().method(method).uri("/");
+        let request = request.header(ORIGIN, origin);
+        let request = request.header(ACCESS_CONTROL_REQUEST_METHOD, "POST");
+        let door = Router::<()>::new()
+            .route("/", axum::routing::get(async || ()))
+            .layer(option_layer(cors(&allowed)));
+        let request = request.body(Body::empty()).unwrap();
+        door.oneshot(request).await.unwrap().headers().clone()
+    }
+
+    #[tokio::test]
+    async fn pages_of_the_named_origins_may_call_and_no_others() {
+        for (allowed, origin, may) in [
+            (vec![OURS, "https://b.example"], OURS, Some(OURS)),
+            (vec![OURS], "https://evil.example", None),
+            (vec![OURS, "*"], "https://any.example", Some("*")),
+            (vec![], OURS, None),
+        ] {
+            for method in [Method::GET, Method::OPTIONS] {
+                let headers = answered(&allowed, method, origin).await;
+                let allows = headers.get(ACCESS_CONTROL_ALLOW_ORIGIN);
+                assert_eq!(allows.map(|value| value.to_str().unwrap()), may);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn they_may_send_and_read_what_the_api_speaks_of() {
+        let asked = answered(&[OURS], Method::OPTIONS, OURS).await;
+        let sent = asked[ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap();
+        let answer = answered(&[OURS], Method::GET, OURS).await;
+        let read = answer[ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap();
+        for (said, name) in [
+            (sent, "authorization"),
+            (sent, "content-type"),
+            (sent, "idempotency-key"),
+            (sent, "if-none-match"),
+            (read, "etag"),
+            (read, "poll-after-ms"),
+            (read, "retry-after"),
+        ] {
+            assert!(said.split(',').any(|has| has == name), "{name} in {said}");
+        }
+    }
 }
