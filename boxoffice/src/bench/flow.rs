@@ -141,10 +141,8 @@ pub async fn closed(
     let times = Times::of_all(&measured.said)?;
     let bookings = times.confirmed.len() as usize;
     if statements {
-        for (share, ms, calls, text) in before.heaviest(after, 25) {
-            let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            let text: String = text.chars().take(150).collect();
-            eprintln!("{:5.1} % {ms:8.3} ms × {calls:7}  {text}", share * 100.0);
+        for line in before.heaviest(after, 25) {
+            eprintln!("{line}");
         }
     }
     Ok(Level::of(

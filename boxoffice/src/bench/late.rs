@@ -31,6 +31,9 @@ pub struct Late {
     /// How long the gateway takes for an answer, in milliseconds.
     #[arg(long, default_value_t = 50)]
     answer_ms: u64,
+    /// Shows which statements took most of PostgreSQL's time.
+    #[arg(long)]
+    statements: bool,
     /// So often, one after the other.
     #[arg(long, default_value_t = 1)]
     rounds: usize,
@@ -149,6 +152,11 @@ async fn closed(
             Duration::from_secs(seconds),
         )
         .await?;
+    if late.statements {
+        for line in measured.before.heaviest(&measured.after, 25) {
+            eprintln!("{line}");
+        }
+    }
     let (times, counts): (Vec<_>, Vec<_>) = measured.said.into_iter().unzip();
     let (times, count) = (Times::of_all(&times)?, counts.into_iter().sum());
     let cost = measured.before.until(&measured.after, count);

@@ -139,9 +139,9 @@ impl Reading {
         }
     }
 
-    /// The statements that took most of PostgreSQL's time until a later reading: the share of the time, the mean in
-    /// milliseconds, the calls, the text.
-    pub fn heaviest(&self, later: &Self, most: usize) -> Vec<(f64, f64, f64, String)> {
+    /// The statements that took most of PostgreSQL's time until a later reading, a line each: the share of the time, the
+    /// mean, the calls, the beginning of the text.
+    pub fn heaviest(&self, later: &Self, most: usize) -> Vec<String> {
         let mut grown: Vec<_> = later
             .by_statement
             .iter()
@@ -154,11 +154,13 @@ impl Reading {
             .collect();
         grown.sort_by(|one, other| other.0.total_cmp(&one.0));
         let all: f64 = grown.iter().map(|(ms, _, _)| ms).sum();
-        grown
-            .into_iter()
-            .take(most)
-            .map(|(ms, calls, text)| (ms / all.max(f64::EPSILON), ms / calls, calls, text.clone()))
-            .collect()
+        let line = |(ms, calls, text): (f64, f64, &String)| {
+            let share = 100.0 * ms / all.max(f64::EPSILON);
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let text: String = words.join(" ").chars().take(150).collect();
+            format!("{share:5.1} % {:8.3} ms × {calls:7}  {text}", ms / calls)
+        };
+        grown.into_iter().take(most).map(line).collect()
     }
 }
 

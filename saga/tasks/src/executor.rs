@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use boxoffice_failpoints::{self as failpoints, Failpoint, Role};
 use boxoffice_saga::task::TaskKind;
 use boxoffice_saga::world::World;
 use boxoffice_turn::postgres::PgStore;
-use boxoffice_turn::{Appends, Claimed, Held, Plan, Store, TurnError, Wanted};
+use boxoffice_turn::{Appends, Claimed, Held, Plan, Store, TurnError, Wanted, breath};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -122,6 +122,8 @@ async fn after(places: &Semaphore, pace: Duration) {
 
 /// After a place is free again, so long for others to follow it: they are filled together.
 const GATHER: Duration = Duration::from_millis(2);
+/// Tasks that are due within so long of each other are taken together.
+const SOON: Duration = Duration::from_millis(25);
 /// How many answers one turn brings back at most.
 const ANSWERS_A_TURN: usize = 200;
 
@@ -145,7 +147,7 @@ pub async fn run<W: Work>(
         let free = options.at_once(places.available_permits());
         let held = work.held();
         // From before the attempts are written down, so that it is over here no later than there.
-        let deadline = std::time::Instant::now() + options.call;
+        let deadline = Instant::now() + options.call;
         let leased = take(&store, W::KINDS, &held, free, &options).await;
         let full = leased.len() == free;
         let worked = !leased.is_empty();
@@ -155,7 +157,7 @@ pub async fn run<W: Work>(
             let (work, answers) = (work.clone(), answers.clone());
             let place = places.clone().try_acquire_owned();
             calls.spawn(async move {
-                let started = std::time::Instant::now();
+                let started = Instant::now();
                 let answer = cut_off::at(deadline, work.call(&task)).await;
                 let kind = task.key.kind.name();
                 if !matches!(answer, Some(Err(_))) {
@@ -180,9 +182,6 @@ pub async fn run<W: Work>(
                 () = after(&places, pace) => tokio::time::sleep(GATHER).await,
                 () = shutdown.cancelled() => {}
             }
-            continue;
-        }
-        if worked {
             continue;
         }
         let pause = pause(&store, W::KINDS, &held, &options).await;
@@ -237,7 +236,8 @@ async fn take(
     }
 }
 
-/// How long to wait for the next due task.
+/// How long to wait for the next due task, and for those that are due soon after it: they are taken together. What is due at
+/// once when it is added comes as news, and waits for nobody.
 async fn pause(
     store: &PgStore,
     kinds: &[TaskKind],
@@ -245,8 +245,8 @@ async fn pause(
     options: &ExecutorOptions,
 ) -> Duration {
     match lease::next_due(store.pool(), kinds, held).await {
-        Ok(Some(seconds)) => Duration::try_from_secs_f64(seconds.max(0.005))
-            .unwrap_or(options.look_every)
+        Ok(Some(seconds)) => Duration::try_from_secs_f64(seconds.max(0.0))
+            .map_or(options.look_every, |until| until.saturating_add(SOON))
             .min(options.look_every),
         _ => options.look_every,
     }
@@ -286,10 +286,10 @@ async fn bring_back<W: Work>(
             }
         }
         give_back(&store, name, &back).await;
-        if bring_patiently(&store, &*work, name, &answers)
-            .await
-            .is_ok()
-        {
+        let begun = Instant::now();
+        let brought = bring_patiently(&store, &*work, name, &answers).await;
+        if brought.is_ok() {
+            tokio::time::sleep(breath(begun.elapsed())).await;
             continue;
         }
         // One of them cannot be written. Alone, each shows whether it is the one.
