@@ -289,8 +289,6 @@ impl Postgres {
             ("timezone", "UTC"),
             ("log_timezone", "UTC"),
             ("log_checkpoints", "off"),
-            // Tasks are swept as often as there is something to sweep.
-            ("autovacuum_naptime", "5s"),
         ];
         let unsafe_but_fast = [("fsync", "off"), ("full_page_writes", "off")];
         ours.iter()

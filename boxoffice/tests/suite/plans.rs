@@ -35,12 +35,13 @@ fn looks_at_everything(statement: &str) -> bool {
     })
 }
 
+async fn run(db: &mut PgConnection, text: &str) {
+    let done = sqlx::raw_sql(AssertSqlSafe(text)).execute(db).await;
+    done.unwrap_or_else(|error| panic!("{error}: {text}"));
+}
+
 async fn plan(db: &mut PgConnection, statement: &str) -> String {
-    let run = async |db: &mut PgConnection, text: String| {
-        let done = sqlx::raw_sql(AssertSqlSafe(text.clone())).execute(db).await;
-        done.unwrap_or_else(|error| panic!("{error}: {text}"));
-    };
-    run(&mut *db, format!("prepare it as {statement}")).await;
+    run(&mut *db, &format!("prepare it as {statement}")).await;
     let parameters: i32 = sqlx::query_scalar(
         "select coalesce(cardinality(parameter_types), 0) from pg_prepared_statements where name = 'it'",
     )
@@ -58,7 +59,7 @@ async fn plan(db: &mut PgConnection, statement: &str) -> String {
         .fetch_all(&mut *db)
         .await
         .expect("a plan");
-    run(db, "deallocate it".to_owned()).await;
+    run(db, "deallocate it").await;
     lines.join("\n")
 }
 
@@ -84,4 +85,62 @@ async fn no_statement_hashes_a_whole_table_to_look_up_a_row() {
         }
     }
     assert!(hashed.is_empty(), "{}", hashed.join("\n\n"));
+}
+
+/// How many rows the parts of a plan looked at, all together.
+fn looked_at(plan: &Value) -> f64 {
+    let number = |name: &str| plan[name].as_f64().unwrap_or_default();
+    let rows = [
+        "Actual Rows",
+        "Rows Removed by Filter",
+        "Rows Removed by Join Filter",
+    ];
+    let own = rows.map(number).iter().sum::<f64>() * number("Actual Loops");
+    let parts = plan["Plans"].as_array();
+    own + parts.map_or(0.0, |parts| parts.iter().map(looked_at).sum())
+}
+
+/// Reconciliation's look for what has changed, before the first analysis of the tables: that nearly all payments are one
+/// account's looks like one row then, and it once led through all refunds for each payment.
+#[tokio::test]
+async fn a_window_of_reconciliation_compares_no_table_with_a_whole_other() {
+    const ROWS: u32 = 1_000;
+    let url = servers::shared().database().await;
+    let options: sqlx::postgres::PgConnectOptions = url.parse().expect("a URL");
+    let store = PgStore::new(options.clone(), 1, Arc::default());
+    let mut db = store.pool().acquire().await.expect("a session");
+    let rows = format!(
+        "alter table payments set (autovacuum_enabled = off);
+         alter table refunds set (autovacuum_enabled = off);
+         insert into payments (payment_id, booking_id, show_id, gateway, account, gateway_payment_id, standing, verdict,
+                               expected_minor, expected_currency, captured_minor, captured_currency, opened_at, decided_at)
+         select gen_random_uuid(), gen_random_uuid(), 1, 'stripe', 'default', 'pi_' || n, 'CAPTURED', 'REJECTED',
+                100, 'INR', 100, 'INR', now(), now()
+         from generate_series(1, {ROWS}) n;
+         insert into refunds (refund_id, payment_id, booking_id, show_id, amount_minor, currency, cause, standing,
+                              generation, requested_at)
+         select gen_random_uuid(), payment_id, booking_id, 1, 100, 'INR', 'LATE', 'REQUESTED', 1, now() from payments"
+    );
+    run(&mut db, &rows).await;
+    let mut statements = statements();
+    statements.retain(|text| text.contains("r.requested_at >= $3"));
+    let [look] = &statements[..] else {
+        panic!("{} statements look for what has changed", statements.len())
+    };
+    let reading = PgStore::reading(options, 1);
+    let mut db = reading.pool().acquire().await.expect("a session");
+    run(&mut db, &format!("prepare it as {look}")).await;
+    let explain = "explain (analyze, format json)
+                   execute it ('stripe', 'default', now() - interval '1 hour', now() + interval '1 hour', '{60}')";
+    let plan: Value = sqlx::query_scalar(explain)
+        .persistent(false)
+        .fetch_one(&mut *db)
+        .await
+        .expect("a plan");
+    let looked_at = looked_at(&plan[0]["Plan"]);
+    let rows = f64::from(ROWS);
+    assert!(
+        (2.0 * rows..20.0 * rows).contains(&looked_at),
+        "{looked_at} rows: {plan:#}"
+    );
 }
