@@ -14,10 +14,10 @@ use crate::task::{Task, TaskKey, TaskKind};
 use crate::world::World;
 
 /// How many bookings one page names at most.
-pub const PAGE: u16 = 200;
-/// Between two pages, whosever, so that those who buy and those who wait for their money hardly notice: at most 600
+pub const PAGE: u16 = 75;
+/// Between two pages, whosever, so that those who buy and those who wait for their money hardly notice: at most 500
 /// bookings a second, however many shows are cancelled.
-pub const PAUSE: Duration = Duration::milliseconds(333);
+pub const PAUSE: Duration = Duration::milliseconds(150);
 
 /// Pages are tasks of one subject per show, numbered by generation.
 const SHOWS: Uuid = Uuid::from_u128(0x5c0e_ca11_ed00_4d2b_9d4f_2b6e_8a31_77aa);

@@ -36,8 +36,8 @@ use super::events;
 use super::finding::{Finding, Rule};
 use gauges::Gauges;
 
-/// A page is followed by a pause of so many times the time that it took: a tenth of one session, at most.
-const PAUSES: u32 = 9;
+/// A page is followed by a pause of so many times the time that it took: a fifth of one session, at most.
+const PAUSES: u32 = 4;
 /// But never so long that the lease would end.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// Journal entries on a page.
