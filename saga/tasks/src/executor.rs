@@ -123,7 +123,7 @@ async fn after(places: &Semaphore, pace: Duration) {
 /// After a place is free again, so long for others to follow it: they are filled together.
 const GATHER: Duration = Duration::from_millis(2);
 /// Tasks that are due within so long of each other are taken together.
-const SOON: Duration = Duration::from_millis(25);
+const TOGETHER: Duration = Duration::from_millis(25);
 /// How many answers one turn brings back at most.
 const ANSWERS_A_TURN: usize = 200;
 
@@ -246,7 +246,7 @@ async fn pause(
 ) -> Duration {
     match lease::next_due(store.pool(), kinds, held).await {
         Ok(Some(seconds)) => Duration::try_from_secs_f64(seconds.max(0.0))
-            .map_or(options.look_every, |until| until.saturating_add(SOON))
+            .map_or(options.look_every, |until| until.saturating_add(TOGETHER))
             .min(options.look_every),
         _ => options.look_every,
     }
