@@ -103,6 +103,14 @@ impl ExecutorOptions {
         }
     }
 
+    /// How long a look waits for a task that is due in so many seconds, and for those that are due soon after it: they are
+    /// taken together. What is due at once when it is added comes as news, and waits for nobody.
+    fn until(&self, due: f64) -> Duration {
+        Duration::try_from_secs_f64(due.max(0.0))
+            .map_or(self.look_every, |due| due.saturating_add(TOGETHER))
+            .min(self.look_every)
+    }
+
     /// How long the next tasks wait after `taken` others.
     fn pace(&self, taken: usize) -> Duration {
         if self.per_second == 0 {
@@ -236,8 +244,7 @@ async fn take(
     }
 }
 
-/// How long to wait for the next due task, and for those that are due soon after it: they are taken together. What is due at
-/// once when it is added comes as news, and waits for nobody.
+/// How long to wait for the next due task.
 async fn pause(
     store: &PgStore,
     kinds: &[TaskKind],
@@ -245,9 +252,7 @@ async fn pause(
     options: &ExecutorOptions,
 ) -> Duration {
     match lease::next_due(store.pool(), kinds, held).await {
-        Ok(Some(seconds)) => Duration::try_from_secs_f64(seconds.max(0.0))
-            .map_or(options.look_every, |until| until.saturating_add(TOGETHER))
-            .min(options.look_every),
+        Ok(Some(seconds)) => options.until(seconds),
         _ => options.look_every,
     }
 }
@@ -445,6 +450,23 @@ mod tests {
             "a full turn waits for nobody"
         );
         assert_eq!(arrived(&mut inbox, ms(50)).await, [ANSWERS_A_TURN]);
+    }
+
+    #[test]
+    fn what_is_due_soon_after_another_is_waited_for_and_a_look_is_never_put_off_further() {
+        let options = ExecutorOptions::usual("timers");
+        let ms = Duration::from_millis;
+        for (due, wait) in [
+            (-1.0, 25),
+            (0.0, 25),
+            (0.1, 125),
+            (0.49, 500),
+            (3600.0, 500),
+            (f64::INFINITY, 500),
+            (f64::NAN, 25),
+        ] {
+            assert_eq!(options.until(due), ms(wait), "{due}");
+        }
     }
 
     #[test]
