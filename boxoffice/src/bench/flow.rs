@@ -141,9 +141,7 @@ pub async fn closed(
     let times = Times::of_all(&measured.said)?;
     let bookings = times.confirmed.len() as usize;
     if statements {
-        for line in before.heaviest(after, 25) {
-            eprintln!("{line}");
-        }
+        eprint!("{}", before.heaviest(after));
     }
     Ok(Level::of(
         &format!("{at_once} at a time"),

@@ -153,9 +153,7 @@ async fn closed(
         )
         .await?;
     if late.statements {
-        for line in measured.before.heaviest(&measured.after, 25) {
-            eprintln!("{line}");
-        }
+        eprint!("{}", measured.before.heaviest(&measured.after));
     }
     let (times, counts): (Vec<_>, Vec<_>) = measured.said.into_iter().unzip();
     let (times, count) = (Times::of_all(&times)?, counts.into_iter().sum());

@@ -139,9 +139,9 @@ impl Reading {
         }
     }
 
-    /// The statements that took most of PostgreSQL's time until a later reading, a line each: the share of the time, the
+    /// The 25 statements that took most of PostgreSQL's time until a later reading, a line each: the share of the time, the
     /// mean, the calls, the beginning of the text.
-    pub fn heaviest(&self, later: &Self, most: usize) -> Vec<String> {
+    pub fn heaviest(&self, later: &Self) -> String {
         let mut grown: Vec<_> = later
             .by_statement
             .iter()
@@ -158,9 +158,9 @@ impl Reading {
             let share = 100.0 * ms / all.max(f64::EPSILON);
             let words: Vec<&str> = text.split_whitespace().collect();
             let text: String = words.join(" ").chars().take(150).collect();
-            format!("{share:5.1} % {:8.3} ms × {calls:7}  {text}", ms / calls)
+            format!("{share:5.1} % {:8.3} ms × {calls:7}  {text}\n", ms / calls)
         };
-        grown.into_iter().take(most).map(line).collect()
+        grown.into_iter().take(25).map(line).collect()
     }
 }
 
