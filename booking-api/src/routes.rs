@@ -174,6 +174,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn where_nobody_else_may_call_nothing_is_said_of_it() {
+        for method in [Method::GET, Method::OPTIONS] {
+            let headers = answered(&[], method, OURS).await;
+            let mut names = headers.keys().map(http::HeaderName::as_str);
+            assert!(!names.any(|name| name == "vary" || name.starts_with("access-control-")));
+        }
+    }
+
+    #[tokio::test]
     async fn they_may_send_and_read_what_the_api_speaks_of() {
         let asked = answered(&[OURS], Method::OPTIONS, OURS).await;
         let sent = asked[ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap();
