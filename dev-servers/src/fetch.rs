@@ -1,9 +1,11 @@
 //! Fetches Kafka and PostgreSQL once, checks them against artifacts.lock, and keeps them in the user's cache.
 
 mod cache;
+mod installed;
 mod java;
 mod lock;
 mod maven;
+mod program;
 mod progress;
 mod scratch;
 mod stamp;
@@ -30,7 +32,7 @@ pub(crate) const POM: &str = include_str!("../pom.xml");
 pub struct Fetched {
     /// The directory with Kafka's jars.
     pub kafka_lib: PathBuf,
-    /// The directory with PostgreSQL's `bin`, `lib` and `share`.
+    /// The directory with PostgreSQL's `bin`.
     pub postgres: PathBuf,
     /// A `java` of version 17 or newer.
     pub java: PathBuf,
@@ -48,17 +50,22 @@ pub struct Source {
     pub path: OsString,
     /// A Java installation that goes before PATH.
     pub java_home: Option<OsString>,
+    /// An installed PostgreSQL that goes before the one that is fetched: the directory with its `bin`.
+    pub postgres: Option<PathBuf>,
     /// Whether to make the class archive, which starts a Kafka once.
     pub class_archive: bool,
 }
 
 impl Source {
-    /// BOXOFFICE_CACHE, else the user's cache directory; PATH; JAVA_HOME.
+    /// BOXOFFICE_CACHE, else the user's cache directory; PATH; JAVA_HOME; BOXOFFICE_POSTGRES.
     pub fn from_environment() -> Result<Self, FetchError> {
         Ok(Self {
             cache: cache::choose(&cache::Surroundings::read())?,
             path: std::env::var_os("PATH").unwrap_or_default(),
             java_home: std::env::var_os("JAVA_HOME").filter(|home| !home.is_empty()),
+            postgres: std::env::var_os("BOXOFFICE_POSTGRES")
+                .filter(|directory| !directory.is_empty())
+                .map(PathBuf::from),
             class_archive: true,
         })
     }
@@ -76,13 +83,17 @@ impl Source {
         // A cache that has everything may be read-only, so this look goes elsewhere.
         let scratch = Scratch::create(&std::env::temp_dir())?;
         let (java, version) = java::find(self.java_home.as_deref(), &self.path, &scratch.0).await?;
+        let installed = match &self.postgres {
+            Some(installed) => Some(installed::check(installed, &scratch.0).await?),
+            None => None,
+        };
         if !stamp::holds(&directory) {
             std::fs::create_dir_all(&self.cache).tried_fetch("create", &self.cache)?;
             self.fill(&directory, progress).await?;
         }
         let mut fetched = Fetched {
             kafka_lib: directory.join("kafka"),
-            postgres: directory.join("postgres"),
+            postgres: installed.unwrap_or_else(|| directory.join("postgres")),
             java,
             class_archive: None,
         };

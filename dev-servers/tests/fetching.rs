@@ -113,6 +113,7 @@ async fn without_java_or_maven_or_network_one_sentence_says_what_to_do() {
         cache: dir.path().join("cache"),
         path: "".into(),
         java_home: None,
+        postgres: None,
         class_archive: false,
     };
     let error = source.fetch(&Silent).await.unwrap_err();
@@ -171,6 +172,7 @@ async fn a_broken_download_is_tried_once_more_and_then_named() {
         cache: dir.path().join("cache"),
         path: path_with_java_only(dir.path()),
         java_home: None,
+        postgres: None,
         class_archive: false,
     };
     fake_maven(&dir.path().join("bin"), &good, false);
@@ -194,6 +196,34 @@ async fn a_broken_download_is_tried_once_more_and_then_named() {
             .iter()
             .any(|line| line.contains("once more"))
     );
+}
+
+#[tokio::test]
+async fn an_installed_postgresql_goes_before_the_fetched_one_if_it_is_new_enough() {
+    let fetched = fetch(&Silent).await.unwrap().postgres;
+    let dir = tempfile::tempdir().unwrap();
+    let with = |directory: &Path| Source {
+        postgres: Some(directory.to_owned()),
+        ..Source::from_environment().unwrap()
+    };
+    let linked = dir.path().join("linked");
+    std::os::unix::fs::symlink(&fetched, &linked).unwrap();
+    let installed = with(&linked).fetch(&Silent).await.unwrap();
+    assert_eq!(installed.postgres, linked);
+
+    let bin = dir.path().join("old/bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let old = with(&dir.path().join("old"));
+    let missing = old.fetch(&Silent).await.unwrap_err().to_string();
+    assert!(missing.contains("old/bin/initdb"), "{missing}");
+    for name in ["initdb", "postgres"] {
+        let program = bin.join(name);
+        std::fs::write(&program, "#!/bin/sh\necho 'postgres (PostgreSQL) 16.4'\n").unwrap();
+        std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    }
+    let error = old.fetch(&Silent).await.unwrap_err();
+    assert!(matches!(error, FetchError::Installed { .. }), "{error}");
+    assert!(error.to_string().contains("16.4"), "{error}");
 }
 
 #[test]

@@ -10,9 +10,10 @@ use super::check::Complaint;
 const PREFIX: &str = "BOXOFFICE_";
 
 /// Variables of ours that are no settings.
-const NO_SETTINGS: [&str; 5] = [
+const NO_SETTINGS: [&str; 6] = [
     "BOXOFFICE_CONFIG",
     "BOXOFFICE_CACHE",
+    "BOXOFFICE_POSTGRES",
     boxoffice_failpoints::VARIABLE,
     boxoffice_failpoints::LOG_VARIABLE,
     "BOXOFFICE_TEST_DIR",
@@ -126,6 +127,7 @@ mod tests {
             ("BOXOFFICE_X", "1"),
             ("HOME", "/"),
             ("BOXOFFICE_CACHE", "/c"),
+            ("BOXOFFICE_POSTGRES", "/p"),
         ]);
         let named: Vec<_> = complaints
             .iter()

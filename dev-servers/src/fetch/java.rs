@@ -1,29 +1,12 @@
-//! Finds programs, and a Java that Kafka runs on.
+//! Finds a Java that Kafka runs on.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use crate::error::{FetchError, Tried};
-use crate::process::Process;
+use super::program::{find_program, said};
+use crate::error::FetchError;
 
 const OLDEST: u32 = 17;
-/// A Java that starts for the first time on a slow disk.
-const DEADLINE: Duration = Duration::from_secs(30);
-
-/// The first executable file of this name in the directories of `path`.
-pub(crate) fn find_program(path: &OsStr, name: &str) -> Option<PathBuf> {
-    std::env::split_paths(path)
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join(name))
-        .find(|file| {
-            file.metadata()
-                .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
-        })
-}
 
 /// The Java of JAVA_HOME, else of PATH, with its version.
 pub(crate) async fn find(
@@ -36,28 +19,13 @@ pub(crate) async fn find(
         .or_else(|| find_program(path, "java"))
         .ok_or(FetchError::NoJava)?;
     // macOS has a `java` that only says that there is no Java.
-    let said = ask(&java, scratch).await?;
+    let said = said(&java, "-version", scratch).await?;
     let version = version(&said).ok_or(FetchError::NoJava)?;
     if major(&version).is_some_and(|major| major >= OLDEST) {
         Ok((java, version))
     } else {
         Err(FetchError::OldJava { java, version })
     }
-}
-
-async fn ask(java: &Path, scratch: &Path) -> Result<String, FetchError> {
-    let output = scratch.join("java-version");
-    let file = File::create(&output).tried_fetch("create", &output)?;
-    let mut command = Command::new(java);
-    command
-        .arg("-version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(file);
-    Process::run(command, DEADLINE)
-        .await
-        .tried_fetch("run", java)?;
-    std::fs::read_to_string(&output).tried_fetch("read", &output)
 }
 
 /// `17.0.15` out of `openjdk version "17.0.15" 2025-04-15`, on whichever line.
@@ -79,6 +47,7 @@ fn major(version: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     fn fake_java(directory: &Path, says: &str) {
         let java = directory.join("java");

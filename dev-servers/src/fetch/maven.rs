@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::java::find_program;
 use super::lock::Pinned;
+use super::program::find_program;
 use super::progress::Progress;
 use super::{POM, Source};
 use crate::error::{FetchError, Tried};
