@@ -144,3 +144,61 @@ async fn a_window_of_reconciliation_compares_no_table_with_a_whole_other() {
         "{looked_at} rows: {plan:#}"
     );
 }
+
+/// The promises' look at some bookings, before the first analysis of the tables: 50 bookings once looked like all of them,
+/// and each page of the running check went through every payment, ledger entry and journal entry there was.
+#[tokio::test]
+async fn the_books_of_some_bookings_are_opened_without_reading_those_of_all() {
+    const ROWS: u32 = 3_000;
+    const ASKED: u32 = 50;
+    let url = servers::shared().database().await;
+    let options: sqlx::postgres::PgConnectOptions = url.parse().expect("a URL");
+    let store = PgStore::new(options.clone(), 1, Arc::default());
+    let mut db = store.pool().acquire().await.expect("a session");
+    // Payments have the ids of their bookings here, so that everything can be asked for by the same ones.
+    let rows = format!(
+        "alter table payments set (autovacuum_enabled = off);
+         alter table refunds set (autovacuum_enabled = off);
+         alter table ledger_rest set (autovacuum_enabled = off);
+         alter table journal_rest set (autovacuum_enabled = off);
+         create table ids as select gen_random_uuid() as id from generate_series(1, {ROWS});
+         insert into payments (payment_id, booking_id, show_id, gateway, account, gateway_payment_id, standing, verdict,
+                               expected_minor, expected_currency, captured_minor, captured_currency, opened_at, decided_at)
+         select id, id, 1, 'stripe', 'default', 'pi_' || id, 'CAPTURED', 'CONFIRMED', 100, 'INR', 100, 'INR', now(), now()
+         from ids;
+         insert into refunds (refund_id, payment_id, booking_id, show_id, amount_minor, currency, cause, standing,
+                              generation, requested_at)
+         select gen_random_uuid(), id, id, 1, 100, 'INR', 'LATE', 'REQUESTED', 1, now() from ids;
+         insert into ledger (show_id, booking_id, payment_id, from_account, to_account, amount_minor, currency, at)
+         select 1, id, id, 'gateway', 'held', 100, 'INR', now() from ids;
+         insert into journal (show_id, booking_id, at, input, outcome) select 1, id, now(), '{{}}', '{{}}' from ids"
+    );
+    run(&mut db, &rows).await;
+    let reading = PgStore::reading(options, 1);
+    let mut db = reading.pool().acquire().await.expect("a session");
+    let mut statements = statements();
+    statements.retain(|text| text.contains("as asked (id)"));
+    assert_eq!(statements.len(), 4, "payments, refunds, ledger, journal");
+    for statement in statements {
+        run(&mut db, &format!("prepare it as {statement}")).await;
+        let ids: String = sqlx::query_scalar(AssertSqlSafe(format!(
+            "select array_agg(id)::text from (select id from ids limit {ASKED}) as wanted"
+        )))
+        .fetch_one(&mut *db)
+        .await
+        .expect("ids");
+        let explain = format!("explain (analyze, format json) execute it ('{ids}')");
+        let plan: Value = sqlx::query_scalar(AssertSqlSafe(explain))
+            .persistent(false)
+            .fetch_one(&mut *db)
+            .await
+            .expect("a plan");
+        run(&mut db, "deallocate it").await;
+        let looked_at = looked_at(&plan[0]["Plan"]);
+        let asked = f64::from(ASKED);
+        assert!(
+            (2.0 * asked..10.0 * asked).contains(&looked_at),
+            "{looked_at} rows: {statement}\n{plan:#}"
+        );
+    }
+}

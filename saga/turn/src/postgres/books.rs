@@ -1,9 +1,12 @@
 //! What the promises are checked on: everything that the database says about some bookings, in one snapshot.
+//!
+//! What is theirs is looked up booking by booking (`lateral`, and `offset 0` to keep it so). `= any($1)` is planned as a walk
+//! through the whole table until that has been analysed for the first time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use boxoffice_saga::booking::Booking;
-use boxoffice_saga::identity::{BookingId, ShowId};
+use boxoffice_saga::identity::{BookingId, PaymentId, ShowId};
 use boxoffice_saga::input::{Input, Outcome};
 use boxoffice_saga::journal::Testimony;
 use boxoffice_saga::ledger::Entry;
@@ -127,12 +130,15 @@ async fn read(db: &mut PgConnection, whose: Whose<'_>) -> Result<(Books, Vec<Uui
         Whose::Show(show) => [show].into(),
         Whose::Bookings(bookings) => bookings.iter().map(|id| id.show()).collect(),
     };
-    let payments = sqlx::query_as!(
+    let payments: BTreeMap<PaymentId, Payment> = sqlx::query_as!(
         PaymentRow,
-        r#"select payment_id, booking_id, gateway, account, gateway_payment_id, standing, expected_minor,
-                  expected_currency, captured_minor, captured_currency, verdict, capture, retained_minor,
-                  disputes, opened_at, decided_at
-           from payments where booking_id = any($1)"#,
+        r#"select p.payment_id as "payment_id!", p.booking_id as "booking_id!", p.gateway as "gateway!",
+                  p.account as "account!", p.gateway_payment_id, p.standing as "standing!",
+                  p.expected_minor as "expected_minor!", p.expected_currency as "expected_currency!",
+                  p.captured_minor, p.captured_currency, p.verdict, p.capture as "capture!",
+                  p.retained_minor as "retained_minor!", p.disputes, p.opened_at as "opened_at!", p.decided_at
+           from unnest($1::uuid[]) as asked (id)
+           cross join lateral (select * from payments where booking_id = asked.id offset 0) as p"#,
         &ids,
     )
     .fetch_all(&mut *db)
@@ -142,9 +148,12 @@ async fn read(db: &mut PgConnection, whose: Whose<'_>) -> Result<(Books, Vec<Uui
     .collect::<Result<_, _>>()?;
     let refunds = sqlx::query_as!(
         RefundRow,
-        r#"select refund_id, payment_id, booking_id, amount_minor, currency, cause, standing, generation,
-                  gateway_refund_id, other_way, proof, requested_at, done_at
-           from refunds where booking_id = any($1)"#,
+        r#"select r.refund_id as "refund_id!", r.payment_id as "payment_id!", r.booking_id as "booking_id!",
+                  r.amount_minor as "amount_minor!", r.currency as "currency!", r.cause as "cause!",
+                  r.standing as "standing!", r.generation as "generation!", r.gateway_refund_id, r.other_way, r.proof,
+                  r.requested_at as "requested_at!", r.done_at
+           from unnest($1::uuid[]) as asked (id)
+           cross join lateral (select * from refunds where booking_id = asked.id offset 0) as r"#,
         &ids,
     )
     .fetch_all(&mut *db)
@@ -153,11 +162,15 @@ async fn read(db: &mut PgConnection, whose: Whose<'_>) -> Result<(Books, Vec<Uui
     .map(Refund::try_from)
     .collect::<Result<_, _>>()?;
     let seats = seats(db, whose, &bookings).await?;
+    let paid: Vec<Uuid> = payments.keys().map(|id| id.uuid()).collect();
     let ledger = sqlx::query_as!(
         EntryRow,
-        r#"select l.booking_id, l.payment_id, l.from_account, l.to_account, l.amount_minor, l.currency, l.at
-           from payments p join ledger l using (payment_id) where p.booking_id = any($1)"#,
-        &ids,
+        r#"select l.booking_id as "booking_id!", l.payment_id as "payment_id!", l.from_account as "from_account!",
+                  l.to_account as "to_account!", l.amount_minor as "amount_minor!", l.currency as "currency!",
+                  l.at as "at!"
+           from unnest($1::uuid[]) as asked (id)
+           cross join lateral (select * from ledger where payment_id = asked.id offset 0) as l"#,
+        &paid,
     )
     .fetch_all(&mut *db)
     .await?
@@ -327,7 +340,10 @@ async fn testimonies(
 ) -> Result<BTreeMap<BookingId, Testimony>, TurnError> {
     let mut testimonies: BTreeMap<BookingId, Testimony> = BTreeMap::new();
     let mut entries = sqlx::query!(
-        "select entry, booking_id, input, outcome from journal where booking_id = any($1) order by entry",
+        r#"select j.entry as "entry!", j.booking_id as "booking_id!", j.input as "input!", j.outcome as "outcome!"
+           from unnest($1::uuid[]) as asked (id)
+           cross join lateral (select * from journal where booking_id = asked.id offset 0) as j
+           order by j.entry"#,
         ids
     )
     .fetch(db);
