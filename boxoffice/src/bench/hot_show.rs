@@ -37,6 +37,9 @@ pub struct HotShow {
     /// So often each, one after the other.
     #[arg(long, default_value_t = 1)]
     rounds: usize,
+    /// Before that an ordinary show sells for so many seconds, and one round is not counted.
+    #[arg(long, default_value_t = 30)]
+    warm_up: u64,
     /// One JSON document on standard output.
     #[arg(long)]
     pub json: bool,
@@ -75,6 +78,11 @@ async fn measure(hot: &HotShow, rig: &Rig) -> anyhow::Result<Report> {
     halls.make(&rig.stage, 1).await?;
     let mut rng = StdRng::seed_from_u64(hot.seed);
     let before = deadlocks(&rig.stage).await?;
+    let mut early = ordinary_customers(rig, &halls).await?;
+    early
+        .until(Instant::now() + Duration::from_secs(hot.warm_up))
+        .await?;
+    early.end().await?;
     // The first of all is not counted: every process has plans to make and connections to open.
     for nth in 0..=hot.rounds {
         let floor = if nth > 0 {
@@ -153,13 +161,7 @@ async fn rush(
             })
         });
     }
-    let mut beside = Crowd::new();
-    let (began, next) = (Instant::now(), Arc::new(AtomicU64::new(0)));
-    for nth in 0..ORDINARY_AT_A_TIME {
-        let client = Client::connect(&rig.stage, fresh_id(nth)).await?;
-        let (halls, next, gate) = (halls.clone(), next.clone(), beside.gate());
-        beside.join(ordinary(client, halls, began, next, gate));
-    }
+    let mut beside = ordinary_customers(rig, halls).await?;
     // The ordinary show has begun to sell.
     beside
         .until(Instant::now() + Duration::from_millis(300))
@@ -245,6 +247,21 @@ fn fair(told: &[Told], names: &[String]) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Those of an ordinary show, from now on.
+async fn ordinary_customers(
+    rig: &Rig,
+    halls: &Arc<Halls>,
+) -> anyhow::Result<Crowd<Histogram<u64>>> {
+    let mut customers = Crowd::new();
+    let (began, next) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+    for nth in 0..ORDINARY_AT_A_TIME {
+        let client = Client::connect(&rig.stage, fresh_id(nth)).await?;
+        let (halls, next, gate) = (halls.clone(), next.clone(), customers.gate());
+        customers.join(ordinary(client, halls, began, next, gate));
+    }
+    Ok(customers)
 }
 
 /// One of the customers of an ordinary show, until it is over: whoever is free takes the next.

@@ -81,6 +81,7 @@ const STEP: Duration = Duration::from_millis(500);
 pub async fn run(recovery: &Recovery) -> Result<Report, Failure> {
     let wanted = Wanted {
         progress: !recovery.json,
+        two_coordinators: true,
         ..Wanted::default()
     };
     Rig::measured(&wanted, async |rig| measure(recovery, rig).await).await

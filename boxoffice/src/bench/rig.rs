@@ -89,6 +89,9 @@ pub struct Wanted<'a> {
     pub roles: &'a [&'a str],
     /// The broker's properties besides.
     pub properties: &'a [(&'a str, &'a str)],
+    /// Whether a second coordinator will join, for which a second partition is needed. Each is a produce request and a fetch
+    /// of every consumer more for each page of events.
+    pub two_coordinators: bool,
     /// Whether a person watches.
     pub progress: bool,
 }
@@ -114,6 +117,7 @@ impl Rig {
         };
         let tuned = Tuned {
             kafka: Tuning::Roomy,
+            partitions: if wanted.two_coordinators { 2 } else { 1 },
             properties: owned(wanted.properties),
             settings: owned(&POSTGRES),
         };

@@ -30,14 +30,27 @@ pub struct Children {
 }
 
 /// How our own servers are set.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Tuned {
     /// How much machine the broker may take.
     pub kafka: Tuning,
+    /// How many partitions each topic has: at most so many coordinators have something to do.
+    pub partitions: i32,
     /// The broker's properties, before ours.
     pub properties: Vec<(String, String)>,
     /// PostgreSQL's settings, before ours.
     pub settings: Vec<(String, String)>,
+}
+
+impl Default for Tuned {
+    fn default() -> Self {
+        Self {
+            kafka: Tuning::default(),
+            partitions: 2,
+            properties: Vec::new(),
+            settings: Vec::new(),
+        }
+    }
 }
 
 /// Servers that run, with schema and topics, and the settings of a system on them.
@@ -82,7 +95,15 @@ impl Ground {
                 (given.clone(), given)
             }
         };
-        let text = settings(&place, &kafka, &database, ports, children.kafka.is_some())?;
+        let own_kafka = children.kafka.is_some();
+        let text = settings(
+            &place,
+            &kafka,
+            &database,
+            ports,
+            own_kafka,
+            tuned.partitions,
+        )?;
         place.leave_settings(&text)?;
         let layers = Layers {
             development: dict(&text),
@@ -172,6 +193,7 @@ fn settings(
     database: &str,
     ports: [u16; 5],
     own: bool,
+    partitions: i32,
 ) -> Result<String, Failure> {
     let secrets = dict(&place.secrets()?).unwrap_or_default();
     let secret = |name: &str| {
@@ -199,7 +221,7 @@ fn settings(
         r#"# Written by `boxoffice dev` at each start; commands in this directory use it.
 [kafka]
 brokers = "{kafka}"
-partitions = 2
+partitions = {partitions}
 replication = 1
 {session}[database]
 url = "{database}"
