@@ -89,8 +89,8 @@ pub struct Wanted<'a> {
     pub roles: &'a [&'a str],
     /// The broker's properties besides.
     pub properties: &'a [(&'a str, &'a str)],
-    /// Whether a second coordinator will join, for which a second partition is needed. Each is a produce request and a fetch
-    /// of every consumer more for each page of events.
+    /// Whether a second coordinator will join, for which topics need a second partition. Otherwise they have one, for each
+    /// costs a produce request, and a fetch of every consumer, a page of events.
     pub two_coordinators: bool,
     /// Whether a person watches.
     pub progress: bool,
