@@ -160,7 +160,7 @@ async fn own_servers(
     }
     let fetched = fetch(progress)
         .await
-        .map_err(|error| Failure::because("Kafka and PostgreSQL cannot be fetched", &error))?;
+        .map_err(|error| Failure::because("Kafka and PostgreSQL are not to be had", &error))?;
     let kafka = async {
         let mut options = KafkaOptions::new(place.dir().join("kafka"));
         options.tuning = tuned.kafka;
