@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use boxoffice_turn::postgres::PgStore;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, PgConnection, Postgres};
 use tokio::sync::Notify;
 
 use crate::servers;
@@ -100,19 +102,44 @@ fn looked_at(plan: &Value) -> f64 {
     own + parts.map_or(0.0, |parts| parts.iter().map(looked_at).sum())
 }
 
+/// A session for reading, beside tables that have these rows and are never analysed.
+async fn unanalysed(tables: &[&str], rows: &str) -> PoolConnection<Postgres> {
+    let url = servers::shared().database().await;
+    let options: PgConnectOptions = url.parse().expect("a URL");
+    let store = PgStore::new(options.clone(), 1, Arc::default());
+    let mut db = store.pool().acquire().await.expect("a session");
+    for table in tables {
+        run(
+            &mut db,
+            &format!("alter table {table} set (autovacuum_enabled = off)"),
+        )
+        .await;
+    }
+    run(&mut db, rows).await;
+    let reading = PgStore::reading(options, 1);
+    reading.pool().acquire().await.expect("a session")
+}
+
+/// How many rows a statement looks at in this session, and by which plan.
+async fn rows_of(db: &mut PgConnection, statement: &str, arguments: &str) -> (f64, Value) {
+    run(&mut *db, &format!("prepare it as {statement}")).await;
+    let explain = format!("explain (analyze, format json) execute it ({arguments})");
+    let plan: Value = sqlx::query_scalar(AssertSqlSafe(explain))
+        .persistent(false)
+        .fetch_one(&mut *db)
+        .await
+        .expect("a plan");
+    run(db, "deallocate it").await;
+    (looked_at(&plan[0]["Plan"]), plan)
+}
+
 /// Reconciliation's look for what has changed, before the first analysis of the tables: that nearly all payments are one
 /// account's looks like one row then, and it once led through all refunds for each payment.
 #[tokio::test]
 async fn a_window_of_reconciliation_compares_no_table_with_a_whole_other() {
     const ROWS: u32 = 1_000;
-    let url = servers::shared().database().await;
-    let options: sqlx::postgres::PgConnectOptions = url.parse().expect("a URL");
-    let store = PgStore::new(options.clone(), 1, Arc::default());
-    let mut db = store.pool().acquire().await.expect("a session");
     let rows = format!(
-        "alter table payments set (autovacuum_enabled = off);
-         alter table refunds set (autovacuum_enabled = off);
-         insert into payments (payment_id, booking_id, show_id, gateway, account, gateway_payment_id, standing, verdict,
+        "insert into payments (payment_id, booking_id, show_id, gateway, account, gateway_payment_id, standing, verdict,
                                expected_minor, expected_currency, captured_minor, captured_currency, opened_at, decided_at)
          select gen_random_uuid(), gen_random_uuid(), 1, 'stripe', 'default', 'pi_' || n, 'CAPTURED', 'REJECTED',
                 100, 'INR', 100, 'INR', now(), now()
@@ -121,23 +148,15 @@ async fn a_window_of_reconciliation_compares_no_table_with_a_whole_other() {
                               generation, requested_at)
          select gen_random_uuid(), payment_id, booking_id, 1, 100, 'INR', 'LATE', 'REQUESTED', 1, now() from payments"
     );
-    run(&mut db, &rows).await;
+    let mut db = unanalysed(&["payments", "refunds"], &rows).await;
     let mut statements = statements();
     statements.retain(|text| text.contains("r.requested_at >= $3"));
     let [look] = &statements[..] else {
         panic!("{} statements look for what has changed", statements.len())
     };
-    let reading = PgStore::reading(options, 1);
-    let mut db = reading.pool().acquire().await.expect("a session");
-    run(&mut db, &format!("prepare it as {look}")).await;
-    let explain = "explain (analyze, format json)
-                   execute it ('stripe', 'default', now() - interval '1 hour', now() + interval '1 hour', '{60}')";
-    let plan: Value = sqlx::query_scalar(explain)
-        .persistent(false)
-        .fetch_one(&mut *db)
-        .await
-        .expect("a plan");
-    let looked_at = looked_at(&plan[0]["Plan"]);
+    let window =
+        "'stripe', 'default', now() - interval '1 hour', now() + interval '1 hour', '{60}'";
+    let (looked_at, plan) = rows_of(&mut db, look, window).await;
     let rows = f64::from(ROWS);
     assert!(
         (2.0 * rows..20.0 * rows).contains(&looked_at),
@@ -151,17 +170,9 @@ async fn a_window_of_reconciliation_compares_no_table_with_a_whole_other() {
 async fn the_books_of_some_bookings_are_opened_without_reading_those_of_all() {
     const ROWS: u32 = 3_000;
     const ASKED: u32 = 50;
-    let url = servers::shared().database().await;
-    let options: sqlx::postgres::PgConnectOptions = url.parse().expect("a URL");
-    let store = PgStore::new(options.clone(), 1, Arc::default());
-    let mut db = store.pool().acquire().await.expect("a session");
     // Payments have the ids of their bookings here, so that everything can be asked for by the same ones.
     let rows = format!(
-        "alter table payments set (autovacuum_enabled = off);
-         alter table refunds set (autovacuum_enabled = off);
-         alter table ledger_rest set (autovacuum_enabled = off);
-         alter table journal_rest set (autovacuum_enabled = off);
-         create table ids as select gen_random_uuid() as id from generate_series(1, {ROWS});
+        "create table ids as select gen_random_uuid() as id from generate_series(1, {ROWS});
          insert into payments (payment_id, booking_id, show_id, gateway, account, gateway_payment_id, standing, verdict,
                                expected_minor, expected_currency, captured_minor, captured_currency, opened_at, decided_at)
          select id, id, 1, 'stripe', 'default', 'pi_' || id, 'CAPTURED', 'CONFIRMED', 100, 'INR', 100, 'INR', now(), now()
@@ -173,28 +184,19 @@ async fn the_books_of_some_bookings_are_opened_without_reading_those_of_all() {
          select 1, id, id, 'gateway', 'held', 100, 'INR', now() from ids;
          insert into journal (show_id, booking_id, at, input, outcome) select 1, id, now(), '{{}}', '{{}}' from ids"
     );
-    run(&mut db, &rows).await;
-    let reading = PgStore::reading(options, 1);
-    let mut db = reading.pool().acquire().await.expect("a session");
+    let tables = ["payments", "refunds", "ledger_rest", "journal_rest"];
+    let mut db = unanalysed(&tables, &rows).await;
+    let ids: String = sqlx::query_scalar(AssertSqlSafe(format!(
+        "select array_agg(id)::text from (select id from ids limit {ASKED}) as wanted"
+    )))
+    .fetch_one(&mut *db)
+    .await
+    .expect("ids");
     let mut statements = statements();
     statements.retain(|text| text.contains("as asked (id)"));
     assert_eq!(statements.len(), 4, "payments, refunds, ledger, journal");
     for statement in statements {
-        run(&mut db, &format!("prepare it as {statement}")).await;
-        let ids: String = sqlx::query_scalar(AssertSqlSafe(format!(
-            "select array_agg(id)::text from (select id from ids limit {ASKED}) as wanted"
-        )))
-        .fetch_one(&mut *db)
-        .await
-        .expect("ids");
-        let explain = format!("explain (analyze, format json) execute it ('{ids}')");
-        let plan: Value = sqlx::query_scalar(AssertSqlSafe(explain))
-            .persistent(false)
-            .fetch_one(&mut *db)
-            .await
-            .expect("a plan");
-        run(&mut db, "deallocate it").await;
-        let looked_at = looked_at(&plan[0]["Plan"]);
+        let (looked_at, plan) = rows_of(&mut db, &statement, &format!("'{ids}'")).await;
         let asked = f64::from(ASKED);
         assert!(
             (2.0 * asked..10.0 * asked).contains(&looked_at),

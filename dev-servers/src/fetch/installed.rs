@@ -34,10 +34,11 @@ pub(crate) async fn check(directory: &Path, scratch: &Path) -> Result<PathBuf, F
 /// 18 of `postgres (PostgreSQL) 18.6 (Debian 18.6-3)` and of `postgres (PostgreSQL) 18beta1`.
 fn major(said: &str) -> Option<u32> {
     let (_, version) = said.split_once("(PostgreSQL) ")?;
-    let end = version
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(version.len());
-    version[..end].parse().ok()
+    version
+        .split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
