@@ -1,6 +1,7 @@
 //! Following booking events: the wake-up for those who wait for what another process changes.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use boxoffice_producers::envelope::{SEQUENCE, SUBJECT};
 use boxoffice_saga::identity::BookingId;
@@ -13,6 +14,7 @@ use crate::api::Api;
 pub(crate) fn follow(
     api: &Arc<Api>,
     brokers: &str,
+    gather: Duration,
     extra: &[(String, String)],
 ) -> Result<Follower, StreamError> {
     let api: Weak<Api> = Arc::downgrade(api);
@@ -20,6 +22,7 @@ pub(crate) fn follow(
         brokers,
         BOOKING_EVENTS,
         "boxoffice-booking-api",
+        gather,
         extra,
         move |heard| {
             let booking = heard

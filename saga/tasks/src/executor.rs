@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cut_off;
-use crate::lease::{self, Leased};
+use crate::lease::{self, Leased, Look};
 use crate::metric;
 
 /// One role's kinds of tasks, and how they are worked on.
@@ -103,10 +103,10 @@ impl ExecutorOptions {
         }
     }
 
-    /// How long a look waits for a task that is due in so many seconds, and for those that are due soon after it: they are
-    /// taken together. What is due at once when it is added comes as news, and waits for nobody.
-    fn until(&self, due: f64) -> Duration {
-        Duration::try_from_secs_f64(due.max(0.0))
+    /// The pause before the next look, if the next task is due in so many seconds: until then, and so much longer that those
+    /// which are due soon after it are taken with it. What is due at once when it is added comes as news, and waits for nobody.
+    fn until(&self, next: Option<f64>) -> Duration {
+        next.and_then(|due| Duration::try_from_secs_f64(due.max(0.0)).ok())
             .map_or(self.look_every, |due| due.saturating_add(TOGETHER))
             .min(self.look_every)
     }
@@ -156,7 +156,7 @@ pub async fn run<W: Work>(
         let held = work.held();
         // From before the attempts are written down, so that it is over here no later than there.
         let deadline = Instant::now() + options.call;
-        let leased = take(&store, W::KINDS, &held, free, &options).await;
+        let Look { leased, next } = look(&store, W::KINDS, &held, free, &options).await;
         let full = leased.len() == free;
         let worked = !leased.is_empty();
         let pace = options.pace(leased.len());
@@ -192,9 +192,8 @@ pub async fn run<W: Work>(
             }
             continue;
         }
-        let pause = pause(&store, W::KINDS, &held, &options).await;
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(options.until(next)) => {}
             _ = news.wait_for(|now| now.only(W::KINDS) != heard) => {}
             () = shutdown.cancelled() => {}
         }
@@ -207,53 +206,34 @@ pub async fn run<W: Work>(
     }
 }
 
-async fn take(
+/// Leases what is due, up to `free` tasks. A table that cannot be looked at has nothing for now.
+async fn look(
     store: &PgStore,
     kinds: &[TaskKind],
     held: &[String],
     free: usize,
     options: &ExecutorOptions,
-) -> Vec<Leased> {
+) -> Look {
     if free == 0 {
-        return Vec::new();
+        return Look::default();
     }
     let limit = i64::try_from(free).unwrap_or(i64::MAX);
-    match lease::take(
-        store.pool(),
-        kinds,
-        held,
-        limit,
-        options.lease,
-        options.call,
-    )
-    .await
-    {
-        Ok(leased) => {
-            for task in leased
+    let (lease, call) = (options.lease, options.call);
+    match lease::take(store.pool(), kinds, held, limit, lease, call).await {
+        Ok(look) => {
+            for task in look
+                .leased
                 .iter()
                 .filter(|task| task.earlier.iter().any(|attempt| attempt.answer.is_none()))
             {
                 metrics::counter!(metric::TAKEN_OVER, "kind" => task.key.kind.name()).increment(1);
             }
-            leased
+            look
         }
         Err(error) => {
             tracing::warn!(%error, executor = options.name, "tasks cannot be leased now");
-            Vec::new()
+            Look::default()
         }
-    }
-}
-
-/// How long to wait for the next due task.
-async fn pause(
-    store: &PgStore,
-    kinds: &[TaskKind],
-    held: &[String],
-    options: &ExecutorOptions,
-) -> Duration {
-    match lease::next_due(store.pool(), kinds, held).await {
-        Ok(Some(seconds)) => options.until(seconds),
-        _ => options.look_every,
     }
 }
 
@@ -456,16 +436,17 @@ mod tests {
     fn what_is_due_soon_after_another_is_waited_for_and_a_look_is_never_put_off_further() {
         let options = ExecutorOptions::usual("timers");
         let ms = Duration::from_millis;
-        for (due, wait) in [
-            (-1.0, 25),
-            (0.0, 25),
-            (0.1, 125),
-            (0.49, 500),
-            (3600.0, 500),
-            (f64::INFINITY, 500),
-            (f64::NAN, 25),
+        for (next, wait) in [
+            (None, 500),
+            (Some(-1.0), 25),
+            (Some(0.0), 25),
+            (Some(0.1), 125),
+            (Some(0.49), 500),
+            (Some(3600.0), 500),
+            (Some(f64::INFINITY), 500),
+            (Some(f64::NAN), 25),
         ] {
-            assert_eq!(options.until(due), ms(wait), "{due}");
+            assert_eq!(options.until(next), ms(wait), "{next:?}");
         }
     }
 

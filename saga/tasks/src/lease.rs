@@ -66,6 +66,15 @@ impl EarlierAttempt {
     }
 }
 
+/// What a look at the table comes to.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// Due, and ours now.
+    pub leased: Vec<Leased>,
+    /// In how many seconds the next one is due; `None`: none is waiting.
+    pub next: Option<f64>,
+}
+
 /// Leases up to `limit` due tasks of `kinds` and writes their attempts down. Passes by the tasks of the gateway
 /// accounts `held`, and those that an operator has paused.
 pub async fn take(
@@ -75,7 +84,7 @@ pub async fn take(
     limit: i64,
     lease: Duration,
     call: Duration,
-) -> Result<Vec<Leased>, TurnError> {
+) -> Result<Look, TurnError> {
     let names: Vec<String> = kinds.iter().map(|kind| kind.name().to_owned()).collect();
     let calls: Vec<String> = kinds
         .iter()
@@ -84,13 +93,19 @@ pub async fn take(
         .collect();
     let token = Uuid::new_v4();
     let rows = sqlx::query!(
-        r#"with due as (
-             select due.* from open_lanes($1, $7) as lane
+        r#"with clock as materialized (
+             select clock_timestamp() as now
+           ),
+           lanes as materialized (
+             select kind, gateway, mass_show from open_lanes($1, $7)
+           ),
+           due as (
+             select due.* from lanes as lane
              cross join lateral (
                select t.kind, t.subject, t.generation, t.due_at from tasks t
                where t.kind = lane.kind and t.gateway = lane.gateway and t.mass_show = lane.mass_show
-                 and t.due_at <= (select clock_timestamp())
-                 and (t.lease_until is null or t.lease_until < clock_timestamp())
+                 and t.due_at <= (select now from clock)
+                 and (t.lease_until is null or t.lease_until < (select now from clock))
                order by t.due_at
                limit $2
                for update skip locked
@@ -98,25 +113,36 @@ pub async fn take(
              order by due.due_at
              limit $2
            ),
+           next as (
+             select min(soon.due_at) as due_at from lanes as lane
+             cross join lateral (
+               select t.due_at from tasks t
+               where t.kind = lane.kind and t.gateway = lane.gateway and t.mass_show = lane.mass_show
+                 and t.due_at > (select now from clock)
+               order by t.due_at
+               limit 1
+             ) as soon
+           ),
            leased as (
              update tasks t
-             set lease_until = clock_timestamp() + make_interval(secs => $3), lease_token = $4,
+             set lease_until = clock.now + make_interval(secs => $3), lease_token = $4,
                  attempts = t.attempts + 1
-             from due
+             from due, clock
              where t.subject = due.subject and t.generation = due.generation and t.kind || '' = due.kind
              returning t.kind, t.subject, t.generation, t.booking_id, t.attempts, t.detail
            ),
            written as (
              insert into attempts (kind, subject, generation, attempt, booking_id, started_at, deadline)
-             select kind, subject, generation, attempts, booking_id, clock_timestamp(),
-                    clock_timestamp() + make_interval(secs => $5)
-             from leased where kind = any($6)
+             select kind, subject, generation, attempts, booking_id, clock.now,
+                    clock.now + make_interval(secs => $5)
+             from leased, clock where kind = any($6)
              on conflict do nothing
            )
-           select kind as "kind!", subject as "subject!", generation as "generation!", booking_id,
-                  attempts as "attempts!", detail, clock_timestamp() as "now!",
-                  clock_timestamp() + make_interval(secs => $5) as "deadline!"
-           from leased"#,
+           select clock.now as "now!", clock.now + make_interval(secs => $5) as "deadline!",
+                  extract(epoch from next.due_at - clock.now)::float8 as next,
+                  kind as "kind?", subject as "subject?", generation as "generation?", booking_id,
+                  attempts as "attempts?", detail
+           from clock cross join next left join leased on true"#,
         &names,
         limit,
         lease.as_secs_f64(),
@@ -127,23 +153,30 @@ pub async fn take(
     )
     .fetch_all(pool)
     .await?;
-    let mut tasks = Vec::with_capacity(rows.len());
+    let next = rows.first().and_then(|row| row.next);
+    let mut leased = Vec::with_capacity(rows.len());
     for row in rows {
-        let kind = TaskKind::from_name(&row.kind)
-            .ok_or_else(|| TurnError::Corrupt(format!("task kind {:?}", row.kind)))?;
+        let (Some(kind), Some(subject), Some(generation), Some(attempt)) =
+            (row.kind, row.subject, row.generation, row.attempts)
+        else {
+            // The one row that tells when the next is due.
+            continue;
+        };
+        let kind = TaskKind::from_name(&kind)
+            .ok_or_else(|| TurnError::Corrupt(format!("task kind {kind:?}")))?;
         let booking = row
             .booking_id
             .map(BookingId::try_from)
             .transpose()
             .map_err(|error| TurnError::Corrupt(error.to_string()))?;
-        tasks.push(Leased {
+        leased.push(Leased {
             key: TaskKey {
                 kind,
-                subject: row.subject,
-                generation: row.generation.cast_unsigned(),
+                subject,
+                generation: generation.cast_unsigned(),
             },
             booking,
-            attempt: row.attempts.cast_unsigned(),
+            attempt: attempt.cast_unsigned(),
             lease: token,
             deadline: row.deadline,
             now: row.now,
@@ -151,8 +184,8 @@ pub async fn take(
             earlier: Vec::new(),
         });
     }
-    earlier_attempts(pool, &mut tasks).await?;
-    Ok(tasks)
+    earlier_attempts(pool, &mut leased).await?;
+    Ok(Look { leased, next })
 }
 
 /// Reads what became of earlier tries, for those tasks that may have had any: this one or an earlier generation.
@@ -246,29 +279,4 @@ pub async fn give_back(pool: &PgPool, tasks: &[(&Leased, Duration)]) -> Result<(
     .execute(pool)
     .await?;
     Ok(())
-}
-
-/// When the next task of `kinds` is due that could be leased and that nobody has in hand, in seconds from now.
-pub async fn next_due(
-    pool: &PgPool,
-    kinds: &[TaskKind],
-    held: &[String],
-) -> Result<Option<f64>, TurnError> {
-    let names: Vec<String> = kinds.iter().map(|kind| kind.name().to_owned()).collect();
-    let wait = sqlx::query_scalar!(
-        r#"select extract(epoch from min(next.due_at) - clock_timestamp())::float8
-           from open_lanes($1, $2) as lane
-           cross join lateral (
-             select t.due_at
-             from tasks t
-             where t.kind = lane.kind and t.gateway = lane.gateway and t.mass_show = lane.mass_show
-               and (t.lease_until is null or t.lease_until < clock_timestamp())
-             order by t.due_at limit 1
-           ) as next"#,
-        &names,
-        held,
-    )
-    .fetch_one(pool)
-    .await?;
-    Ok(wait)
 }
