@@ -46,9 +46,8 @@ struct Event<'a> {
 }
 
 #[derive(Deserialize)]
-struct Data<'a> {
-    #[serde(borrow)]
-    object: &'a RawValue,
+struct Data<T> {
+    object: T,
 }
 
 #[derive(Deserialize)]
@@ -163,7 +162,7 @@ fn inside<'a, T: Deserialize<'a>>(event: &Event<'a>) -> Result<T, Unreadable> {
     })?;
     let Data { object } =
         serde_json::from_str(data.get()).map_err(|error| Unreadable::shape(&error))?;
-    serde_json::from_str(object.get()).map_err(|error| Unreadable::shape(&error))
+    Ok(object)
 }
 
 /// The mode of the event, which must be the account's: test money buys no seat, and real money that comes
