@@ -129,7 +129,8 @@ impl Api {
         extra: &[(String, String)],
     ) -> Result<(), StreamError> {
         if self.health.follower().is_none() {
-            self.health.follows(status::follow(self, brokers, gather, extra)?);
+            self.health
+                .follows(status::follow(self, brokers, gather, extra)?);
         }
         Ok(())
     }

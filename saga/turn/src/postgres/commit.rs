@@ -49,11 +49,18 @@ pub async fn write(
     ledger(&mut writes, world)?;
     inbox(&mut writes, appends)?;
     super::commit_aside::settled(&mut writes, world)?;
-    let published = outbox(&mut writes, world, appends)?;
-    journal::write(&mut writes, world, appends)?;
+    let rows = outgoing(world, appends)?;
+    if !rows.is_empty() || !world.changes.journal.is_empty() {
+        outbox(&mut writes, &rows)?;
+    }
+    let numbered = rows.iter().filter(|row| row.sequence.is_some());
+    let published = numbered
+        .filter_map(|row| row.booking.map(BookingId::uuid))
+        .collect();
+    journal::write(&mut writes, world, appends, &published)?;
     writes.send(db).await?;
     super::commit_aside::write(db, world, appends).await?;
-    Ok(published)
+    Ok(!rows.is_empty())
 }
 
 fn changed_slots<'a>(
@@ -369,8 +376,8 @@ fn inbox(writes: &mut Writes, appends: &Appends) -> Result<(), TurnError> {
     Ok(())
 }
 
-/// Puts what is to be published into the outbox, in the order of the events. `true` if there is anything.
-fn outbox(writes: &mut Writes, world: &World, appends: &Appends) -> Result<bool, TurnError> {
+/// What is to be published, in the order of the events.
+fn outgoing(world: &World, appends: &Appends) -> Result<Vec<Outgoing>, TurnError> {
     let mut rows = world
         .changes
         .events
@@ -378,9 +385,6 @@ fn outbox(writes: &mut Writes, world: &World, appends: &Appends) -> Result<bool,
         .map(Outgoing::event)
         .collect::<Result<Vec<_>, _>>()?;
     rows.extend(appends.outgoing.iter().cloned());
-    if rows.is_empty() && world.changes.journal.is_empty() {
-        return Ok(false);
-    }
     if let Some(large) = rows.iter().find(|row| row.payload.len() > LARGEST_PAYLOAD) {
         return Err(TurnError::Data(format!(
             "a {} of {} bytes is too large to be published (at most {LARGEST_PAYLOAD})",
@@ -388,6 +392,11 @@ fn outbox(writes: &mut Writes, world: &World, appends: &Appends) -> Result<bool,
             large.payload.len()
         )));
     }
+    Ok(rows)
+}
+
+/// Puts it into the outbox. The journal's part reads what this returns, so it is there for an empty one too.
+fn outbox(writes: &mut Writes, rows: &[Outgoing]) -> Result<(), TurnError> {
     part!(
         writes as published,
         "insert into outbox (id, aggregatetype, aggregateid, type, booking_id, sequence, at, headers, payload)
@@ -397,17 +406,17 @@ fn outbox(writes: &mut Writes, world: &World, appends: &Appends) -> Result<bool,
              as o (id, topic, key, kind, booking_id, sequence, at, headers, payload, nth)
          order by o.nth
          returning position, booking_id, sequence, type",
-        &column(&rows, |row| row.id),
-        &column(&rows, |row| row.topic.clone()),
-        &column(&rows, |row| row.key.clone()),
-        &column(&rows, |row| row.kind.clone()),
-        &column(&rows, |row| row.booking.map(BookingId::uuid)) as &[Option<Uuid>],
-        &column(&rows, |row| row.sequence.map(u32::cast_signed)) as &[Option<i32>],
-        &column(&rows, |row| row.at),
-        &column(&rows, |row| row.headers.as_deref().map(encode_headers)) as &[Option<Vec<u8>>],
-        &column(&rows, |row| row.payload.clone()),
-);
-    Ok(!rows.is_empty())
+        &column(rows, |row| row.id),
+        &column(rows, |row| row.topic.clone()),
+        &column(rows, |row| row.key.clone()),
+        &column(rows, |row| row.kind.clone()),
+        &column(rows, |row| row.booking.map(BookingId::uuid)) as &[Option<Uuid>],
+        &column(rows, |row| row.sequence.map(u32::cast_signed)) as &[Option<i32>],
+        &column(rows, |row| row.at),
+        &column(rows, |row| row.headers.as_deref().map(encode_headers)) as &[Option<Vec<u8>>],
+        &column(rows, |row| row.payload.clone()),
+    );
+    Ok(())
 }
 
 /// One column of rows, as a parameter.

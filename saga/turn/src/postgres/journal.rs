@@ -1,17 +1,24 @@
 //! Writes the journal: each input with its outcome, the record that brought it, the transaction that decided it,
 //! and what that transaction published.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use boxoffice_saga::world::World;
+use uuid::Uuid;
 
 use super::commit::column;
 use super::writes::Writes;
 use crate::claim::{Appends, Origin};
 use crate::error::TurnError;
 
-/// Writes the turn's entries. The transaction's id is the column's default.
-pub fn write(writes: &mut Writes, world: &World, appends: &Appends) -> Result<(), TurnError> {
+/// Writes the turn's entries. The transaction's id is the column's default. `published`: the bookings of which the same
+/// statement publishes something.
+pub fn write(
+    writes: &mut Writes,
+    world: &World,
+    appends: &Appends,
+    published: &BTreeSet<Uuid>,
+) -> Result<(), TurnError> {
     let rows: Vec<_> = world.changes.journal.iter().collect();
     if rows.is_empty() {
         return Ok(());
@@ -25,35 +32,40 @@ pub fn write(writes: &mut Writes, world: &World, appends: &Appends) -> Result<()
         .iter()
         .map(|row| serde_json::to_string(&row.outcome).map_err(unwritable))
         .collect::<Result<Vec<_>, _>>()?;
-    // The last entry of a booking tells what the turn published about it.
+    // The last entry of a booking tells what the turn published about it: the how manieth that is, in the bookings' order.
     let mut told = BTreeSet::new();
-    let mut last: Vec<bool> = rows
+    let places: BTreeMap<_, _> = published.iter().zip(1_i32..).collect();
+    let mut places: Vec<Option<i32>> = rows
         .iter()
         .rev()
-        .map(|row| told.insert(row.booking))
+        .map(|row| {
+            let last = told.insert(row.booking);
+            last.then(|| places.get(&row.booking.uuid()).copied())?
+        })
         .collect();
-    last.reverse();
+    places.reverse();
     let origins: Vec<Option<&Origin>> = (0..rows.len())
         .map(|nth| appends.origins.get(&nth))
         .collect();
-    // `published` is what the same statement puts into the outbox, as one document: each row finds its own by the key.
+    // `published` is what the same statement puts into the outbox. Written as text, for a document of PostgreSQL's own
+    // that every row is then looked up in takes longer than the row; the names of events need no escape.
     let mut part = writes.part(
         "journal",
-        "insert into journal (show_id, booking_id, at, input, outcome, source_topic, source_partition,
+        r#"insert into journal (show_id, booking_id, at, input, outcome, source_topic, source_partition,
              source_offset, event_id, event_kind, received_at, published)
          select j.show_id, j.booking_id, j.at, j.input, j.outcome, j.source_topic, j.source_partition,
-             j.source_offset, j.event_id, j.event_kind, j.received_at,
-             case when j.last then (p.of_all -> j.booking_id::text)::text end
+             j.source_offset, j.event_id, j.event_kind, j.received_at, p.of_all[j.place]
          from unnest($1::bigint[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
-                 $7::int[], $8::bigint[], $9::text[], $10::text[], $11::timestamptz[], $12::boolean[])
+                 $7::int[], $8::bigint[], $9::text[], $10::text[], $11::timestamptz[], $12::int[])
                  as j (show_id, booking_id, at, input, outcome, source_topic, source_partition,
-                       source_offset, event_id, event_kind, received_at, last)
-             cross join (select jsonb_object_agg(booking_id, events) as of_all
-                         from (select booking_id, jsonb_agg(jsonb_build_object(
-                                          'sequence', sequence, 'type', type, 'position', position)
-                                      order by position) as events
+                       source_offset, event_id, event_kind, received_at, place)
+             cross join (select array_agg(concat('[', events, ']') order by booking_id) as of_all
+                         from (select booking_id, string_agg(
+                                      concat('{"type": "', type, '", "position": ', position,
+                                             ', "sequence": ', sequence, '}'),
+                                      ', ' order by position) as events
                                from published where booking_id is not null and sequence is not null
-                               group by booking_id) as by_booking) as p",
+                               group by booking_id) as by_booking) as p"#,
     );
     part.bind(column(&rows, |row| row.booking.show().as_i64()))?;
     part.bind(column(&rows, |row| row.booking.uuid()))?;
@@ -78,5 +90,5 @@ pub fn write(writes: &mut Writes, world: &World, appends: &Appends) -> Result<()
     part.bind(column(&origins, |origin| {
         origin.map(|origin| origin.received_at)
     }))?;
-    part.bind(&last)
+    part.bind(&places)
 }
