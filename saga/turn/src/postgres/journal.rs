@@ -32,16 +32,15 @@ pub fn write(
         .iter()
         .map(|row| serde_json::to_string(&row.outcome).map_err(unwritable))
         .collect::<Result<Vec<_>, _>>()?;
-    // The last entry of a booking tells what the turn published about it: the how manieth that is, in the bookings' order.
+    // The last entry of a booking tells what the turn published about it, which is found by the booking's place among those
+    // in `published`, from 1.
+    let place: BTreeMap<_, _> = published.iter().zip(1_i32..).collect();
     let mut told = BTreeSet::new();
-    let places: BTreeMap<_, _> = published.iter().zip(1_i32..).collect();
     let mut places: Vec<Option<i32>> = rows
         .iter()
         .rev()
-        .map(|row| {
-            let last = told.insert(row.booking);
-            last.then(|| places.get(&row.booking.uuid()).copied())?
-        })
+        .map(|row| row.booking.uuid())
+        .map(|booking| told.insert(booking).then(|| place.get(&booking).copied())?)
         .collect();
     places.reverse();
     let origins: Vec<Option<&Origin>> = (0..rows.len())
