@@ -118,19 +118,17 @@ impl Api {
 
     /// Follows booking events from now on, so that long polls are answered when something happens rather than
     /// at their end. Returns at once, also while Kafka is away; it ends with this API. A second call
-    /// changes nothing. The broker gathers for `gather` before it tells of what other processes did.
+    /// changes nothing.
     ///
     /// # Errors
     /// If librdkafka refuses a setting, or no thread can be started.
     pub fn follow(
         self: &Arc<Self>,
         brokers: &str,
-        gather: std::time::Duration,
         extra: &[(String, String)],
     ) -> Result<(), StreamError> {
         if self.health.follower().is_none() {
-            self.health
-                .follows(status::follow(self, brokers, gather, extra)?);
+            self.health.follows(status::follow(self, brokers, extra)?);
         }
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! Following booking events: the wake-up for those who wait for what another process changes.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use boxoffice_producers::envelope::{SEQUENCE, SUBJECT};
 use boxoffice_saga::identity::BookingId;
@@ -14,7 +13,6 @@ use crate::api::Api;
 pub(crate) fn follow(
     api: &Arc<Api>,
     brokers: &str,
-    gather: Duration,
     extra: &[(String, String)],
 ) -> Result<Follower, StreamError> {
     let api: Weak<Api> = Arc::downgrade(api);
@@ -22,7 +20,6 @@ pub(crate) fn follow(
         brokers,
         BOOKING_EVENTS,
         "boxoffice-booking-api",
-        gather,
         extra,
         move |heard| {
             let booking = heard

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::Router;
 use boxoffice_booking_api::{
@@ -11,7 +10,7 @@ use boxoffice_booking_api::{
 use boxoffice_webhook_ingress::{Ingress, KafkaPublisher};
 use tokio::net::TcpListener;
 
-use super::{Role, Shared, health, listen, status_tokens, ticket_keys};
+use super::{Shared, health, listen, status_tokens, ticket_keys};
 use crate::config::{is_set, optional};
 use crate::failure::Failure;
 use crate::supervisor::{Ending, Stage};
@@ -60,13 +59,8 @@ pub async fn ingress(shared: &Shared<'_>) -> Result<SocketAddr, Failure> {
     Ok(address)
 }
 
-/// How long the broker gathers booking events for an API in the process that decides: who waits there is shown what is
-/// committed, and only what other processes do comes so much later. A fetch for every page of the relay costs the broker
-/// more than all that is in it.
-const FOLLOWED_TOGETHER: Duration = Duration::from_millis(40);
-
-/// Opens the front ends' door, in a process that has these roles.
-pub async fn api(shared: &Shared<'_>, roles: &[Role]) -> Result<SocketAddr, Failure> {
+/// Opens the front ends' door.
+pub async fn api(shared: &Shared<'_>) -> Result<SocketAddr, Failure> {
     let config = &shared.config.api;
     let auth = AuthOptions {
         secret: Some(config.jwt_secret.clone()).filter(is_set),
@@ -111,13 +105,7 @@ pub async fn api(shared: &Shared<'_>, roles: &[Role]) -> Result<SocketAddr, Fail
             drain_seconds: shared.config.shutdown.deadline_seconds / 2,
         },
     });
-    let gather = if roles.contains(&Role::Coordinator) {
-        FOLLOWED_TOGETHER
-    } else {
-        Duration::ZERO
-    };
-    let kafka = &shared.config.kafka;
-    api.follow(&kafka.brokers, gather, &kafka.extra())
+    api.follow(&shared.config.kafka.brokers, &shared.config.kafka.extra())
         .map_err(|error| Failure::because("booking events cannot be followed", &error))?;
     let listener = Once::new(listener);
     shared

@@ -138,7 +138,7 @@ pub async fn start(
     for role in roles {
         match role {
             Role::Ingress => addresses.ingress = Some(doors::ingress(&shared).await?),
-            Role::Api => addresses.api = Some(doors::api(&shared, roles).await?),
+            Role::Api => addresses.api = Some(doors::api(&shared).await?),
             Role::Coordinator => workers::coordinator(&shared)?,
             Role::Relay => workers::relay(&shared)?,
             Role::Refunds => workers::refunds(&shared),

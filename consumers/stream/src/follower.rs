@@ -13,7 +13,6 @@ use tokio::sync::oneshot;
 
 use crate::error::StreamError;
 use crate::metric;
-use crate::options::GATHERED_BYTES;
 use crate::reachable::Reachable;
 
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -70,8 +69,7 @@ struct State {
 
 impl Follower {
     /// Starts to follow `topic` at `brokers`; `extra` are further librdkafka settings. Returns at once, also
-    /// while Kafka is away. `hear` is called on the follower's thread for each record and must not block. The
-    /// broker gathers for `gather` before it tells of anything; zero: it tells of every record at once.
+    /// while Kafka is away. `hear` is called on the follower's thread for each record and must not block.
     ///
     /// # Errors
     /// [`StreamError::Start`] where librdkafka refuses a setting, [`StreamError::Thread`].
@@ -79,14 +77,13 @@ impl Follower {
         brokers: &str,
         topic: impl Into<String>,
         client_id: &str,
-        gather: Duration,
         extra: &[(String, String)],
         hear: impl FnMut(Heard<'_>) + Send + 'static,
     ) -> Result<Self, StreamError> {
         let topic = topic.into();
         let reachable = Arc::new(Reachable::new(client_id));
         let consumer = BaseConsumer::from_config_and_context(
-            &config(brokers, client_id, gather, extra),
+            &config(brokers, client_id, extra),
             Told(Arc::clone(&reachable)),
         )
         .map_err(StreamError::Start)?;
@@ -184,18 +181,8 @@ const NO_TROUBLE: rdkafka::error::RDKafkaErrorCode = rdkafka::error::RDKafkaErro
 
 impl ConsumerContext for Told {}
 
-fn config(
-    brokers: &str,
-    client_id: &str,
-    gather: Duration,
-    extra: &[(String, String)],
-) -> ClientConfig {
+fn config(brokers: &str, client_id: &str, extra: &[(String, String)]) -> ClientConfig {
     let mut config = ClientConfig::new();
-    if !gather.is_zero() {
-        config
-            .set("fetch.min.bytes", GATHERED_BYTES)
-            .set("fetch.wait.max.ms", gather.as_millis().to_string());
-    }
     config
         .set("bootstrap.servers", brokers)
         .set("client.id", client_id)

@@ -49,8 +49,6 @@ const FETCH_WAIT: Duration = Duration::from_millis(100);
 /// From this on the broker gathers for whoever gathers: two dozen answers a second cost less than one for every record, but
 /// more than none while nothing happens.
 const FETCH_GATHER: Duration = Duration::from_millis(40);
-/// More than comes while the broker gathers: then only the time ends that.
-pub(crate) const GATHERED_BYTES: &str = "1048576";
 
 /// Settings that are not the operator's to change: offsets come from the database, and rebalances are
 /// incremental.
@@ -142,7 +140,7 @@ impl StreamOptions {
             .set("fetch.error.backoff.ms", "100");
         let at_broker = self.gathers_at_broker();
         if at_broker.is_some() {
-            config.set("fetch.min.bytes", GATHERED_BYTES);
+            config.set("fetch.min.bytes", "1048576");
         }
         let wait = at_broker.unwrap_or(FETCH_WAIT);
         config.set("fetch.wait.max.ms", wait.as_millis().to_string());
