@@ -46,5 +46,6 @@ mod strays;
 mod sweep;
 mod system;
 mod tickets;
+mod timers;
 mod turns;
 mod two_gateways;
