@@ -68,9 +68,9 @@ async fn measure(backlog: &Backlog, rig: &Rig) -> anyhow::Result<Report> {
         .until(Instant::now() + Duration::from_secs(backlog.away))
         .await?;
     let waiting = behind(rig).await?;
-    let before = rig.reading().await?;
+    let before = rig.reading(&[]).await?;
     let since = Instant::now();
-    let _coordinator = rig.beside("coordinator", &[])?;
+    let coordinator = rig.beside("coordinator", &[])?;
     let under_way = i64::from(backlog.rate * UNDER_WAY_MS / 1_000);
     let mut most = waiting;
     while {
@@ -85,7 +85,7 @@ async fn measure(backlog: &Backlog, rig: &Rig) -> anyhow::Result<Report> {
         crowd.until(Instant::now() + STEP).await?;
     }
     let took = since.elapsed();
-    let after = rig.reading().await?;
+    let after = rig.reading(&[&coordinator]).await?;
     let times = together(&crowd.end().await?)?;
     // What has come meanwhile was decided too.
     let decided = waiting as f64 + f64::from(backlog.rate) * took.as_secs_f64();

@@ -116,8 +116,12 @@ impl<T: Send + 'static> Crowd<T> {
         warm_up: Duration,
         seconds: Duration,
     ) -> anyhow::Result<Measured<T>> {
+        let reading = async || match process {
+            Some(process) => rig.reading_of(&[process]).await,
+            None => rig.reading(&[]).await,
+        };
         self.until(Instant::now() + warm_up).await?;
-        let before = rig.reading_with(process).await?;
+        let before = reading().await?;
         let from = rig.stage.now().await?;
         let since = Instant::now();
         self.gate.measuring.store(true, Ordering::Relaxed);
@@ -125,7 +129,7 @@ impl<T: Send + 'static> Crowd<T> {
         self.gate.over.store(true, Ordering::Relaxed);
         let took = since.elapsed();
         let until = rig.stage.now().await?;
-        let after = rig.reading_with(process).await?;
+        let after = reading().await?;
         Ok(Measured {
             said: self.end().await?,
             took,

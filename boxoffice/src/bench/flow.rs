@@ -187,13 +187,13 @@ async fn open(
         });
     }
     crowd.until(counted).await?;
-    let before = rig.reading().await?;
+    let before = rig.reading(&[]).await?;
     crowd.until(counted + seconds / 2).await?;
     sqlx::query("checkpoint")
         .execute(&rig.stage.database)
         .await?;
     let times = Times::of_all(&crowd.all().await?)?;
-    let after = rig.reading().await?;
+    let after = rig.reading(&[]).await?;
     let bookings = times.confirmed.len() as usize;
     let cost = before.until(&after, bookings);
     Ok(Level::of(

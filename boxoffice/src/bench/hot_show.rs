@@ -21,7 +21,7 @@ use super::crowd::{Crowd, Gate};
 use super::floor::Stands;
 use super::load::{Client, Halls, empty, fresh_id, host, together, us};
 use super::report::{Level, Report, Spread};
-use super::rig::{Rig, Wanted, says};
+use super::rig::{Part, Rig, Wanted, says};
 use crate::demo::{Stage, clock};
 use crate::failure::Failure;
 
@@ -71,9 +71,14 @@ async fn measure(hot: &HotShow, rig: &Rig) -> anyhow::Result<Report> {
     let mut report = Report::new("hot-show", Stands::HttpAndHolds);
     report.seed = Some(hot.seed);
     says(!hot.json, &format!("seed {}", hot.seed));
-    let (one, first) = rig.another_api().await?;
-    let (other, second) = rig.another_api().await?;
-    let doors = [host(&rig.stage.target.api).to_owned(), first, second];
+    let (second, second_door) = rig.another_api().await?;
+    let (third, third_door) = rig.another_api().await?;
+    let doors = [
+        host(&rig.stage.target.api).to_owned(),
+        second_door,
+        third_door,
+    ];
+    let beside = [&second, &third];
     let halls = Arc::new(Halls::new()?);
     halls.make(&rig.stage, 1).await?;
     let mut rng = StdRng::seed_from_u64(hot.seed);
@@ -91,7 +96,7 @@ async fn measure(hot: &HotShow, rig: &Rig) -> anyhow::Result<Report> {
             Default::default()
         };
         for over in [Duration::ZERO, Duration::from_secs(1)] {
-            let levels = rush(hot, rig, &doors, &halls, over, &mut rng).await?;
+            let levels = rush(hot, rig, (&doors, &beside), &halls, over, &mut rng).await?;
             for mut level in levels.into_iter().filter(|_| nth > 0) {
                 level.floor = floor;
                 says(!hot.json, &level.in_words(report.stands));
@@ -101,7 +106,7 @@ async fn measure(hot: &HotShow, rig: &Rig) -> anyhow::Result<Report> {
     }
     let after = deadlocks(&rig.stage).await?;
     ensure!(after == before, "{} deadlocks", after - before);
-    drop((one, other));
+    drop((second, third));
     report.audit = rig.audit().await?;
     Ok(report)
 }
@@ -111,8 +116,9 @@ async fn deadlocks(stage: &Stage) -> anyhow::Result<i64> {
     Ok(count.fetch_one(&stage.database).await?)
 }
 
-/// What somebody was told.
+/// What somebody was told. They keep their connection: what closing it costs is no part of the answer.
 struct Told {
+    _connection: Connection,
     seats: Vec<String>,
     status: u16,
     after: Duration,
@@ -122,7 +128,7 @@ struct Told {
 async fn rush(
     hot: &HotShow,
     rig: &Rig,
-    doors: &[String],
+    (doors, beside): (&[String], &[&Part]),
     halls: &Arc<Halls>,
     over: Duration,
     rng: &mut StdRng,
@@ -154,26 +160,28 @@ async fn rush(
                 .ask("POST", &path, &headers, body.as_bytes())
                 .await?;
             let status = answer.status;
+            let after = due.elapsed();
             anyhow::Ok(Told {
+                _connection: connection,
                 seats,
                 status,
-                after: due.elapsed(),
+                after,
             })
         });
     }
-    let mut beside = ordinary_customers(rig, halls).await?;
+    let mut ordinary = ordinary_customers(rig, halls).await?;
     // The ordinary show has begun to sell.
-    beside
+    ordinary
         .until(Instant::now() + Duration::from_millis(300))
         .await?;
-    let before = rig.reading().await?;
+    let before = rig.reading(beside).await?;
     ready.wait().await;
     let mut told = Vec::with_capacity(hot.people);
     while let Some(ended) = people.join_next().await {
         told.push(ended??);
     }
-    let after = rig.reading().await?;
-    let ordinary = together(&beside.end().await?)?;
+    let after = rig.reading(beside).await?;
+    let ordinary = together(&ordinary.end().await?)?;
     fair(&told, &names)?;
 
     let (mut all, mut winners) = (empty()?, empty()?);

@@ -129,10 +129,10 @@ async fn paced(ingest: &Ingest, rig: &Rig, door: &str, rate: f64) -> anyhow::Res
             }
         });
     }
-    let before = rig.reading().await?;
+    let before = rig.reading(&[]).await?;
     let times = together(&crowd.all().await?)?;
     let took = start.elapsed();
-    let after = rig.reading().await?;
+    let after = rig.reading(&[]).await?;
     let cost = before.until(&after, times.len() as usize);
     Ok(level("a third of that", took, &times, cost))
 }

@@ -306,27 +306,28 @@ impl Rig {
         }
     }
 
-    /// What everything has used up to now.
+    /// What everything has used up to now: `beside` are parts of ours that are counted with every role.
     ///
     /// # Errors
     /// When a process is gone, or a server does not answer.
-    pub async fn reading(&self) -> anyhow::Result<Reading> {
-        self.reading_with(None).await
+    pub async fn reading(&self, beside: &[&Part]) -> anyhow::Result<Reading> {
+        let beside = beside.iter().map(|part| part.pid());
+        let ours: Vec<u32> = self.all.iter().map(Part::pid).chain(beside).collect();
+        self.reading_of(&ours).await
     }
 
-    /// The same, with another process of ours in the place of every role.
+    /// The same, with these processes as all of ours.
     ///
     /// # Errors
     /// As [`Rig::reading`].
-    pub async fn reading_with(&self, other: Option<u32>) -> anyhow::Result<Reading> {
+    pub async fn reading_of(&self, ours: &[u32]) -> anyhow::Result<Reading> {
         let mut processes = Processes {
             segments: self.ground.place.dir().join("kafka"),
             ..Processes::default()
         };
-        let boxoffice = other.or(self.all.as_ref().map(Part::pid));
         processes
             .single
-            .extend(boxoffice.map(|pid| ("boxoffice", pid)));
+            .extend(ours.iter().map(|pid| ("boxoffice", *pid)));
         let simulator = self.simulator.as_ref().map(Part::pid);
         processes
             .single
