@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::booking::{CancelledBy, Contact, Terms};
 use crate::fact::{DisputeFact, PaymentFact, PaymentState, RefundFact};
-use crate::identity::{GatewayAccount, PaymentId, RefundId, SeatName, UserId};
+use crate::identity::{BookingId, GatewayAccount, PaymentId, RefundId, SeatName, UserId};
 use crate::payment::{CaptureMode, Verdict};
 
 /// Something that happens to one booking.
@@ -26,6 +26,11 @@ pub enum Input {
     },
     /// The customer gives the hold up.
     Release,
+    /// A newer hold of the customer for the same show takes this one's place. It happens in the turn of that hold, before it.
+    Replaced {
+        /// The newer hold.
+        by: BookingId,
+    },
     /// The booking is cancelled, held or paid.
     Cancel {
         /// By whom. A show is cancelled first, with its seats, and then its bookings.

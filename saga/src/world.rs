@@ -147,6 +147,7 @@ impl World {
         match input {
             Input::Hold { .. } => Outcome::Refused(Refusal::IdTaken),
             Input::Release => steps::hold_over::release(self, booking),
+            Input::Replaced { .. } => steps::hold_over::give_way(self, booking),
             Input::Cancel { by } => steps::cancel::cancel(self, booking, *by),
             Input::HoldTimer => steps::hold_over::timer(self, booking),
             Input::OpenAttempt {

@@ -3,7 +3,7 @@
 use crate::hall::Hall;
 use boxoffice_saga::booking::BookingState;
 use boxoffice_saga::fact::PaymentState;
-use boxoffice_saga::input::{Outcome, Refusal};
+use boxoffice_saga::input::{Input, Outcome, Refusal};
 use boxoffice_saga::table::Cell;
 
 #[test]
@@ -64,6 +64,9 @@ fn a_newer_hold_takes_over_what_is_its_customers_already() {
     assert_eq!(hall.state(first), BookingState::Replaced);
     assert_eq!(hall.owner("A-1"), None);
     assert_eq!(hall.owner("A-2"), Some(second));
+    // Its own journal says why.
+    let replaced = (Input::Replaced { by: second }, Outcome::Done);
+    assert_eq!(hall.journal_of(first).last(), Some(&replaced));
     // What is paid is no hold, and stays beside a new one.
     hall.pays(second, "pi_1", 1_000, PaymentState::Captured);
     hall.hold("ann", &["A-1"]);

@@ -5,10 +5,9 @@ use time::Duration;
 use crate::booking::{Booking, BookingState, Contact, Terms};
 use crate::event::EventBody;
 use crate::identity::{BookingId, SeatName, UserId};
-use crate::input::{Outcome, Refusal};
+use crate::input::{Input, Outcome, Refusal};
 use crate::money::Money;
 use crate::seat::{SeatKey, SeatState, Standing};
-use crate::steps::hold_over;
 use crate::task::{Task, TaskKey, TaskKind};
 use crate::world::World;
 
@@ -27,7 +26,8 @@ pub fn place(
         Err(refusal) => return Outcome::Refused(refusal),
     };
     if let Some(earlier) = earlier {
-        hold_over::give_way(world, earlier);
+        // An input of its own, so that the earlier booking's journal says why it ended.
+        world.apply(earlier, Input::Replaced { by: id });
     }
 
     let show = id.show();

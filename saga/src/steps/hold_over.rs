@@ -71,20 +71,21 @@ pub fn timer(world: &mut World, booking: BookingId) -> Outcome {
 }
 
 /// A newer hold of the same customer takes this one's place, unless its time was over anyway.
-pub fn give_way(world: &mut World, booking: BookingId) {
-    let over = world
+pub fn give_way(world: &mut World, booking: BookingId) -> Outcome {
+    let Some(row) = world
         .bookings
         .get(&booking)
-        .is_some_and(|row| world.now >= row.reclaim_at);
-    lapse(
-        world,
-        booking,
-        if over {
-            BookingState::Expired
-        } else {
-            BookingState::Replaced
-        },
-    );
+        .filter(|row| row.state == BookingState::Held)
+    else {
+        return Outcome::AlreadyKnown;
+    };
+    let into = if world.now >= row.reclaim_at {
+        BookingState::Expired
+    } else {
+        BookingState::Replaced
+    };
+    lapse(world, booking, into);
+    Outcome::Done
 }
 
 /// Ends a hold: frees the seats that are still its own, tells the world, and cancels what the customer may

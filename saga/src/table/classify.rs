@@ -26,6 +26,8 @@ pub fn cell(world: &World, booking: BookingId, input: &Input) -> Cell {
     match input {
         Input::Hold { .. } => Cell::HoldThatCannotBe,
         Input::Release => here.release(),
+        Input::Replaced { .. } if row.state == BookingState::Held => Cell::HoldReplacingAnEarlier,
+        Input::Replaced { .. } => Cell::ReleaseOfNoHold,
         Input::Cancel { by } => here.cancel(*by),
         Input::HoldTimer => here.timer(),
         Input::OpenAttempt { payment, .. } => here.attempt(*payment),

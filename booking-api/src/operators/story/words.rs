@@ -23,6 +23,7 @@ pub fn input(input: &Input) -> String {
             seconds(terms.grace_ms)
         ),
         Input::Release => "the customer gives the hold up".to_owned(),
+        Input::Replaced { by } => format!("the customer's newer hold {by} takes its place"),
         Input::Cancel { by } => match by {
             CancelledBy::Customer => "cancelled by the customer",
             CancelledBy::Operator => "cancelled by an operator",

@@ -44,7 +44,7 @@ macro_rules! all {
 
 variants! {
     /// What can happen to a booking.
-    Happening of Input: Hold, Release, Cancel, HoldTimer, OpenAttempt, AttemptCreated, AttemptDeclined, Hint, Payment,
+    Happening of Input: Hold, Release, Replaced, Cancel, HoldTimer, OpenAttempt, AttemptCreated, AttemptDeclined, Hint, Payment,
     Refund, Dispute,    VerifyAnswered, CaptureAnswered, VoidAnswered, RefundTaken, RefundRetried, RefundOtherWay,
     RefundSettledElsewhere, Swept, RefundAnswered,
 }
@@ -77,6 +77,7 @@ impl Happening {
                 terms: terms(),
             }],
             Self::Release => vec![Input::Release],
+            Self::Replaced => vec![Input::Replaced { by: cast.bobs }],
             Self::Cancel => each(CANCELLERS, |by| Input::Cancel { by }),
             Self::HoldTimer => vec![Input::HoldTimer],
             Self::OpenAttempt => each(CAPTURES, |capture| Input::OpenAttempt {

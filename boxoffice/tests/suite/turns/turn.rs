@@ -68,6 +68,7 @@ impl Turn {
             Doing::Happens(booking, input) => match &**input {
                 Input::Hold { .. }
                 | Input::Release
+                | Input::Replaced { .. }
                 | Input::Cancel { .. }
                 | Input::OpenAttempt { .. }
                 | Input::AttemptCreated { .. }
