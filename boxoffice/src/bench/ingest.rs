@@ -22,8 +22,8 @@ use crate::failure::Failure;
 /// What is measured.
 #[derive(Debug, Args)]
 pub struct Ingest {
-    /// Connections, each with one webhook after the other.
-    #[arg(long, default_value_t = 64)]
+    /// Connections, each with one webhook after the other. With fewer they wait for round trips, and the machine for them.
+    #[arg(long, default_value_t = 96)]
     at_once: usize,
     /// Measured for so many seconds, and before that for a quarter of them unmeasured.
     #[arg(long, default_value_t = 10)]
