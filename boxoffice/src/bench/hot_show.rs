@@ -71,14 +71,7 @@ async fn measure(hot: &HotShow, rig: &Rig) -> anyhow::Result<Report> {
     let mut report = Report::new("hot-show", Stands::HttpAndHolds);
     report.seed = Some(hot.seed);
     says(!hot.json, &format!("seed {}", hot.seed));
-    let (second, second_door) = rig.another_api().await?;
-    let (third, third_door) = rig.another_api().await?;
-    let doors = [
-        host(&rig.stage.target.api).to_owned(),
-        second_door,
-        third_door,
-    ];
-    let beside = [&second, &third];
+    let doors = Doors::open(rig).await?;
     let halls = Arc::new(Halls::new()?);
     halls.make(&rig.stage, 1).await?;
     let mut rng = StdRng::seed_from_u64(hot.seed);
@@ -96,7 +89,7 @@ async fn measure(hot: &HotShow, rig: &Rig) -> anyhow::Result<Report> {
             Default::default()
         };
         for over in [Duration::ZERO, Duration::from_secs(1)] {
-            let levels = rush(hot, rig, (&doors, &beside), &halls, over, &mut rng).await?;
+            let levels = rush(hot, rig, &doors, &halls, over, &mut rng).await?;
             for mut level in levels.into_iter().filter(|_| nth > 0) {
                 level.floor = floor;
                 says(!hot.json, &level.in_words(report.stands));
@@ -106,7 +99,7 @@ async fn measure(hot: &HotShow, rig: &Rig) -> anyhow::Result<Report> {
     }
     let after = deadlocks(&rig.stage).await?;
     ensure!(after == before, "{} deadlocks", after - before);
-    drop((second, third));
+    drop(doors);
     report.audit = rig.audit().await?;
     Ok(report)
 }
@@ -114,6 +107,25 @@ async fn measure(hot: &HotShow, rig: &Rig) -> anyhow::Result<Report> {
 async fn deadlocks(stage: &Stage) -> anyhow::Result<i64> {
     let count = sqlx::query_scalar("select sum(deadlocks)::bigint from pg_stat_database");
     Ok(count.fetch_one(&stage.database).await?)
+}
+
+/// Three processes of the API.
+struct Doors {
+    hosts: [String; 3],
+    /// Those of the second and the third; the first has every role.
+    beside: [Part; 2],
+}
+
+impl Doors {
+    async fn open(rig: &Rig) -> anyhow::Result<Self> {
+        let first = host(&rig.stage.target.api).to_owned();
+        let (second, at_second) = rig.another_api().await?;
+        let (third, at_third) = rig.another_api().await?;
+        Ok(Self {
+            hosts: [first, at_second, at_third],
+            beside: [second, third],
+        })
+    }
 }
 
 /// What somebody was told. They keep their connection: what closing it costs is no part of the answer.
@@ -128,7 +140,7 @@ struct Told {
 async fn rush(
     hot: &HotShow,
     rig: &Rig,
-    (doors, beside): (&[String], &[&Part]),
+    doors: &Doors,
     halls: &Arc<Halls>,
     over: Duration,
     rng: &mut StdRng,
@@ -147,7 +159,7 @@ async fn rush(
             rig.stage.token(&format!("hot-{show}-{nth}"), clock())?
         );
         let path = format!("/v1/shows/{show}/holds");
-        let mut connection = Connection::open(&doors[nth % doors.len()]).await?;
+        let mut connection = Connection::open(&doors.hosts[nth % doors.hosts.len()]).await?;
         let (ready, start) = (ready.clone(), start.clone());
         let mine = over.mul_f64(nth as f64 / hot.people as f64);
         people.spawn(async move {
@@ -174,13 +186,13 @@ async fn rush(
     ordinary
         .until(Instant::now() + Duration::from_millis(300))
         .await?;
-    let before = rig.reading(beside).await?;
+    let before = rig.reading(&doors.beside.each_ref()).await?;
     ready.wait().await;
     let mut told = Vec::with_capacity(hot.people);
     while let Some(ended) = people.join_next().await {
         told.push(ended??);
     }
-    let after = rig.reading(beside).await?;
+    let after = rig.reading(&doors.beside.each_ref()).await?;
     let ordinary = together(&ordinary.end().await?)?;
     fair(&told, &names)?;
 
