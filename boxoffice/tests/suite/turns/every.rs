@@ -44,8 +44,8 @@ macro_rules! all {
 
 variants! {
     /// What can happen to a booking.
-    Happening of Input: Hold, Release, Replaced, Cancel, HoldTimer, OpenAttempt, AttemptCreated, AttemptDeclined, Hint, Payment,
-    Refund, Dispute,    VerifyAnswered, CaptureAnswered, VoidAnswered, RefundTaken, RefundRetried, RefundOtherWay,
+    Happening of Input: Hold, Release, Replaced, Cancel, HoldTimer, OpenAttempt, AttemptCreated, AttemptDeclined, Hint,
+    Payment, Refund, Dispute, VerifyAnswered, CaptureAnswered, VoidAnswered, RefundTaken, RefundRetried, RefundOtherWay,
     RefundSettledElsewhere, Swept, RefundAnswered,
 }
 all! { CANCELLERS of CancelledBy: Customer, Operator, Show }
